@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages of the control plane and their encoding: frames of a fixed header and a body, little endian, length-prefixed texts.
+// Everything read is checked against limits before memory is taken for it; a frame that is wrong in any bit is refused.
+// Thread contract: pure functions and plain structs.
+#ifndef GEEPS_RUNTIME_NET_CONTROL_WIRE_H_
+#define GEEPS_RUNTIME_NET_CONTROL_WIRE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace geeps::net::wire {
+
+inline constexpr uint16_t kVersion = 1;               // a peer with another one is refused, naming both
+inline constexpr uint32_t kMagic = 0x4c545047;        // "GPTL"
+inline constexpr size_t kFrameHeaderBytes = 16;       // magic, version, type, body bytes, CRC32C of those and the body
+inline constexpr uint32_t kBodyMax = 64u << 20;       // bytes of a body once welcome
+inline constexpr uint32_t kGreetingMax = 4096;        // bytes of a HELLO's body: all that is read from a stranger
+inline constexpr uint32_t kTextMax = 4096;            // bytes of a cause's or suspicion's text; longer ones are cut
+inline constexpr uint32_t kAddressMax = 512;          // bytes of a transport address
+inline constexpr uint32_t kNameMax = 256;             // bytes of host, job and transport names
+inline constexpr uint32_t kWorldMax = 4096;
+
+enum class Type : uint16_t {
+  kHello = 1,   // worker: who I am
+  kRefused,     // coordinator: why not; it closes
+  kWelcome,     // coordinator: all are here
+  kBeat,        // both: alive, with the iteration clock
+  kEnter,       // worker: I stand at a fence
+  kGo,          // coordinator: all stand there and agree
+  kFail,        // coordinator: they do not; nothing changed
+  kFetch,       // coordinator: digests differ, show me the lines
+  kLines,       // worker: the lines
+  kSuspect,     // worker: evidence against a worker
+  kBye,         // worker: this ends the job
+  kDown,        // coordinator: the verdict
+  kRelay,       // both: bytes from a worker to a worker
+};
+
+// What stands in the way of all workers; order and meaning of the kinds are docs/protocol.md's, section 10.
+enum class FenceKind : uint8_t { kStart = 1, kCommit = 2, kFence = 3, kShutdown = 4 };
+const char* FenceName(FenceKind kind);
+
+struct Peer {
+  std::string transport_address;
+  std::string host;
+  int64_t pid = 0;
+};
+
+struct Hello {
+  uint32_t rank = 0;
+  uint32_t world = 0;
+  std::string job;
+  std::string transport;
+  Peer self;
+};
+
+struct WelcomeMessage {
+  uint64_t job_nonce = 0;
+  std::vector<Peer> peers;
+};
+
+struct Beat {
+  uint64_t clock = 0;
+};
+
+// One thing that all workers must agree upon, in the order in which they are compared.
+struct Line {
+  std::string text;     // "table conv1: 500 rows of 25 f32, rule sgd": shown when it differs
+};
+
+struct Enter {
+  FenceKind kind = FenceKind::kStart;
+  uint32_t stage = 1;         // 1: may we?  2: this worker has allocated
+  uint64_t clock = 0;
+  uint64_t digest = 0;        // of what must agree; equal digests are agreement
+  std::vector<Line> lines;    // what the digest is of; stays here until fetched, not sent with ENTER
+};
+
+struct Go {
+  FenceKind kind = FenceKind::kStart;
+  uint32_t stage = 1;
+  uint64_t clock = 0;
+  uint64_t epoch = 0;         // of the fence: in force from stage 2 on
+};
+
+struct Fail {
+  FenceKind kind = FenceKind::kStart;
+  uint32_t stage = 1;
+  uint64_t clock = 0;
+  absl::Status cause;
+};
+
+struct Fetch {
+  FenceKind kind = FenceKind::kStart;
+  uint32_t stage = 1;
+};
+
+struct Lines {
+  FenceKind kind = FenceKind::kStart;
+  uint32_t stage = 1;
+  std::vector<Line> lines;
+};
+
+struct Suspect {
+  uint32_t rank = 0;
+  std::string text;
+};
+
+struct Relay {
+  uint32_t src = 0;   // set by the coordinator
+  uint32_t dst = 0;
+  uint32_t kind = 0;  // the session's
+  std::string bytes;
+};
+
+struct FrameHeader {
+  Type type = Type::kBeat;
+  uint32_t body_bytes = 0;
+  uint32_t crc = 0;
+};
+
+// A whole frame. REQUIRES: the body is at most kBodyMax bytes long (texts are cut, lists are the caller's to check).
+std::string Frame(Type type, absl::string_view body);
+
+// Checks magic, version, type and length (at most body_max). Errors: BadData with the numbers; Mismatch for another version.
+// REQUIRES: bytes holds kFrameHeaderBytes.
+absl::Status DecodeFrameHeader(absl::string_view bytes, uint32_t body_max, FrameHeader* out);
+// Errors: BadData when the checksum over header and body is wrong.
+absl::Status CheckFrame(absl::string_view header_bytes, absl::string_view body);
+
+std::string Encode(const Hello& message);
+std::string Encode(const WelcomeMessage& message);
+std::string Encode(const Beat& message);
+std::string Encode(const Enter& message);
+std::string Encode(const Go& message);
+std::string Encode(const Fail& message);
+std::string Encode(const Fetch& message);
+std::string Encode(const Lines& message);
+std::string Encode(const Suspect& message);
+std::string Encode(const Relay& message);
+// A cause: REFUSED, BYE and DOWN.
+std::string EncodeCause(const absl::Status& cause);
+
+// Each reads a whole body. Errors: BadData; `out` is written on success only.
+absl::Status Decode(absl::string_view body, Hello* out);
+absl::Status Decode(absl::string_view body, WelcomeMessage* out);
+absl::Status Decode(absl::string_view body, Beat* out);
+absl::Status Decode(absl::string_view body, Enter* out);
+absl::Status Decode(absl::string_view body, Go* out);
+absl::Status Decode(absl::string_view body, Fail* out);
+absl::Status Decode(absl::string_view body, Fetch* out);
+absl::Status Decode(absl::string_view body, Lines* out);
+absl::Status Decode(absl::string_view body, Suspect* out);
+absl::Status Decode(absl::string_view body, Relay* out);
+absl::Status DecodeCause(absl::string_view body, absl::Status* out);
+
+}  // namespace geeps::net::wire
+
+#endif  // GEEPS_RUNTIME_NET_CONTROL_WIRE_H_
