@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fold: contributions of one clock become one reduced contribution, which the rule applies, in a single pass. The order of
+// the sum is canonical, hence its bits: groups of consecutive ranks, a left fold in rank order inside a group, then a left fold
+// over the groups. A sum starts with its first contributor's values, never from zero (-0.0 + 0.0 would lose a sign), and absent
+// contributors are skipped.
+// Thread contract: pure functions.
+#ifndef GEEPS_RUNTIME_TABLE_FOLD_H_
+#define GEEPS_RUNTIME_TABLE_FOLD_H_
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "runtime/table/dtype.h"
+#include "runtime/table/rule.h"
+
+namespace geeps::table {
+
+// The values are the codes of the ABI (GEEPS_REDUCE_SUM ..).
+enum class Reduce : uint32_t {
+  kSum = 1,
+  kMean = 2,
+};
+
+// One contributor's values for the rows at hand.
+struct FoldInput {
+  const void* values = nullptr;  // [num_values], wire dtype, aligned to it
+  uint32_t group = 0;            // ascending; equal groups are summed first
+};
+
+// Where one step of the rule happens. Value and state pointers are those of the first value at hand.
+struct FoldTarget {
+  const UpdateRule* rule = nullptr;
+  Reduce reduce = Reduce::kSum;
+  const void* value_in = nullptr;
+  void* value_out = nullptr;  // may equal value_in, else no overlap
+  void* states[kMaxRuleStates] = {};
+  absl::Span<const double> params;  // [rule->num_params]
+};
+
+// Sums `inputs` and takes one step of the rule for num_values values of `dtype`. Every input is read once, values and state are
+// read and written once.
+// REQUIRES: inputs are not empty, in rank order; none overlaps the target.
+void FoldAndStep(DType dtype, uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target);
+
+// The sum alone, written to `out` (which may be the values of inputs[0], else overlaps none).
+// REQUIRES: inputs are not empty, in rank order.
+void Fold(DType dtype, uint64_t num_values, absl::Span<const FoldInput> inputs, Reduce reduce, void* out);
+
+// dst[i] = dst[i] + src[i]: later updates of a clock on top of the first.
+void AddInto(DType dtype, uint64_t num_values, const void* src, void* dst);
+
+}  // namespace geeps::table
+
+#endif  // GEEPS_RUNTIME_TABLE_FOLD_H_

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// TableSchema: everything about a table that all workers must agree on: shape, dtype, rule, reduction, initial values, partition
+// size. Parsed from the options of geeps_table_create; two schemas are the same when their digests are.
+// Thread contract: plain values, pure functions.
+#ifndef GEEPS_RUNTIME_TABLE_SCHEMA_H_
+#define GEEPS_RUNTIME_TABLE_SCHEMA_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "runtime/table/dtype.h"
+#include "runtime/table/fold.h"
+#include "runtime/table/rule.h"
+
+namespace geeps::table {
+
+inline constexpr uint64_t kPartitionBytesMin = 4096;
+inline constexpr uint64_t kPartitionBytesMax = 1048576;
+// A row is never cut. A longer one than the default partition is a partition of its own, up to this size.
+inline constexpr uint64_t kRowBytesMax = 64ull << 20;
+// Offsets into a table stay far below 2^63.
+inline constexpr uint64_t kTableBytesMax = 1ull << 48;
+inline constexpr uint64_t kTableNameMax = 255;
+
+enum class InitKind : uint32_t { kZero = 0, kConstant = 1, kUniform = 2, kNormal = 3 };
+
+// Initial values: a function of (seed, table name, row, column).
+struct InitSpec {
+  InitKind kind = InitKind::kZero;
+  double a = 0;  // constant: the value; uniform: lower end; normal: mean
+  double b = 0;  // uniform: upper end; normal: standard deviation
+};
+
+struct TableSchema {
+  std::string name;
+  uint64_t num_rows = 0;
+  uint64_t row_values = 0;
+  DType dtype = DType::kF32;
+  const UpdateRule* rule = nullptr;          // static
+  double params[kMaxRuleParams] = {};        // start values; rule->num_params of them count
+  Reduce reduce = Reduce::kSum;
+  bool rows_same = false;
+  InitSpec init;
+  uint64_t seed = 0;
+  uint32_t sum_group = 1;
+  uint64_t partition_bytes = kPartitionBytesMax;
+
+  uint64_t row_bytes() const { return row_values * ValueBytes(dtype); }
+  uint64_t bytes() const { return num_rows * row_bytes(); }
+};
+
+using OptionSpan = absl::Span<const std::pair<absl::string_view, absl::string_view>>;
+
+// The schema of geeps_table_create's arguments; include/geeps.h lists the options. A later pair with the same key is an error.
+// Errors: Invalid for bad arguments, unknown keys and bad values; Unsupported for options that this release does not have.
+absl::StatusOr<TableSchema> ParseTableOptions(absl::string_view name, uint64_t num_rows, uint64_t row_values, DType dtype,
+                                              OptionSpan options);
+
+// One line with all that the digest covers, for sentences about workers that disagree.
+std::string Describe(const TableSchema& schema);
+
+// Equal schemas have equal digests, on every machine.
+uint64_t Digest(const TableSchema& schema);
+
+}  // namespace geeps::table
+
+#endif  // GEEPS_RUNTIME_TABLE_SCHEMA_H_
