@@ -73,7 +73,7 @@ typedef struct geeps_source_config {
   uint32_t struct_size;
   uint32_t rank;             /* < world */
   uint32_t world;
-  uint32_t global_batch;     /* samples per batch over all ranks, >= 1; may be smaller than world with UNEVEN alone */
+  uint32_t global_batch;     /* samples per batch over all ranks, >= world */
   uint64_t seed;
   uint64_t shuffle_window;   /* with SHUFFLE_WINDOW: >= 1; else 0 */
   int32_t shuffle;           /* GEEPS_SOURCE_SHUFFLE_* */
