@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds and tests in parts, one build folder each; the work of tools/check once the packages are there."""
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+GOOD = ("OK", "EXPECTEDFAIL")
+
+
+class Part:
+    """One compiler with one set of options."""
+
+    def __init__(self, name, cc, cxx, options=(), tests=(), env=None):
+        self.name = name
+        self.cc = cc
+        self.cxx = cxx
+        self.options = list(options)
+        self.tests = list(tests)
+        self.env = env or {}
+
+
+# Sanitizers are g++'s: its runtimes are shared libraries, so that programs in C and loaded plugins share one of each.
+# Sources and headers are the same for all parts, so the suites that read them run in the first two only.
+SANITIZED = ["--no-suite", "style", "--no-suite", "abi"]
+PARTS = [
+    Part("gcc", "gcc", "g++"),
+    Part("clang", "clang-14", "clang++-14"),
+    Part("asan", "gcc", "g++", ["-Db_sanitize=address,undefined", "-Db_lundef=false"], [*SANITIZED, "-t", "4"],
+         {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
+          "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}),
+    Part("tsan", "gcc", "g++", ["-Db_sanitize=thread", "-Db_lundef=false"], [*SANITIZED, "-t", "8"],
+         {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}),
+]
+
+
+class Count:
+    """Results of tests; a build that fails counts as one failure."""
+
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed = passed
+        self.failed = failed
+        self.skipped = skipped
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def count_results(lines):
+    """The count of a testlog.json of meson: one JSON object a line."""
+    count = Count()
+    for line in lines:
+        if not line.strip():
+            continue
+        result = json.loads(line)["result"]
+        if result == "SKIP":
+            count.skipped += 1
+        elif result in GOOD:
+            count.passed += 1
+        else:
+            count.failed += 1
+    return count
+
+
+def quiet(command, log, env=None):
+    """Runs a command; its output goes to the file `log` and, when it fails, the end of it to stdout."""
+    with open(log, "w", encoding="utf-8") as f:
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT, env=env,
+                              check=False).returncode
+    if code != 0:
+        with open(log, encoding="utf-8", errors="replace") as f:
+            sys.stdout.write("".join(f.readlines()[-80:]))
+        print(f"{' '.join(command)}: exit code {code}; all of its output is in {log}", flush=True)
+    return code == 0
+
+
+def environment(part):
+    env = {**os.environ, **part.env}
+    ccache = "ccache " if shutil.which("ccache") else ""
+    env.update(CC=ccache + part.cc, CXX=ccache + part.cxx, LC_ALL="C.UTF-8")
+    return env
+
+
+def configure(root, folder, part, log):
+    """Sets the build folder up, or brings it up to date; one that cannot be brought up to date is made anew."""
+    options = ["--werror", "-Dtests=enabled", "-Dsamples=enabled", *part.options]
+    env = environment(part)
+    if os.path.exists(os.path.join(folder, "meson-private", "coredata.dat")):
+        with open(log, "w", encoding="utf-8") as f:
+            command = ["meson", "setup", "--reconfigure", *options, folder, root]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=f, stderr=f, env=env, check=False)
+        if done.returncode == 0:
+            return True
+        shutil.rmtree(folder)
+    return quiet(["meson", "setup", *options, folder, root], log, env)
+
+
+def wrapper_for(part):
+    """(words to put before a test, or None when the sanitizer cannot run here). Kernels that randomise addresses by more
+    bits than g++ 12's TSan expects need `setarch -R`."""
+    if part.name != "tsan":
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        program = os.path.join(folder, "probe")
+        subprocess.run([part.cc, "-fsanitize=thread", "-x", "c", "-o", program, "-"], input="int main(void) {return 0;}",
+                       text=True, check=True)
+        for words in ([], ["setarch", "-R"]):
+            try:
+                runs = [subprocess.run([*words, program], capture_output=True, check=False) for _ in range(8)]
+            except OSError:
+                continue
+            if all(r.returncode == 0 for r in runs):
+                return words
+    return None
+
+
+def run_part(root, part, jobs):
+    """Builds and tests one part; prints what fails."""
+    folder = os.path.join(root, "build", "check-" + part.name)
+    logs = os.path.join(root, "build", "check-logs")
+    os.makedirs(logs, exist_ok=True)
+    start = time.monotonic()
+    print(f"== {part.name}: building in {os.path.relpath(folder, root)}", flush=True)
+    if not shutil.which(part.cxx):
+        print(f"== {part.name}: skipped, there is no {part.cxx}", flush=True)
+        return Count(skipped=1)
+    if not configure(root, folder, part, os.path.join(logs, part.name + "-setup.log")):
+        return Count(failed=1)
+    if not quiet(["ninja", "-C", folder, f"-j{jobs}"], os.path.join(logs, part.name + "-build.log"), environment(part)):
+        return Count(failed=1)
+    built = time.monotonic()
+    wrapper = wrapper_for(part)
+    if wrapper is None:
+        print(f"== {part.name}: skipped, its programs do not start on this kernel", flush=True)
+        return Count(skipped=1)
+    command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "--num-processes", str(jobs),
+               *part.tests]
+    testlog = os.path.join(folder, "meson-logs", "testlog.json")
+    if os.path.exists(testlog):
+        os.remove(testlog)
+    code = subprocess.run([*wrapper, *command], stdin=subprocess.DEVNULL, env=environment(part), check=False).returncode
+    count = Count()
+    if os.path.exists(testlog):
+        with open(testlog, encoding="utf-8") as f:
+            count = count_results(f)
+    if code != 0 and count.failed == 0 or count.passed == 0:
+        print(f"== {part.name}: meson test ended with {code} after {count}", flush=True)
+        count.failed += 1
+    now = time.monotonic()
+    print(f"== {part.name}: {count}; build {built - start:.0f} s, tests {now - built:.0f} s", flush=True)
+    return count
+
+
+def default_jobs():
+    return len(os.sched_getaffinity(0))
+
+
+def main():
+    names = [p.name for p in PARTS]
+    parser = argparse.ArgumentParser(prog="tools/check", description="Builds with g++ and clang++ and runs every test.",
+                                     epilog="example: tools/check --full -j 2")
+    parser.add_argument("root", help=argparse.SUPPRESS)
+    parser.add_argument("--full", action="store_true", help="also with AddressSanitizer, UBSan, LeakSanitizer and with TSan")
+    parser.add_argument("--parts", metavar="A,B", help="only these of " + ", ".join(names))
+    parser.add_argument("-j", "--jobs", type=int, default=default_jobs(), metavar="N",
+                        help="compilers and tests at a time; default: one per core")
+    parser.add_argument("--yes", action="store_true", help="install missing packages without asking")
+    parser.add_argument("--no-install", action="store_true", help="install nothing")
+    args = parser.parse_args()
+    chosen = args.parts.split(",") if args.parts else names if args.full else names[:2]
+    unknown = [n for n in chosen if n not in names]
+    if unknown:
+        parser.error(f"there is no part {', '.join(unknown)}; the parts are {', '.join(names)}")
+    start = time.monotonic()
+    total = Count()
+    for part in PARTS:
+        if part.name in chosen:
+            total.add(run_part(args.root, part, max(1, args.jobs)))
+    print(f"{time.monotonic() - start:.0f} s in all")
+    print(total, flush=True)
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
