@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of tools/check and tools/promises that can be wrong without anybody noticing: counting and reading."""
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tools", "lib"))
+
+import check  # noqa: E402
+import promise_table  # noqa: E402
+
+
+class CountTest(unittest.TestCase):
+    def test_every_result_of_meson_is_counted(self):
+        results = ["OK", "OK", "EXPECTEDFAIL", "SKIP", "FAIL", "TIMEOUT", "ERROR", "UNEXPECTEDPASS", "INTERRUPT"]
+        count = check.count_results([f'{{"name": "x", "result": "{r}"}}\n' for r in results] + ["\n"])
+        self.assertEqual(str(count), "3 passed, 5 failed, 1 skipped")
+
+    def test_counts_add_up(self):
+        total = check.Count(1, 2, 3)
+        total.add(check.Count(10, 20, 30))
+        self.assertEqual(str(total), "11 passed, 22 failed, 33 skipped")
+
+
+class PromiseTest(unittest.TestCase):
+    TABLE = """
+# Title with | bar
+| statement | how shown |
+|:---|---:|
+| One. | `true` |
+| Two \\| both. | `true \\| false` and ``echo `x` `` |
+| Three. | looking at it |
+
+| statement | goal |
+|---|---|
+| Not this. | `false` |
+"""
+
+    def test_rows_are_read(self):
+        self.assertEqual([tuple(p) for p in promise_table.parse(self.TABLE)],
+                         [("One.", ["true"]), ("Two | both.", ["true | false", "echo `x`"]), ("Three.", [])])
+
+    def promises(self, rows):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "promises.md")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write("| statement | how shown |\n|---|---|\n" + "".join(f"| {s} | {c} |\n" for s, c in rows))
+            done = subprocess.run([sys.executable, "-B", os.path.join(ROOT, "tools", "promises"), "--build", folder,
+                                   "--table", path], capture_output=True, text=True, check=False)
+            return done.returncode, done.stdout
+
+    def test_kept_statements_end_with_0(self):
+        code, text = self.promises([("A", '`test -d "$BUILD"`'), ("B", "`echo no device; exit 77`")])
+        self.assertEqual(code, 0, text)
+        self.assertRegex(text, r"(?m)^ok .* A$")
+        self.assertRegex(text, r"(?m)^skip .* B$")
+        self.assertIn("no device", text)
+        self.assertTrue(text.endswith("1 passed, 0 failed, 1 skipped\n"), text)
+
+    def test_one_broken_statement_ends_with_1(self):
+        for cell in ("`false`", "none", "`true` and `exit 3`"):
+            code, text = self.promises([("A", "`true`"), ("B", cell)])
+            self.assertEqual(code, 1, text)
+            self.assertRegex(text, r"(?m)^FAIL .* B$")
+            self.assertTrue(text.endswith("1 passed, 1 failed, 0 skipped\n"), text)
+
+
+class PackagesTest(unittest.TestCase):
+    def script(self, body, **env):
+        text = f'set -u; root={ROOT}; . "$root/tools/lib/packages.sh"; {body}'
+        return subprocess.run(["bash", "-c", text], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                              env={**os.environ, **env})
+
+    def test_each_tool_has_its_list(self):
+        quickstart = self.script("packages_of quickstart").stdout.split()
+        everything = self.script("packages_of check").stdout.split()
+        self.assertIn("g++", quickstart)
+        self.assertNotIn("clang-14", quickstart)
+        self.assertIn("clang-14", everything)
+        self.assertLessEqual(set(quickstart), set(everything))
+
+    def test_without_root_and_sudo_the_packages_are_named(self):
+        fakes = ('missing_packages() { echo one; echo two; }; id() { echo 1000; }; sudo() { return 1; }; '
+                 "command() { [ \"$2\" != sudo ]; }; ")
+        done = self.script(fakes + "install_packages check 1")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("apt-get install --no-install-recommends one two", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
