@@ -30,7 +30,7 @@ class PartitionMap {
  public:
   // Bytes below which a table is not spread over a further keeper.
   static constexpr uint64_t kSpreadBytes = 64 * 1024;
-  static constexpr uint32_t kPartitionsMax = 1u << 26;
+  static constexpr uint32_t kPartitionsMax = 1u << 22;
 
   // REQUIRES: world >= 1.
   explicit PartitionMap(uint32_t world) : world_(world) {}

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -47,12 +48,22 @@ class SegmentSweep {
  private:
   // Where a source stands in the sweep.
   struct Cursor {
-    const RowRun* run = nullptr;
-    const RowRun* last = nullptr;
+    const RowRun* run = nullptr;  // the current or next run
+    const RowRun* end = nullptr;
     uint64_t rows_before = 0;  // rows of the source in runs already passed
+    bool inside = false;       // the sweep is in *run
   };
+  // A row at which a source's run begins or ends.
+  using Boundary = std::pair<uint64_t, uint32_t>;  // row, source
+
+  void Push(uint64_t row, uint32_t source);
+  // Moves the source of the earliest boundary past it.
+  void PassBoundary();
+  void Emit(uint64_t first_row, uint64_t end_row);
 
   std::vector<Cursor> cursors_;
+  std::vector<Boundary> boundaries_;  // heap, earliest first: the next one of each source
+  std::vector<uint32_t> active_;      // sources whose run the sweep is in, ascending
   std::vector<Segment> segments_;
   std::vector<SegmentInput> inputs_;
 };

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/table/schema.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "runtime/base/status.h"
+#include "runtime/table/digest.h"
+
+namespace geeps::table {
+namespace {
+
+absl::Status BadValue(absl::string_view key, absl::string_view value, absl::string_view wanted) {
+  return Invalid("option ", key, " = ", value, ": wanted ", wanted);
+}
+
+// A finite number that stays finite in the table's dtype.
+absl::StatusOr<double> ParseNumber(absl::string_view key, absl::string_view value, absl::string_view text, DType dtype) {
+  double number = 0;
+  if (!absl::SimpleAtod(text, &number) || !std::isfinite(number)) return BadValue(key, value, "finite numbers");
+  if (dtype == DType::kF32 && std::fabs(number) > std::numeric_limits<float>::max()) {
+    return BadValue(key, value, absl::StrCat("numbers that ", DTypeName(dtype), " can hold"));
+  }
+  return number;
+}
+
+absl::StatusOr<uint64_t> ParseCount(absl::string_view key, absl::string_view value, uint64_t least, uint64_t most) {
+  uint64_t number = 0;
+  if (!absl::SimpleAtoi(value, &number) || number < least || number > most) {
+    return BadValue(key, value, absl::StrCat("a whole number from ", least, " to ", most));
+  }
+  return number;
+}
+
+absl::StatusOr<InitSpec> ParseInit(absl::string_view value, DType dtype) {
+  constexpr absl::string_view kWanted = "zero, constant:V, uniform:A:B with A <= B, or normal:MEAN:STDDEV with STDDEV >= 0";
+  const std::vector<absl::string_view> parts = absl::StrSplit(value, ':');
+  InitSpec init;
+  size_t num_numbers = 0;
+  if (parts[0] == "zero") {
+    init.kind = InitKind::kZero;
+  } else if (parts[0] == "constant") {
+    init.kind = InitKind::kConstant;
+    num_numbers = 1;
+  } else if (parts[0] == "uniform") {
+    init.kind = InitKind::kUniform;
+    num_numbers = 2;
+  } else if (parts[0] == "normal") {
+    init.kind = InitKind::kNormal;
+    num_numbers = 2;
+  } else {
+    return BadValue("init", value, kWanted);
+  }
+  if (parts.size() != 1 + num_numbers) return BadValue("init", value, kWanted);
+  if (num_numbers >= 1) {
+    GEEPS_ASSIGN_OR_RETURN(init.a, ParseNumber("init", value, parts[1], dtype));
+  }
+  if (num_numbers >= 2) {
+    GEEPS_ASSIGN_OR_RETURN(init.b, ParseNumber("init", value, parts[2], dtype));
+  }
+  const bool is_empty_range = init.kind == InitKind::kUniform && !(init.a <= init.b && std::isfinite(init.b - init.a));
+  if (is_empty_range || (init.kind == InitKind::kNormal && init.b < 0)) return BadValue("init", value, kWanted);
+  return init;
+}
+
+absl::Status CheckName(absl::string_view name) {
+  if (name.empty()) return Invalid("a table needs a name");
+  if (name.size() > kTableNameMax) {
+    return Invalid("a table's name has ", name.size(), " bytes; at most ", kTableNameMax, " are possible");
+  }
+  for (const char c : name) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return Invalid("a table's name has control characters");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckShape(const TableSchema& schema) {
+  if (schema.num_rows == 0 || schema.row_values == 0) {
+    return Invalid(schema.num_rows, " rows of ", schema.row_values, " values: both must be at least 1");
+  }
+  const uint64_t value_bytes = ValueBytes(schema.dtype);
+  if (schema.row_values > kRowBytesMax / value_bytes) {
+    return Invalid("a row of ", schema.row_values, " values of ", DTypeName(schema.dtype), " is longer than ", kRowBytesMax,
+                   " bytes, the longest row: use more rows of fewer values");
+  }
+  if (schema.num_rows > kTableBytesMax / schema.row_bytes()) {
+    return Invalid(schema.num_rows, " rows of ", schema.row_bytes(), " bytes are more than ", kTableBytesMax,
+                   " bytes, the largest table");
+  }
+  return absl::OkStatus();
+}
+
+// Everything but the parameters of the rule, which need the rule first.
+absl::Status ParseOption(absl::string_view key, absl::string_view value, TableSchema* schema) {
+  if (key == "mode") {
+    if (value == "async") return Unsupported("option mode = async: this release has mode = bounded alone");
+    if (value != "bounded") return BadValue(key, value, "bounded");
+  } else if (key == "read_my_writes") {
+    return Unsupported("option read_my_writes = ", value, ": this release has no read-my-writes");
+  } else if (key == "rule") {
+    const UpdateRule* rule = FindRule(value);
+    if (rule == nullptr) return BadValue(key, value, "add or sgd");
+    schema->rule = rule;
+  } else if (key == "reduce") {
+    if (value != "sum" && value != "mean") return BadValue(key, value, "sum or mean");
+    schema->reduce = value == "sum" ? Reduce::kSum : Reduce::kMean;
+  } else if (key == "rows") {
+    if (value != "any" && value != "same") return BadValue(key, value, "any or same");
+    schema->rows_same = value == "same";
+  } else if (key == "init") {
+    GEEPS_ASSIGN_OR_RETURN(schema->init, ParseInit(value, schema->dtype));
+  } else if (key == "seed") {
+    GEEPS_ASSIGN_OR_RETURN(schema->seed, ParseCount(key, value, 0, std::numeric_limits<uint64_t>::max()));
+  } else if (key == "sum_group") {
+    GEEPS_ASSIGN_OR_RETURN(const uint64_t count, ParseCount(key, value, 1, std::numeric_limits<uint32_t>::max()));
+    schema->sum_group = static_cast<uint32_t>(count);
+  } else if (key == "partition_bytes") {
+    GEEPS_ASSIGN_OR_RETURN(schema->partition_bytes, ParseCount(key, value, kPartitionBytesMin, kPartitionBytesMax));
+  } else {
+    return Invalid("unknown option ", key, " = ", value,
+                   "; tables have mode, rule, param.NAME, reduce, rows, init, seed, sum_group, partition_bytes");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseParam(absl::string_view key, absl::string_view value, TableSchema* schema) {
+  const int index = FindRuleParam(*schema->rule, absl::StripPrefix(key, "param."));
+  if (index < 0) return Invalid("option ", key, " = ", value, ": rule ", schema->rule->name, " has no such parameter");
+  GEEPS_ASSIGN_OR_RETURN(schema->params[index], ParseNumber(key, value, value, schema->dtype));
+  return absl::OkStatus();
+}
+
+absl::Status ParseInto(OptionSpan options, TableSchema* schema) {
+  GEEPS_RETURN_IF_ERROR(CheckShape(*schema));
+  for (size_t i = 0; i < options.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (options[i].first == options[j].first) return Invalid("option ", options[i].first, " is given twice");
+    }
+    if (!absl::StartsWith(options[i].first, "param.")) {
+      GEEPS_RETURN_IF_ERROR(ParseOption(options[i].first, options[i].second, schema));
+    }
+  }
+  for (int i = 0; i < schema->rule->num_params; ++i) schema->params[i] = schema->rule->params[i].initial;
+  for (const auto& [key, value] : options) {
+    if (absl::StartsWith(key, "param.")) GEEPS_RETURN_IF_ERROR(ParseParam(key, value, schema));
+  }
+  return absl::OkStatus();
+}
+
+// The shortest of two notations that gives the number back.
+std::string NumberText(double number) {
+  const std::string text = absl::StrCat(number);
+  double read = 0;
+  return absl::SimpleAtod(text, &read) && read == number ? text : absl::StrFormat("%.17g", number);
+}
+
+std::string DescribeInit(const InitSpec& init) {
+  switch (init.kind) {
+    case InitKind::kZero: return "zero";
+    case InitKind::kConstant: return absl::StrCat("constant:", NumberText(init.a));
+    case InitKind::kUniform: return absl::StrCat("uniform:", NumberText(init.a), ":", NumberText(init.b));
+    case InitKind::kNormal: return absl::StrCat("normal:", NumberText(init.a), ":", NumberText(init.b));
+  }
+  return "?";
+}
+
+}  // namespace
+
+absl::StatusOr<TableSchema> ParseTableOptions(absl::string_view name, uint64_t num_rows, uint64_t row_values, DType dtype,
+                                              OptionSpan options) {
+  GEEPS_RETURN_IF_ERROR(CheckName(name));
+  TableSchema schema;
+  schema.name = std::string(name);
+  schema.num_rows = num_rows;
+  schema.row_values = row_values;
+  schema.dtype = dtype;
+  schema.rule = FindRule(RuleId::kAdd);
+  const absl::Status status = ParseInto(options, &schema);
+  if (!status.ok()) return Prefixed(status, absl::StrCat("table ", name));
+  return schema;
+}
+
+std::string Describe(const TableSchema& schema) {
+  std::string text = absl::StrCat(schema.name, " [", schema.num_rows, ", ", schema.row_values, "] ", DTypeName(schema.dtype),
+                                  " rule=", schema.rule->name);
+  for (int i = 0; i < schema.rule->num_params; ++i) {
+    absl::StrAppend(&text, " param.", schema.rule->params[i].name, "=", NumberText(schema.params[i]));
+  }
+  absl::StrAppend(&text, " reduce=", schema.reduce == Reduce::kSum ? "sum" : "mean",
+                  " rows=", schema.rows_same ? "same" : "any", " init=", DescribeInit(schema.init), " seed=", schema.seed,
+                  " sum_group=", schema.sum_group, " partition_bytes=", schema.partition_bytes);
+  return text;
+}
+
+uint64_t Digest(const TableSchema& schema) {
+  Digester digester;
+  digester.Add(absl::string_view(schema.name));
+  digester.Add(schema.num_rows);
+  digester.Add(schema.row_values);
+  digester.Add(static_cast<uint64_t>(schema.dtype));
+  digester.Add(static_cast<uint64_t>(schema.rule->id));
+  for (int i = 0; i < schema.rule->num_params; ++i) digester.Add(schema.params[i]);
+  digester.Add(static_cast<uint64_t>(schema.reduce));
+  digester.Add(static_cast<uint64_t>(schema.rows_same));
+  digester.Add(static_cast<uint64_t>(schema.init.kind));
+  digester.Add(schema.init.a);
+  digester.Add(schema.init.b);
+  digester.Add(schema.seed);
+  digester.Add(static_cast<uint64_t>(schema.sum_group));
+  digester.Add(schema.partition_bytes);
+  return digester.value();
+}
+
+}  // namespace geeps::table
