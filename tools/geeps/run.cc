@@ -42,7 +42,7 @@ constexpr char kHelp[] =
     "works. Standard input of the workers is empty.\n"
     "\n"
     "Signals are passed on; a second SIGINT kills the workers. When a worker fails, the others get the grace time to end\n"
-    "by themselves, then SIGTERM, then SIGKILL.\n"
+    "by themselves, then SIGTERM, then SIGKILL. Processes that a worker leaves behind are killed.\n"
     "\n"
     "Exit code: that of the first worker that failed, 128 + N when signal N ended it; 0 when none failed; 127 or 126\n"
     "when PROGRAM is not found or cannot be executed; 2 when the command line is wrong.\n"

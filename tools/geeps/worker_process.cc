@@ -159,7 +159,9 @@ void WorkerProcess::CloseStdout() { Pipe::Close(&stdout_fd_); }
 void WorkerProcess::CloseStderr() { Pipe::Close(&stderr_fd_); }
 
 void WorkerProcess::Signal(int signal_number) const {
-  if (running()) kill(-pid_, signal_number);
+  if (!running()) return;
+  // A program that has left its group still gets the signal itself.
+  if (kill(-pid_, signal_number) != 0) kill(pid_, signal_number);
 }
 
 std::optional<Ending> WorkerProcess::TakeEnding() {
