@@ -4,6 +4,7 @@
 usage: check_repository.py ROOT
 """
 import os
+import re
 import subprocess
 import sys
 
@@ -28,6 +29,12 @@ def files(root):
     return sorted(found)
 
 
+def unlisted_areas(paths, list_of_tests):
+    """Folders of tests/ whose meson.build nothing reads: their tests would never run."""
+    folders = {p.split("/")[1] for p in paths if re.fullmatch(r"tests/\w+/meson\.build", p)}
+    return sorted(f for f in folders if f"'{f}'" not in list_of_tests)
+
+
 def main(root):
     problems = []
     paths = files(root)
@@ -39,6 +46,8 @@ def main(root):
         text = data.decode("utf-8", "replace")
         for rule in rules.ALL:
             problems += [f"{path}: {p}" for p in rule(path, text)]
+    with open(os.path.join(root, "tests", "meson.build"), encoding="utf-8") as f:
+        problems += [f"tests/meson.build does not list {a}" for a in unlisted_areas(paths, f.read())]
     print("\n".join(problems) if problems else f"{len(paths)} files")
     return 1 if problems or not paths else 0
 

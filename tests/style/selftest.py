@@ -2,6 +2,7 @@
 """Each rule of this folder rejects what it is there for, and lets the rest pass."""
 import unittest
 
+import check_repository
 import rules
 
 FIRST = "// SPDX-License-Identifier: Apache-2.0\n"
@@ -60,6 +61,10 @@ class RulesTest(unittest.TestCase):
         self.check(rules.text_problems, "runtime/base/a.cc", "\tx\n", False)
         self.check(rules.text_problems, "runtime/base/a.cc", "x \n", False)
         self.check(rules.text_problems, "runtime/base/a.cc", "x", False)
+
+    def test_every_folder_of_tests_is_listed(self):
+        paths = ["tests/a/meson.build", "tests/b/meson.build", "tests/c/x.cc", "tests/meson.build"]
+        self.assertEqual(check_repository.unlisted_areas(paths, "areas = ['a', 'x']"), ["b"])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts of tools/check and tools/promises that can be wrong without anybody noticing: counting and reading."""
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -23,6 +25,32 @@ class CountTest(unittest.TestCase):
         total = check.Count(1, 2, 3)
         total.add(check.Count(10, 20, 30))
         self.assertEqual(str(total), "11 passed, 22 failed, 33 skipped")
+
+
+class PartTest(unittest.TestCase):
+    """Whole parts, on a project of two tests."""
+
+    def count(self, *results, before=""):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "meson.build"), "w", encoding="utf-8") as f:
+                f.write("project('x')\nsh = find_program('sh')\n" + before)
+                f.write("".join(f"test('t{i}', sh, args: ['-c', 'exit {r}'])\n" for i, r in enumerate(results)))
+            with open(os.path.join(folder, "meson_options.txt"), "w", encoding="utf-8") as f:
+                f.write("option('tests', type: 'feature')\noption('samples', type: 'feature')\n")
+            with contextlib.redirect_stdout(io.StringIO()):
+                part = check.Part("probe", "gcc", sys.executable)
+                return str(check.run_part(folder, part, 1)), str(check.run_part(folder, part, 1))
+
+    def test_results_are_counted_also_on_the_second_run(self):
+        self.assertEqual(self.count(0, 1, 77, 0), ("2 passed, 1 failed, 1 skipped",) * 2)
+
+    def test_what_cannot_be_configured_or_built_has_failed(self):
+        self.assertEqual(self.count(0, before="nonsense(\n")[0], "0 passed, 1 failed, 0 skipped")
+        broken = "custom_target('x', output: 'x', command: [sh, '-c', 'false'], build_by_default: true)\n"
+        self.assertEqual(self.count(0, before=broken)[0], "0 passed, 1 failed, 0 skipped")
+
+    def test_a_part_without_tests_has_failed(self):
+        self.assertEqual(self.count()[0], "0 passed, 1 failed, 0 skipped")
 
 
 class PromiseTest(unittest.TestCase):
