@@ -18,26 +18,20 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "runtime/base/log.h"
-#include "runtime/net/control_wire.h"
+#include "runtime/protocol/coordinator.h"
 
 namespace geeps::net {
-
-// What every worker knows of every other once the job has met.
-struct Welcome {
-  uint64_t job_nonce = 0;          // differs between jobs and between starts of one job
-  std::vector<wire::Peer> peers;   // by rank: transport address, host name, process
-};
 
 // What the control thread tells the session. Each function returns fast (queue and wake) and does not call ControlPlane::Stop.
 // After OnDown nothing but the destructor follows.
 class ControlEvents {
  public:
   virtual ~ControlEvents() = default;
-  virtual void OnWelcome(const Welcome& welcome) = 0;
-  // A fence may go on: answers the Enter with the same kind, stage and clock.
-  virtual void OnGo(const wire::Go& go) = 0;
-  // A fence ended with an error for all that changed nothing; the workers may go on.
-  virtual void OnFail(const wire::Fail& fail) = 0;
+  virtual void OnWelcome(const protocol::Welcome& welcome) = 0;
+  // All stand at the fence and agree: answers Enter.
+  virtual void OnGo(const protocol::Go& go) = 0;
+  // The fence ended with an error for all that changed nothing; the workers may go on. Answers Enter.
+  virtual void OnFail(const absl::Status& cause) = 0;
   virtual void OnRelay(uint32_t src, uint32_t kind, std::string bytes) = 0;
   // The verdict, once: the same on all workers that are alive. Latched; rank, clock and code are in its detail.
   virtual void OnDown(const absl::Status& cause) = 0;
@@ -69,13 +63,14 @@ class ControlPlane {
   // Errors: Invalid; kDenied for an address that is not loopback; IoError when rank 0 cannot listen.
   absl::Status Begin(const ControlOptions& options, ControlEvents* events);
   // Waits for the welcome, within start_limit (plus a moment for the answer). Errors: the cause, naming who is missing.
-  absl::StatusOr<Welcome> AwaitWelcome();
+  absl::StatusOr<protocol::Welcome> AwaitWelcome();
   // Begin, then AwaitWelcome.
-  absl::StatusOr<Welcome> Start(const ControlOptions& options, ControlEvents* events);
+  absl::StatusOr<protocol::Welcome> Start(const ControlOptions& options, ControlEvents* events);
 
-  // Enters a fence; OnGo, OnFail or OnDown follows. The lines are kept until then, for the coordinator to fetch when
-  // digests differ. Errors: the cause when the job is down; WrongState before the welcome; Invalid when too long to send.
-  absl::Status Enter(const wire::Enter& enter);
+  // Enters a fence; OnGo, OnFail or OnDown follows. `lines`, what enter.digest is the digest of, are kept until then for the
+  // coordinator to fetch when digests differ. Errors: the cause when the job is down; WrongState before the welcome; Invalid
+  // when too long to send.
+  absl::Status Enter(const protocol::Enter& enter, std::vector<protocol::DeclarationLine> lines);
   // Sends bytes to a worker (itself too), in order per pair of workers. Errors: as Enter.
   absl::Status Relay(uint32_t dst, uint32_t kind, absl::string_view bytes);
   // Reports evidence that a worker is lost. OnDown follows soon, from the verdict or, when the coordinator itself is

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "runtime/protocol/coordinator.h"
 
 namespace geeps::net::wire {
 
@@ -33,7 +34,7 @@ enum class Type : uint16_t {
   kEnter,       // worker: I stand at a fence
   kGo,          // coordinator: all stand there and agree
   kFail,        // coordinator: they do not; nothing changed
-  kFetch,       // coordinator: digests differ, show me the lines
+  kFetch,       // coordinator: digests differ, show me the lines; no body
   kLines,       // worker: the lines
   kSuspect,     // worker: evidence against a worker
   kBye,         // worker: this ends the job
@@ -41,69 +42,14 @@ enum class Type : uint16_t {
   kRelay,       // both: bytes from a worker to a worker
 };
 
-// What stands in the way of all workers; order and meaning of the kinds are docs/protocol.md's, section 10.
-enum class FenceKind : uint8_t { kStart = 1, kCommit = 2, kFence = 3, kShutdown = 4 };
-const char* FenceName(FenceKind kind);
-
-struct Peer {
-  std::string transport_address;
-  std::string host;
-  int64_t pid = 0;
-};
-
+// HELLO with the name of the job, which the coordinator's host compares.
 struct Hello {
-  uint32_t rank = 0;
-  uint32_t world = 0;
   std::string job;
-  std::string transport;
-  Peer self;
-};
-
-struct WelcomeMessage {
-  uint64_t job_nonce = 0;
-  std::vector<Peer> peers;
+  protocol::Hello worker;
 };
 
 struct Beat {
   uint64_t clock = 0;
-};
-
-// One thing that all workers must agree upon, in the order in which they are compared.
-struct Line {
-  std::string text;     // "table conv1: 500 rows of 25 f32, rule sgd": shown when it differs
-};
-
-struct Enter {
-  FenceKind kind = FenceKind::kStart;
-  uint32_t stage = 1;         // 1: may we?  2: this worker has allocated
-  uint64_t clock = 0;
-  uint64_t digest = 0;        // of what must agree; equal digests are agreement
-  std::vector<Line> lines;    // what the digest is of; stays here until fetched, not sent with ENTER
-};
-
-struct Go {
-  FenceKind kind = FenceKind::kStart;
-  uint32_t stage = 1;
-  uint64_t clock = 0;
-  uint64_t epoch = 0;         // of the fence: in force from stage 2 on
-};
-
-struct Fail {
-  FenceKind kind = FenceKind::kStart;
-  uint32_t stage = 1;
-  uint64_t clock = 0;
-  absl::Status cause;
-};
-
-struct Fetch {
-  FenceKind kind = FenceKind::kStart;
-  uint32_t stage = 1;
-};
-
-struct Lines {
-  FenceKind kind = FenceKind::kStart;
-  uint32_t stage = 1;
-  std::vector<Line> lines;
 };
 
 struct Suspect {
@@ -134,30 +80,29 @@ absl::Status DecodeFrameHeader(absl::string_view bytes, uint32_t body_max, Frame
 absl::Status CheckFrame(absl::string_view header_bytes, absl::string_view body);
 
 std::string Encode(const Hello& message);
-std::string Encode(const WelcomeMessage& message);
+std::string Encode(const protocol::Welcome& message);
 std::string Encode(const Beat& message);
-std::string Encode(const Enter& message);
-std::string Encode(const Go& message);
-std::string Encode(const Fail& message);
-std::string Encode(const Fetch& message);
-std::string Encode(const Lines& message);
+std::string Encode(const protocol::Enter& message);
+std::string Encode(const protocol::Go& message);
+std::string Encode(const std::vector<protocol::DeclarationLine>& lines);
 std::string Encode(const Suspect& message);
 std::string Encode(const Relay& message);
-// A cause: REFUSED, BYE and DOWN.
-std::string EncodeCause(const absl::Status& cause);
+std::string Encode(const protocol::Cause& cause);  // REFUSED, FAIL, BYE and DOWN
 
 // Each reads a whole body. Errors: BadData; `out` is written on success only.
 absl::Status Decode(absl::string_view body, Hello* out);
-absl::Status Decode(absl::string_view body, WelcomeMessage* out);
+absl::Status Decode(absl::string_view body, protocol::Welcome* out);
 absl::Status Decode(absl::string_view body, Beat* out);
-absl::Status Decode(absl::string_view body, Enter* out);
-absl::Status Decode(absl::string_view body, Go* out);
-absl::Status Decode(absl::string_view body, Fail* out);
-absl::Status Decode(absl::string_view body, Fetch* out);
-absl::Status Decode(absl::string_view body, Lines* out);
+absl::Status Decode(absl::string_view body, protocol::Enter* out);
+absl::Status Decode(absl::string_view body, protocol::Go* out);
+absl::Status Decode(absl::string_view body, std::vector<protocol::DeclarationLine>* out);
 absl::Status Decode(absl::string_view body, Suspect* out);
 absl::Status Decode(absl::string_view body, Relay* out);
-absl::Status DecodeCause(absl::string_view body, absl::Status* out);
+absl::Status Decode(absl::string_view body, protocol::Cause* out);
+
+// Between the struct that travels and the status that the runtime latches. REQUIRES: status is an error.
+protocol::Cause CauseOf(const absl::Status& status);
+absl::Status StatusOf(const protocol::Cause& cause);
 
 }  // namespace geeps::net::wire
 
