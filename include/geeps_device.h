@@ -142,8 +142,8 @@ typedef struct geeps_device { /* static const; all slots are required */
                        geeps_error *err);
   /* [any-thread] The caller owns *out. */
   geeps_status (*create)(const geeps_host *host, const geeps_dev_config *config, geeps_dev **out, geeps_error *err);
-  /* [serial per device] [blocks] Work that still waits is dropped or done; notices not yet given are given. Streams, events, indexes
-   * and memory that were not given back end too. */
+  /* [serial per device] [blocks] Streams, events, indexes and memory were given back. Work that still waits is dropped; notices not
+   * yet given are given. */
   void (*destroy)(geeps_dev *dev);
   /* [any-thread] Always answers. */
   geeps_status (*get_info)(geeps_dev *dev, geeps_dev_info *out, geeps_error *err);

@@ -12,12 +12,14 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "geeps_device.h"
+#include "runtime/base/mutex.h"
 
 namespace geeps::device {
 
@@ -161,22 +163,31 @@ class Device {
   const geeps_device* table() const { return table_; }
   geeps_dev* handle() const { return dev_; }
 
-  // Test switch: waits at `site` are left out from now on (nullptr: none). Tests prove with it that each wait matters.
-  void SetSkippedWait(WaitSite site) const { skipped_.store(site, std::memory_order_release); }
+  // Test switch: waits at `site` are left out from now on (empty: none). Tests prove with it that each wait matters.
+  void SkipWait(absl::string_view site) const;
   // Number of waits that the switch has left out.
   uint64_t num_skipped_waits() const { return num_skipped_.load(std::memory_order_relaxed); }
+  // From now on, notes the sites that wait. WaitSites: those noted, in the order in which they were first met.
+  void RecordWaitSites() const;
+  std::vector<std::string> WaitSites() const;
 
  private:
   friend class Event;
   friend class Stream;
   Device(const geeps_device* table, geeps_dev* dev) : table_(table), dev_(dev) {}
-  bool SkipsWait(WaitSite site) const;
+  // One load when the test switch is off.
+  bool SkipsWait(WaitSite site) const { return switch_on_.load(std::memory_order_acquire) && SkipsWaitSlow(site); }
+  bool SkipsWaitSlow(WaitSite site) const;
 
   const geeps_device* const table_;
   geeps_dev* const dev_;
   geeps_dev_info info_ = {};
-  mutable std::atomic<WaitSite> skipped_{nullptr};
+  mutable std::atomic<bool> switch_on_{false};
   mutable std::atomic<uint64_t> num_skipped_{0};
+  mutable Mutex switch_mutex_;
+  mutable std::string skipped_site_ GEEPS_GUARDED_BY(switch_mutex_);
+  mutable bool records_sites_ GEEPS_GUARDED_BY(switch_mutex_) = false;
+  mutable std::vector<std::string> sites_ GEEPS_GUARDED_BY(switch_mutex_);
 };
 
 // The back ends that are built in.

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/device/deferred_engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/base/status.h"
+#include "runtime/table/digest.h"
+
+namespace geeps::device {
+
+struct DeferredEngine::Stream {
+  uint64_t native = 0;
+  uint32_t num_users = 0;
+  bool is_running = false;  // its former first step runs
+  std::deque<Step> steps;
+};
+
+namespace {
+
+bool Overlap(const MemoryRange& a, const MemoryRange& b) {
+  const uintptr_t a_begin = reinterpret_cast<uintptr_t>(a.begin);
+  const uintptr_t b_begin = reinterpret_cast<uintptr_t>(b.begin);
+  return a_begin < b_begin + b.bytes && b_begin < a_begin + a.bytes;
+}
+
+}  // namespace
+
+DeferredEngine::DeferredEngine(Schedule schedule, uint64_t seed) : schedule_(schedule), random_(seed) {}
+
+DeferredEngine::~DeferredEngine() {
+  {
+    const MutexLock lock(&mutex_);
+    stopping_ = true;
+    changed_.NotifyAll();
+  }
+  thread_.Join();
+  const MutexLock lock(&mutex_);
+  DropAll(GEEPS_E_CANCELLED);
+}
+
+absl::Status DeferredEngine::Start() {
+  {
+    const MutexLock lock(&mutex_);
+    streams_.push_back(std::make_unique<Stream>());
+    streams_[0]->num_users = 1;
+  }
+  return thread_.Start("geeps-deferred", [this] { Run(); });
+}
+
+absl::Status DeferredEngine::OpenStream(const uint64_t* native, Stream** out) {
+  const MutexLock lock(&mutex_);
+  if (!cause_.ok()) return cause_;
+  if (native == nullptr) {
+    streams_.push_back(std::make_unique<Stream>());
+    streams_.back()->native = ++last_native_;
+    streams_.back()->num_users = 1;
+    *out = streams_.back().get();
+    return absl::OkStatus();
+  }
+  for (const auto& stream : streams_) {
+    if (stream->native != *native || stream->num_users == 0) continue;
+    ++stream->num_users;
+    *out = stream.get();
+    return absl::OkStatus();
+  }
+  return Invalid("the deferred back end has no stream with handle ", *native);
+}
+
+void DeferredEngine::CloseStream(Stream* stream) {
+  const MutexLock lock(&mutex_);
+  --stream->num_users;
+  RemoveIfEnded(stream);
+}
+
+uint64_t DeferredEngine::NativeOf(const Stream* stream) { return stream->native; }
+
+absl::Status DeferredEngine::Append(Stream* stream, Step step) {
+  const MutexLock lock(&mutex_);
+  if (!cause_.ok()) return cause_;
+  stream->steps.push_back(std::move(step));
+  // Half a step per call on average: queues neither stay empty nor grow without end.
+  if (schedule_ == Schedule::kSeeded && NextRandom() % 3 == 0) steps_ahead_ += NextRandom() % 4;
+  if (schedule_ != Schedule::kLazy) changed_.NotifyAll();
+  return absl::OkStatus();
+}
+
+absl::Status DeferredEngine::Enqueue(Stream* stream, std::function<void()> work, MemoryRanges ranges) {
+  return Append(stream, {std::move(work), std::move(ranges), nullptr, nullptr});
+}
+
+absl::Status DeferredEngine::Record(Stream* stream, TicketRef* ticket) {
+  TicketRef made = std::make_shared<Ticket>();
+  made->stream = stream;
+  GEEPS_RETURN_IF_ERROR(Append(stream, {nullptr, {}, made, nullptr}));
+  *ticket = std::move(made);
+  return absl::OkStatus();
+}
+
+absl::Status DeferredEngine::StreamWait(Stream* stream, const TicketRef& ticket) {
+  if (ticket == nullptr) return cause();
+  return Append(stream, {nullptr, {}, nullptr, ticket});
+}
+
+absl::Status DeferredEngine::IsDone(const TicketRef& ticket, bool* is_done) {
+  const MutexLock lock(&mutex_);
+  if (!cause_.ok()) return cause_;
+  *is_done = ticket == nullptr || ticket->is_done;
+  return absl::OkStatus();
+}
+
+absl::Status DeferredEngine::Wait(const TicketRef& ticket) {
+  const MutexLock lock(&mutex_);
+  if (ticket != nullptr && !ticket->is_done) {
+    wanted_.push_back(ticket);
+    changed_.NotifyAll();
+    while (!ticket->is_done) changed_.Wait(&mutex_);
+  }
+  return cause_;
+}
+
+void DeferredEngine::Notify(const TicketRef& ticket, NoticeFn fn, void* ctx) {
+  geeps_status status = GEEPS_OK;
+  {
+    const MutexLock lock(&mutex_);
+    if (ticket != nullptr && !ticket->is_done) {
+      ticket->notices.push_back({fn, ctx});
+      wanted_.push_back(ticket);
+      changed_.NotifyAll();
+      return;
+    }
+    if (!cause_.ok()) status = GEEPS_E_DEVICE;
+  }
+  fn(ctx, status);
+}
+
+void DeferredEngine::ForgetMemory(const void* memory, uint64_t bytes) {
+  const MutexLock lock(&mutex_);
+  for (const auto& stream : streams_) {
+    for (const Step& step : stream->steps) {
+      for (const MemoryRange& range : step.ranges) {
+        if (!Overlap(range, {memory, bytes})) continue;
+        Lose(MakeStatus(Code::kDevice, absl::StrCat("a region of ", bytes, " bytes was given back while work in stream ",
+                                                    stream->native, " that uses it still waits")));
+        return;
+      }
+    }
+  }
+  // The step under way is in no queue any more.
+  while (is_running_step_) changed_.Wait(&mutex_);
+}
+
+absl::Status DeferredEngine::cause() const {
+  const MutexLock lock(&mutex_);
+  return cause_;
+}
+
+void DeferredEngine::Run() {
+  const MutexLock lock(&mutex_);
+  while (!stopping_) {
+    Stream* stream = Choose();
+    if (stream == nullptr) {
+      changed_.Wait(&mutex_);
+      continue;
+    }
+    RunStep(stream);
+  }
+}
+
+bool DeferredEngine::MayGoOn(const Stream& stream) {
+  return !stream.steps.empty() && (stream.steps.front().wait == nullptr || stream.steps.front().wait->is_done);
+}
+
+DeferredEngine::Stream* DeferredEngine::Choose() {
+  while (!wanted_.empty() && wanted_.front()->is_done) wanted_.pop_front();
+  switch (schedule_) {
+    case Schedule::kLazy: return wanted_.empty() ? nullptr : ChooseWanted();
+    case Schedule::kEager: return ChooseInTurn();
+    case Schedule::kSeeded: break;
+  }
+  if (wanted_.empty() && steps_ahead_ == 0) return nullptr;
+  Stream* stream = ChooseAtRandom();
+  if (stream == nullptr) {
+    steps_ahead_ = 0;
+  } else if (steps_ahead_ > 0) {
+    --steps_ahead_;
+  }
+  return stream;
+}
+
+DeferredEngine::Stream* DeferredEngine::ChooseWanted() {
+  // What a step waits for was recorded before it was put there, so the chain of waits ends.
+  Stream* stream = wanted_.front()->stream;
+  while (!MayGoOn(*stream)) stream = stream->steps.front().wait->stream;
+  return stream;
+}
+
+DeferredEngine::Stream* DeferredEngine::ChooseInTurn() {
+  Stream* first = nullptr;
+  for (const auto& stream : streams_) {
+    if (!MayGoOn(*stream)) continue;
+    if (stream->native > turn_) {
+      turn_ = stream->native;
+      return stream.get();
+    }
+    if (first == nullptr) first = stream.get();
+  }
+  if (first != nullptr) turn_ = first->native;
+  return first;
+}
+
+DeferredEngine::Stream* DeferredEngine::ChooseAtRandom() {
+  absl::InlinedVector<Stream*, 16> candidates;
+  for (const auto& stream : streams_) {
+    if (MayGoOn(*stream)) candidates.push_back(stream.get());
+  }
+  return candidates.empty() ? nullptr : candidates[NextRandom() % candidates.size()];
+}
+
+void DeferredEngine::RunStep(Stream* stream) {
+  Step step = std::move(stream->steps.front());
+  stream->steps.pop_front();
+  stream->is_running = true;
+  if (step.work) {
+    is_running_step_ = true;
+    mutex_.Unlock();
+    step.work();
+    mutex_.Lock();
+    is_running_step_ = false;
+    changed_.NotifyAll();
+  } else if (step.signal != nullptr) {
+    Complete(absl::MakeSpan(&step.signal, 1), GEEPS_OK);
+  }
+  stream->is_running = false;
+  RemoveIfEnded(stream);
+}
+
+void DeferredEngine::Complete(absl::Span<const TicketRef> tickets, geeps_status status) {
+  // All are done before the first notice is given, which may look at the others.
+  std::vector<Notice> notices;
+  for (const TicketRef& ticket : tickets) {
+    ticket->is_done = true;
+    ticket->stream = nullptr;
+    notices.insert(notices.end(), ticket->notices.begin(), ticket->notices.end());
+    ticket->notices.clear();
+  }
+  changed_.NotifyAll();
+  if (notices.empty()) return;
+  mutex_.Unlock();
+  for (const auto& [fn, ctx] : notices) fn(ctx, status);
+  mutex_.Lock();
+}
+
+void DeferredEngine::Lose(const absl::Status& cause) {
+  if (!cause_.ok()) return;
+  cause_ = cause;
+  DropAll(GEEPS_E_DEVICE);
+}
+
+void DeferredEngine::DropAll(geeps_status status) {
+  std::vector<TicketRef> tickets;
+  for (const auto& stream : streams_) {
+    for (const Step& step : stream->steps) {
+      if (step.signal != nullptr) tickets.push_back(step.signal);
+    }
+    stream->steps.clear();
+  }
+  wanted_.clear();
+  Complete(tickets, status);
+}
+
+void DeferredEngine::RemoveIfEnded(Stream* stream) {
+  if (stream->num_users > 0 || stream->is_running || !stream->steps.empty()) return;
+  streams_.erase(std::find_if(streams_.begin(), streams_.end(), [stream](const auto& s) { return s.get() == stream; }));
+}
+
+uint64_t DeferredEngine::NextRandom() {
+  random_ += table::kGoldenStep;
+  return table::MixBits(random_);
+}
+
+}  // namespace geeps::device
