@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/protocol/keeper.h"
+
+#include "runtime/protocol/message.h"
+
+namespace geeps::protocol {
+
+using Fault = KeeperEffect::Fault;
+using Kind = KeeperEffect::Kind;
+
+KeeperPartition::KeeperPartition(const KeeperOptions& options)
+    : options_(options),
+      num_slots_(NumLandingSlots(options.slack_max)),
+      age_(options.first_age),
+      last_changed_(options.first_age),
+      peers_(options.participants.size()),
+      pending_(num_slots_) {
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    peers_[i].next = peers_[i].next_unfired = peers_[i].fire_expected = age_;
+    peers_[i].slots.resize(num_slots_);
+    any_mapped_ = any_mapped_ || options_.participants[i].mapped;
+  }
+}
+
+void KeeperPartition::Begin(std::vector<KeeperEffect>* effects) {
+  for (uint32_t i = 0; i < peers_.size(); ++i) peers_[i].credit = !options_.participants[i].mapped;
+  Tell(effects);
+}
+
+void KeeperPartition::OnContribution(uint32_t participant, Clock clock, uint32_t set_id, bool empty, bool fired,
+                                     const RuleParams& params, std::vector<KeeperEffect>* effects) {
+  if (failed_) return;
+  const Peer& peer = peers_[participant];
+  if (options_.frozen) return Fail(Fault::kFrozen, participant, participant, clock, age_, effects);
+  if ((clock != peer.next && !Broken(Mutant::kClockUnchecked)) ||
+      (!InWindow(clock) && !Broken(Mutant::kWindowUnchecked))) {
+    return Fail(Fault::kClock, participant, participant, clock, peer.next, effects);
+  }
+  if (!Broken(Mutant::kSetUnchecked)) {
+    if (!Known(options_.participants[participant], set_id)) {
+      return Fail(Fault::kSetId, participant, participant, clock, set_id, effects);
+    }
+    if (empty == HasData(participant, set_id)) {
+      return Fail(Fault::kEmptyMismatch, participant, participant, clock, peer.next, effects);
+    }
+  }
+  const Pending& pending = PendingOf(clock);
+  if (!empty && pending.has_data && !Broken(Mutant::kParamsUnchecked) &&
+      !SameBits(delivery(pending.first, clock).params, params)) {
+    return Fail(Fault::kParams, participant, pending.first, clock, peer.next, effects);
+  }
+  Deliver(participant, clock, set_id, empty, params);
+  if (fired) MarkFired(participant, clock);
+  Advance(age_, effects);
+}
+
+void KeeperPartition::OnFire(uint32_t participant, Clock clock, uint32_t set_id, std::vector<KeeperEffect>* effects) {
+  if (failed_) return;
+  Peer& peer = peers_[participant];
+  if (options_.frozen) return Fail(Fault::kFrozen, participant, participant, clock, age_, effects);
+  if (clock < peer.fire_expected || clock > peer.next_unfired) {
+    return Fail(Fault::kClock, participant, participant, clock, peer.next_unfired, effects);
+  }
+  peer.fire_expected = clock + 1;
+  // The data brought the mark here; the message was for the sake of another partition and may be late.
+  if (clock < peer.next_unfired) return;
+  if (clock < peer.next) {
+    const uint32_t delivered_set = SlotOf(peer, clock).set_id;
+    if (set_id != delivered_set && !Broken(Mutant::kSetUnchecked)) {
+      return Fail(Fault::kSetId, participant, participant, clock, set_id, effects);
+    }
+  } else {
+    if (!InWindow(clock)) return Fail(Fault::kClock, participant, participant, clock, peer.next, effects);
+    if (!Broken(Mutant::kSetUnchecked)) {
+      if (!Known(options_.participants[participant], set_id)) {
+        return Fail(Fault::kSetId, participant, participant, clock, set_id, effects);
+      }
+      if (HasData(participant, set_id)) {
+        return Fail(Fault::kFireWithoutData, participant, participant, clock, peer.next, effects);
+      }
+    }
+    Deliver(participant, clock, set_id, true, RuleParams{});
+  }
+  MarkFired(participant, clock);
+  Advance(age_, effects);
+}
+
+void KeeperPartition::OnCredit(uint32_t participant, Age absorbed, std::vector<KeeperEffect>* effects) {
+  if (failed_) return;
+  Peer& peer = peers_[participant];
+  const bool owed = !peer.credit && !options_.participants[participant].mapped && peer.sent != kNoAge;
+  const bool spent = !Broken(Mutant::kCreditNotSpent);  // when the mutant never spends one, none can be owed
+  if (spent && (!owed || absorbed != peer.sent)) {
+    return Fail(Fault::kCredit, participant, participant, absorbed, peer.sent, effects);
+  }
+  peer.credit = true;
+  PublishTo(participant, effects);
+}
+
+void KeeperPartition::OnApplied(std::vector<KeeperEffect>* effects) {
+  if (failed_ || !applying_) return;
+  applying_ = false;
+  const Age told = age_;
+  if (!Broken(Mutant::kAgeBeforeApplied)) RaiseAge();
+  Advance(told, effects);
+}
+
+void KeeperPartition::OnSent(uint32_t participant, std::vector<KeeperEffect>* effects) {
+  if (failed_) return;
+  peers_[participant].sending = false;
+  PublishTo(participant, effects);
+  Advance(age_, effects);
+}
+
+const KeeperPartition::Delivery& KeeperPartition::delivery(uint32_t participant, Clock clock) const {
+  return peers_[participant].slots[clock % num_slots_];
+}
+
+void KeeperPartition::Missing(std::vector<uint32_t>* ranks) const {
+  if (options_.frozen) return;
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    // next_unfired never passes next: a clock is fired when it is delivered, or later.
+    if (peers_[i].next_unfired <= age_) ranks->push_back(options_.participants[i].rank);
+  }
+}
+
+bool KeeperPartition::Known(const KeeperOptions::Participant& participant, uint32_t set_id) const {
+  return set_id == kSetNothing || set_id < participant.has_data.size();
+}
+
+bool KeeperPartition::Complete() const {
+  if (options_.frozen || peers_.empty()) return false;
+  if (Broken(Mutant::kFireNotAwaited)) {
+    for (const Peer& peer : peers_) {
+      if (peer.next <= age_) return false;
+    }
+    return true;
+  }
+  size_t needed = peers_.size();
+  if (Broken(Mutant::kParticipantForgotten) && needed > 1) --needed;
+  return pending_[age_ % num_slots_].num_ready >= needed;
+}
+
+void KeeperPartition::Deliver(uint32_t participant, Clock clock, uint32_t set_id, bool empty, const RuleParams& params) {
+  Peer& peer = peers_[participant];
+  Delivery& delivered = SlotOf(peer, clock);
+  delivered.delivered = true;
+  delivered.fired = false;
+  delivered.empty = empty;
+  delivered.set_id = set_id;
+  delivered.params = params;
+  peer.next = clock + 1;
+  Pending& pending = PendingOf(clock);
+  if (!empty && !pending.has_data) {
+    pending.has_data = true;
+    pending.first = participant;
+  }
+}
+
+void KeeperPartition::MarkFired(uint32_t participant, Clock clock) {
+  Peer& peer = peers_[participant];
+  SlotOf(peer, clock).fired = true;
+  ++PendingOf(clock).num_ready;
+  // Marks that came with data may be ahead of those that come by FIRE.
+  while (peer.next_unfired < peer.next && SlotOf(peer, peer.next_unfired).fired) ++peer.next_unfired;
+}
+
+// Takes every step that can be taken now: passes over clocks without data, tells the newest age, begins an apply.
+// told: the age that subscribers have been told of, as far as they have credit.
+void KeeperPartition::Advance(Age told, std::vector<KeeperEffect>* effects) {
+  if (applying_) return;
+  const bool carries = options_.num_versions > 1 && !Broken(Mutant::kEmptyNotCarried);
+  while (!carries && Complete() && !PendingOf(age_).has_data) RaiseAge();
+  if (age_ != told) Tell(effects);
+  if (!Complete()) return;
+  const uint32_t to = VersionBuffer(age_ + 1);
+  if (BufferBusy(to) && !Broken(Mutant::kSendsNotAwaited)) return;
+  KeeperEffect apply;
+  apply.kind = Kind::kApply;
+  apply.clock = age_;
+  apply.from = VersionBuffer(age_);
+  apply.to = to;
+  applying_ = true;
+  effects->push_back(apply);
+  if (Broken(Mutant::kAgeBeforeApplied)) {
+    RaiseAge();
+    Tell(effects);
+  }
+}
+
+void KeeperPartition::Tell(std::vector<KeeperEffect>* effects) {
+  if (any_mapped_) StoreAge(effects);
+  for (uint32_t i = 0; i < peers_.size(); ++i) PublishTo(i, effects);
+}
+
+// Clock age() is contained now: its slots are free for clock age() + W.
+void KeeperPartition::RaiseAge() {
+  if (PendingOf(age_).has_data) last_changed_ = age_ + 1;
+  PendingOf(age_) = Pending{};
+  for (Peer& peer : peers_) {
+    SlotOf(peer, age_) = Delivery{};
+    if (peer.next_unfired <= age_) peer.next_unfired = age_ + 1;  // only without R4
+    if (peer.next <= age_) peer.next = age_ + 1;
+  }
+  ++age_;
+}
+
+bool KeeperPartition::BufferBusy(uint32_t buffer) const {
+  for (const Peer& peer : peers_) {
+    if (peer.sending && peer.sending_from == buffer) return true;
+  }
+  return false;
+}
+
+void KeeperPartition::PublishTo(uint32_t participant, std::vector<KeeperEffect>* effects) {
+  Peer& peer = peers_[participant];
+  const KeeperOptions::Participant& options = options_.participants[participant];
+  if (options.mapped || !peer.credit || peer.sending || peer.sent == age_) return;
+  // With one buffer the version is being overwritten; the next one goes out when it is done.
+  const bool overwritten = applying_ && VersionBuffer(age_ + 1) == VersionBuffer(age_);
+  if (overwritten && !Broken(Mutant::kPublishWhileApplying) && !Broken(Mutant::kAgeBeforeApplied)) return;
+  KeeperEffect publish;
+  publish.kind = Kind::kPublish;
+  publish.participant = participant;
+  publish.from = VersionBuffer(age_);
+  publish.age = age_;
+  const Age unchanged_since = Broken(Mutant::kUnchangedTooOften) && last_changed_ > 0 ? last_changed_ - 1 : last_changed_;
+  if (!options.reads) {
+    publish.flags |= kFlagHeaderOnly;
+  } else if (peer.sent != kNoAge && peer.sent >= unchanged_since) {
+    publish.flags |= kFlagUnchanged;
+  }
+  if (options_.frozen) publish.flags |= kFlagFrozen;
+  peer.credit = Broken(Mutant::kCreditNotSpent);
+  peer.sending = true;
+  peer.sending_from = publish.from;
+  peer.sent = age_;
+  effects->push_back(publish);
+}
+
+void KeeperPartition::StoreAge(std::vector<KeeperEffect>* effects) {
+  KeeperEffect store;
+  store.kind = Kind::kStoreAge;
+  store.age = age_;
+  if (options_.frozen) store.flags = kFlagFrozen;
+  effects->push_back(store);
+}
+
+void KeeperPartition::Fail(Fault fault, uint32_t participant, uint32_t other, Clock got, Age expected,
+                           std::vector<KeeperEffect>* effects) {
+  failed_ = true;
+  KeeperEffect failure;
+  failure.kind = Kind::kFail;
+  failure.fault = fault;
+  failure.participant = participant;
+  failure.other = other;
+  failure.clock = got;
+  failure.age = expected;
+  effects->push_back(failure);
+}
+
+uint64_t KeeperPartition::StateDigest() const {
+  uint64_t digest = MixDigest(age_, last_changed_);
+  digest = MixDigest(digest, uint64_t{applying_} | uint64_t{failed_} << 1);
+  for (const Pending& pending : pending_) {
+    digest = MixDigest(digest, uint64_t{pending.num_ready} << 1 | uint64_t{pending.has_data});
+  }
+  for (const Peer& peer : peers_) {
+    digest = MixDigest(digest, peer.next);
+    digest = MixDigest(digest, peer.next_unfired);
+    digest = MixDigest(digest, peer.fire_expected);
+    digest = MixDigest(digest, peer.sent);
+    digest = MixDigest(digest, uint64_t{peer.credit} | uint64_t{peer.sending} << 1 | uint64_t{peer.sending_from} << 2);
+    for (const Delivery& slot : peer.slots) {
+      digest = MixDigest(digest, uint64_t{slot.delivered} | uint64_t{slot.fired} << 1 | uint64_t{slot.empty} << 2 |
+                                     uint64_t{slot.set_id} << 8);
+    }
+  }
+  return digest;
+}
+
+}  // namespace geeps::protocol

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/protocol/subscriber.h"
+
+namespace geeps::protocol {
+namespace {
+
+SubscriberEffects Failure() {
+  SubscriberEffects effects;
+  effects.fail = true;
+  return effects;
+}
+
+}  // namespace
+
+SubscriberEffects SubscriberPartition::OnPublish(Age age, bool payload, bool frozen) {
+  // A pending version has not returned its credit yet, a frozen partition has none to give.
+  const bool without_credit = pending_ != kNoAge || frozen_ || options_.mapped;
+  const bool stale = absorbed_ != kNoAge && age <= absorbed_ && !Broken(Mutant::kStaleAbsorbed);
+  if (without_credit || stale || age == kNoAge) return Failure();
+  pending_ = age;
+  pending_frozen_ = frozen;
+  if (!payload || options_.lands_in_cache) return Finish();
+  if (Broken(Mutant::kCreditBeforeWrite)) {
+    SubscriberEffects effects = BeginAbsorbIfFree();
+    effects.credit = true;
+    effects.credit_age = age;
+    return effects;
+  }
+  return BeginAbsorbIfFree();
+}
+
+SubscriberEffects SubscriberPartition::OnAbsorbed() {
+  if (!absorbing_) return {};
+  absorbing_ = false;
+  SubscriberEffects effects = Finish();
+  if (Broken(Mutant::kCreditBeforeWrite)) effects.credit = false;
+  return effects;
+}
+
+SubscriberEffects SubscriberPartition::OnAgeWord(Age age, bool frozen) {
+  if (age == kNoAge) return {};
+  if (!options_.mapped || (absorbed_ != kNoAge && age < absorbed_)) return Failure();
+  if (age == absorbed_ && frozen == frozen_) return {};
+  SubscriberEffects effects;
+  absorbed_ = age;
+  frozen_ = frozen;
+  effects.age_changed = true;
+  return effects;
+}
+
+SubscriberEffects SubscriberPartition::OnFillDone() {
+  if (num_fills_ > 0) --num_fills_;
+  return BeginAbsorbIfFree();
+}
+
+void SubscriberPartition::Reset() {
+  absorbed_ = kNoAge;
+  pending_ = kNoAge;
+  absorbing_ = false;
+  frozen_ = false;
+  pending_frozen_ = false;
+}
+
+SubscriberEffects SubscriberPartition::BeginAbsorbIfFree() {
+  SubscriberEffects effects;
+  if (pending_ == kNoAge || absorbing_) return effects;
+  if (num_fills_ > 0 && !Broken(Mutant::kAbsorbWhileFilling)) return effects;
+  absorbing_ = true;
+  effects.absorb = true;
+  return effects;
+}
+
+SubscriberEffects SubscriberPartition::Finish() {
+  SubscriberEffects effects;
+  absorbed_ = pending_;
+  frozen_ = pending_frozen_;
+  pending_ = kNoAge;
+  effects.age_changed = true;
+  effects.credit = !frozen_;
+  effects.credit_age = absorbed_;
+  return effects;
+}
+
+uint64_t SubscriberPartition::StateDigest() const {
+  uint64_t digest = MixDigest(0, absorbed_);
+  digest = MixDigest(digest, pending_);
+  digest = MixDigest(digest, num_fills_);
+  return MixDigest(digest, uint64_t{absorbing_} | uint64_t{frozen_} << 1 | uint64_t{pending_frozen_} << 2);
+}
+
+}  // namespace geeps::protocol
