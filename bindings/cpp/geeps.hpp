@@ -207,8 +207,8 @@ class Runtime {
   void Start(Error& err) { Long(err, [&](geeps_request** r) { return geeps_runtime_start(get(), r, err.raw()); }); }
   void Fence(Error& err) { Long(err, [&](geeps_request** r) { return geeps_fence(get(), r, err.raw()); }); }
   void Shutdown(Error& err) { Long(err, [&](geeps_request** r) { return geeps_runtime_shutdown(get(), r, err.raw()); }); }
-  void Commit(std::initializer_list<geeps_plan*> plans, Error& err) {
-    Long(err, [&](geeps_request** r) { return geeps_commit(get(), plans.begin(), plans.size(), r, err.raw()); });
+  void Commit(const std::vector<geeps_plan*>& plans, Error& err) {
+    Long(err, [&](geeps_request** r) { return geeps_commit(get(), plans.data(), plans.size(), r, err.raw()); });
   }
   Request BeginStart(Error& err) {
     return Begin(err, [&](geeps_request** r) { return geeps_runtime_start(get(), r, err.raw()); });
@@ -219,8 +219,8 @@ class Runtime {
   Request BeginShutdown(Error& err) {
     return Begin(err, [&](geeps_request** r) { return geeps_runtime_shutdown(get(), r, err.raw()); });
   }
-  Request BeginCommit(std::initializer_list<geeps_plan*> plans, Error& err) {
-    return Begin(err, [&](geeps_request** r) { return geeps_commit(get(), plans.begin(), plans.size(), r, err.raw()); });
+  Request BeginCommit(const std::vector<geeps_plan*>& plans, Error& err) {
+    return Begin(err, [&](geeps_request** r) { return geeps_commit(get(), plans.data(), plans.size(), r, err.raw()); });
   }
 
   void Abort(const char* text) { geeps_runtime_abort(get(), text, nullptr); }
@@ -393,10 +393,12 @@ class Walker {
     plan_.End(flags, *err_);
   }
 
-  // One pass; after Commit. next: the walker whose pass follows at once, when that is known and another one.
+  // One pass; after Commit. next: the walker whose pass begins at once, when that is known: its Walk must be the next one.
   template <typename Body>
-  void Walk(Body&& body, const Walker* next = nullptr) {
-    if (!err_->ok() || err_->Take(geeps_pass_begin(rt_, plan(), err_->raw())) != GEEPS_OK) return;
+  void Walk(Body&& body, Walker* next = nullptr) {
+    if (!err_->ok()) return;
+    if (!begun_ && err_->Take(geeps_pass_begin(rt_, plan(), err_->raw())) != GEEPS_OK) return;
+    begun_ = false;
     state_ = kWalking;
     next_ = 0;
     body(*this);
@@ -404,6 +406,7 @@ class Walker {
     if (!err_->ok()) return;
     geeps_plan* next_plan = next != nullptr ? next->plan() : nullptr;
     err_->Take(no_clock_ ? geeps_pass_end(rt_, next_plan, err_->raw()) : geeps_clock(rt_, next_plan, err_->raw()));
+    if (next != nullptr) next->begun_ = err_->ok();
   }
 
   Access Read(const Table& t, const Rows& rows, uint32_t slack, uint32_t flags = 0) {
@@ -489,6 +492,7 @@ class Walker {
   Plan plan_;
   State state_ = kIdle;
   bool no_clock_ = false;
+  bool begun_ = false;  // by the walk before
   bool has_stream_ = false;
   geeps_stream stream_ = {};
   uint64_t limit_ns_ = GEEPS_NO_LIMIT;

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// train_images - data-parallel training of a small convolutional net on Fashion-MNIST, with its parameters in geeps.
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+
+#include <geeps.hpp>
+
+#include "samples/train_images/options.h"
+#include "samples/train_images/trainer.h"
+
+int main(int argc, char** argv) {
+  train_images::TrainOptions options;
+  std::string problem;
+  if (!train_images::ParseOptions(argc, argv, &options, &problem)) {
+    std::fprintf(stderr, "train_images: %s\n", problem.c_str());
+    return 2;
+  }
+  if (options.help) {
+    std::fputs(train_images::Usage(), stdout);
+    return 0;
+  }
+  char absolute[PATH_MAX];
+  if (realpath(options.data.c_str(), absolute) != nullptr) options.data = absolute;  // else the data source will tell
+
+  geeps::Error err;
+  // Rank, world and rendezvous from `geeps run`; alone without it.
+  geeps::Runtime rt(geeps::Options{{"launcher", "geeps"}}, err);
+  rt.Start(err);
+  train_images::TrainImages(rt, options, err);
+  rt.Shutdown(err);
+  if (err.ok()) return 0;
+  std::fprintf(stderr, "train_images: %s: %s\n", err.status_name(), err.message());
+  return 1;
+}

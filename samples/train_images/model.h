@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// The net in a storage, and its passes: the loop over the layers, written once for recording and walking, for tables and plain
+// buffers. One thread.
+#ifndef SAMPLES_TRAIN_IMAGES_MODEL_H_
+#define SAMPLES_TRAIN_IMAGES_MODEL_H_
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <geeps.hpp>
+
+#include "samples/train_images/batches.h"
+#include "samples/train_images/net.h"
+#include "samples/train_images/storage.h"
+
+namespace train_images {
+
+// Mean 0 and deviation 1, roughly: those of Fashion-MNIST are 0.286 and 0.353 of the largest pixel.
+inline void NormalizePixels(const uint8_t* pixels, uint64_t n, float* out) {
+  for (uint64_t i = 0; i < n; ++i) out[i] = (static_cast<float>(pixels[i]) * (1.0f / 255) - 0.286f) * (1 / 0.353f);
+}
+
+template <typename Storage>
+class Model {
+ public:
+  using Table = typename Storage::Table;
+  using Local = typename Storage::Local;
+  using Access = typename Storage::Access;
+  using Walker = typename Storage::Walker;
+
+  // max_images: of a batch of this worker.
+  Model(Storage& storage, std::vector<Layer> layers, uint64_t max_images, double lr, double momentum, uint64_t seed)
+      : layers_(std::move(layers)), all_(geeps::Rows::All()),
+        input_(storage.MakeLocal("input", max_images, layers_[0].in_values() * sizeof(float))) {
+    for (const Layer& l : layers_) {
+      const LayerRule rule = {lr, momentum, 1 / std::sqrt(static_cast<double>(l.fan_in())), seed};
+      weights_.push_back(storage.MakeLayerTable(l.name, l.num_rows(), l.row_values(), rule));
+      outputs_.push_back(storage.MakeLocal(l.name + ".out", max_images, l.out_values() * sizeof(float)));
+      gradients_.push_back(storage.MakeLocal(l.name + ".grad", max_images, l.out_values() * sizeof(float)));
+      if (l.choice_bytes() > 0) choices_.push_back(storage.MakeLocal(l.name + ".choice", max_images, l.choice_bytes()));
+    }
+  }
+
+  const std::vector<Layer>& layers() const { return layers_; }
+
+  // One step of training on a batch; adds to *sum.
+  void Train(Walker& w, const Batch& batch, uint32_t slack, LossSum* sum) {
+    const size_t last = layers_.size() - 1;
+    Access logits = ForwardPass(w, batch, slack, GEEPS_LOCAL_KEEP);
+    Access d_out = w.AccessLocal(gradients_[last], all_);
+    if (w.live()) {
+      const float scale = 1.0f / static_cast<float>(batch.global_images);
+      Add(SoftmaxLoss(logits.template data<float>(), batch.labels, batch.num_images, layers_[last].outputs, scale,
+                      d_out.template data<float>()), sum);
+    }
+    w.PostLocal(logits);
+
+    // From the last layer to the first. What a layer put out is what the one behind it took in: held open over both.
+    Access out;
+    for (size_t l = layers_.size(); l-- > 0;) {
+      Access in = w.AccessLocal(l == 0 ? input_ : outputs_[l - 1], all_, GEEPS_LOCAL_FETCH);
+      Access choice, weights, d_in;
+      if (HasChoice(l)) choice = w.AccessLocal(choices_[l], all_, GEEPS_LOCAL_FETCH);
+      if (l > 0) weights = w.Read(weights_[l], all_, slack);  // nobody wants the gradient of the images
+      if (l > 0) d_in = w.AccessLocal(gradients_[l - 1], all_);
+      Access d_weights = w.PreUpdate(weights_[l], all_);
+      if (w.live()) {
+        Backward(layers_[l], weights.template data<float>(), in.template data<float>(), out.template data<float>(),
+                 choice.template data<uint8_t>(), d_out.template data<float>(), batch.num_images,
+                 d_weights.template data<float>(), d_in.template data<float>(), &scratch_);
+      }
+      if (l > 0) w.PostRead(weights);
+      w.Update(d_weights);  // on its way while the layers before are still at work
+      if (HasChoice(l)) w.PostLocal(choice);
+      if (l < last) w.PostLocal(out);
+      w.PostLocal(d_out);
+      out = in;
+      d_out = d_in;
+    }
+    w.PostLocal(out);
+  }
+
+  // Loss and right answers on a batch; adds to *sum.
+  void Evaluate(Walker& w, const Batch& batch, LossSum* sum) {
+    Access logits = ForwardPass(w, batch, 0, 0);
+    if (w.live()) {
+      Add(SoftmaxLoss(logits.template data<float>(), batch.labels, batch.num_images, layers_.back().outputs, 0, nullptr),
+          sum);
+    }
+    w.PostLocal(logits);
+  }
+
+  // Shows the parameters, layer by layer: fn(layer, values).
+  template <typename Fn>
+  void ReadAll(Walker& w, Fn&& fn) {
+    for (size_t l = 0; l < layers_.size(); ++l) {
+      Access weights = w.Read(weights_[l], all_, 0);
+      if (w.live()) fn(layers_[l], weights.template data<const float>());
+      w.PostRead(weights);
+    }
+  }
+
+ private:
+  // The convolutions come first, so that choices_[l] belongs to layer l.
+  bool HasChoice(size_t l) const { return layers_[l].choice_bytes() > 0; }
+
+  static void Add(const LossSum& more, LossSum* sum) {
+    sum->loss += more.loss;
+    sum->correct += more.correct;
+  }
+
+  // Returns the last layer's outputs, still open. local_flags: KEEP when backward follows.
+  Access ForwardPass(Walker& w, const Batch& batch, uint32_t slack, uint32_t local_flags) {
+    Access in = w.AccessLocal(input_, all_, local_flags);
+    if (w.live()) {
+      NormalizePixels(batch.images, uint64_t{batch.num_images} * layers_[0].in_values(), in.template data<float>());
+    }
+    for (size_t l = 0; l < layers_.size(); ++l) {
+      Access weights = w.Read(weights_[l], all_, slack);
+      Access out = w.AccessLocal(outputs_[l], all_, l + 1 < layers_.size() ? local_flags : 0);
+      Access choice;
+      if (HasChoice(l)) choice = w.AccessLocal(choices_[l], all_, local_flags);
+      if (w.live()) {
+        Forward(layers_[l], weights.template data<float>(), in.template data<float>(), batch.num_images,
+                out.template data<float>(), choice.template data<uint8_t>(), &scratch_);
+      }
+      w.PostRead(weights);
+      if (HasChoice(l)) w.PostLocal(choice);
+      w.PostLocal(in);
+      in = out;
+    }
+    return in;
+  }
+
+  const std::vector<Layer> layers_;
+  const geeps::Rows all_;
+  std::vector<Table> weights_;
+  Local input_;
+  std::vector<Local> outputs_, gradients_, choices_;
+  Scratch scratch_;
+};
+
+}  // namespace train_images
+
+#endif  // SAMPLES_TRAIN_IMAGES_MODEL_H_

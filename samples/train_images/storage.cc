@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "samples/train_images/storage.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace train_images {
+namespace {
+
+std::string Real(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.17g", value);
+  return text;
+}
+
+}  // namespace
+
+InTables::Table InTables::MakeLayerTable(const std::string& name, uint64_t rows, uint64_t row_values,
+                                         const LayerRule& rule) {
+  return Table(rt_, name.c_str(), rows, row_values, GEEPS_F32,
+               {{"rule", "sgd"},
+                {"param.lr", Real(rule.lr)},
+                {"param.momentum", Real(rule.momentum)},
+                {"rows", "same"},
+                {"init", "uniform:" + Real(-rule.bound) + ":" + Real(rule.bound)},
+                {"seed", std::to_string(rule.seed)}},
+               err_);
+}
+
+InTables::Table InTables::MakeSumTable(const std::string& name, uint64_t values) {
+  return Table(rt_, name.c_str(), 1, values, GEEPS_F64, {{"rule", "add"}, {"init", "zero"}}, err_);
+}
+
+InTables::Local InTables::MakeLocal(const std::string& name, uint64_t rows, uint64_t row_bytes) {
+  return Local(rt_, name.c_str(), rows, row_bytes, err_);
+}
+
+void InTables::Commit(std::initializer_list<const Walker*> walkers) {
+  std::vector<geeps_plan*> plans;
+  for (const Walker* walker : walkers) plans.push_back(walker->plan());
+  rt_.Commit(plans, err_);
+}
+
+InBuffers::Table::Table(uint32_t dtype, uint64_t values, const LayerRule& rule) : dtype_(dtype), rule_(rule) {
+  if (dtype == GEEPS_F64) {
+    sums_.resize(values);
+    add_.resize(values);
+    return;
+  }
+  values_.resize(values);
+  momentum_.resize(values);
+  update_.resize(values);
+  for (uint64_t i = 0; i < values; ++i) {
+    const double unit = static_cast<double>(Mix(rule.seed ^ Mix(i)) >> 11) * 0x1p-53;
+    values_[i] = static_cast<float>((2 * unit - 1) * rule.bound);
+  }
+}
+
+void InBuffers::Table::ApplyRule() {
+  for (size_t i = 0; i < sums_.size(); ++i) sums_[i] += add_[i];
+  const float lr = static_cast<float>(rule_.lr), momentum = static_cast<float>(rule_.momentum);
+  for (size_t i = 0; i < values_.size(); ++i) {
+    momentum_[i] = momentum * momentum_[i] + update_[i];
+    values_[i] -= lr * momentum_[i];
+  }
+}
+
+InBuffers::Access InBuffers::Walker::Read(Table& t, const geeps::Rows&, uint32_t, uint32_t) {
+  return Access(t.dtype_ == GEEPS_F32 ? static_cast<void*>(t.values_.data()) : t.sums_.data());
+}
+
+InBuffers::Access InBuffers::Walker::PreUpdate(Table& t, const geeps::Rows&, uint32_t) {
+  if (live_) updated_.push_back(&t);
+  return Access(t.dtype_ == GEEPS_F32 ? static_cast<void*>(t.update_.data()) : t.add_.data());
+}
+
+InBuffers::Access InBuffers::Walker::AccessLocal(Local& l, const geeps::Rows&, uint32_t) { return Access(l.bytes_.data()); }
+
+InBuffers::Table InBuffers::MakeLayerTable(const std::string& name, uint64_t rows, uint64_t row_values,
+                                           const LayerRule& rule) {
+  LayerRule own = rule;
+  for (char c : name) own.seed = Mix(own.seed + static_cast<unsigned char>(c));
+  return Table(GEEPS_F32, rows * row_values, own);
+}
+
+InBuffers::Table InBuffers::MakeSumTable(const std::string&, uint64_t values) {
+  return Table(GEEPS_F64, values, LayerRule());
+}
+
+// The finalizer of SplitMix64.
+uint64_t Mix(uint64_t x) {
+  x += 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+}  // namespace train_images
