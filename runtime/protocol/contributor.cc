@@ -12,6 +12,7 @@ Contributor::Contributor(const ContributorOptions& options)
       num_entries_(NumLogEntries(options.slack_max)),
       next_fired_(options.first_clock),
       stored_fired_(options.first_clock),
+      freed_(options.first_clock),
       entries_(num_entries_),
       lanes_(options.partitions.size()),
       keepers_(options.num_keepers) {
@@ -49,11 +50,8 @@ void Contributor::OnData(Clock clock, uint32_t set_id, std::vector<ContributorEf
 
 void Contributor::OnFired(Clock clock, uint32_t /*set_id*/, std::vector<ContributorEffect>* effects) {
   next_fired_ = clock + 1;
-  if (options_.mapped) {
-    ProgressMapped(effects);
-  } else {
-    for (uint32_t keeper = 0; keeper < keepers_.size(); ++keeper) Progress(keeper, effects);
-  }
+  if (options_.mapped) return ProgressMapped(effects);
+  for (uint32_t keeper = 0; keeper < keepers_.size(); ++keeper) Progress(keeper, effects);
   // Where nobody has to be told, the entry is done now.
   if (Entry* entry = DataOf(clock); entry != nullptr) FreeIfDone(entry, effects);
 }
@@ -62,7 +60,7 @@ void Contributor::OnAge(uint32_t index, Age age, std::vector<ContributorEffect>*
   lanes_[index].absorbed = age;
   if (!options_.mapped) return Progress(options_.partitions[index].keeper, effects);
   ProgressMapped(effects);
-  for (Entry& entry : entries_) FreeIfDone(&entry, effects);
+  FreeMapped(effects);
 }
 
 void Contributor::OnSent(uint32_t index, Clock clock, std::vector<ContributorEffect>* effects) {
@@ -73,7 +71,10 @@ void Contributor::OnSent(uint32_t index, Clock clock, std::vector<ContributorEff
 }
 
 bool Contributor::EntryFree(Clock clock) const {
-  return !entries_[clock % num_entries_].used || Broken(Mutant::kLogEntryNotAwaited);
+  if (Broken(Mutant::kLogEntryNotAwaited)) return true;
+  // In mapped memory a clock without data has an entry as well: its header.
+  if (options_.mapped) return clock - options_.first_clock < num_entries_ || clock - num_entries_ < freed_;
+  return !entries_[clock % num_entries_].used;
 }
 
 Contributor::Entry* Contributor::DataOf(Clock clock) {
@@ -166,16 +167,9 @@ void Contributor::ProgressMapped(std::vector<ContributorEffect>* effects) {
   }
 }
 
-// R10. In mapped memory the keepers read entry and header until the clock is contained in their age.
+// R10 for messages: the data are out everywhere, and no FIRE needs their set id any more.
 void Contributor::FreeIfDone(Entry* entry, std::vector<ContributorEffect>* effects) {
-  if (!entry->used || entry->clock >= next_fired_) return;
-  if (options_.mapped) {
-    for (const Lane& lane : lanes_) {
-      if (lane.absorbed == kNoAge || lane.absorbed <= entry->clock) return;
-    }
-  } else if (entry->num_unsent > 0 || entry->num_unfired > 0) {
-    return;
-  }
+  if (!entry->used || entry->clock >= next_fired_ || entry->num_unsent > 0 || entry->num_unfired > 0) return;
   entry->used = false;
   ContributorEffect free;
   free.kind = Kind::kEntryFree;
@@ -183,8 +177,21 @@ void Contributor::FreeIfDone(Entry* entry, std::vector<ContributorEffect>* effec
   effects->push_back(free);
 }
 
+// R10 for mapped memory: keepers read header and data of a clock until their age contains it.
+void Contributor::FreeMapped(std::vector<ContributorEffect>* effects) {
+  Age contained = next_fired_;
+  for (const Lane& lane : lanes_) contained = std::min(contained, lane.absorbed == kNoAge ? freed_ : lane.absorbed);
+  for (; freed_ < contained; ++freed_) {
+    if (Entry* entry = DataOf(freed_); entry != nullptr) entry->used = false;
+    ContributorEffect free;
+    free.kind = Kind::kEntryFree;
+    free.clock = freed_;
+    effects->push_back(free);
+  }
+}
+
 uint64_t Contributor::StateDigest() const {
-  uint64_t digest = MixDigest(next_fired_, stored_fired_);
+  uint64_t digest = MixDigest(MixDigest(next_fired_, stored_fired_), freed_);
   for (const Entry& entry : entries_) {
     digest = MixDigest(digest, entry.used);
     if (!entry.used) continue;

@@ -21,15 +21,19 @@ Cause MakeCause(Code code, int32_t rank, uint64_t clock, std::string text) {
 
 const char* FenceName(FenceKind kind) {
   switch (kind) {
-    case FenceKind::kCommit: return "a commit";
-    case FenceKind::kFence: return "a fence";
-    case FenceKind::kShutdown: return "a shutdown";
+    case FenceKind::kCommit:
+      return "a commit";
+    case FenceKind::kFence:
+      return "a fence";
+    case FenceKind::kShutdown:
+      return "a shutdown";
   }
   return "an unknown fence";
 }
 
 bool ValidEnter(const Enter& enter) {
-  const bool known = enter.kind == FenceKind::kCommit || enter.kind == FenceKind::kFence || enter.kind == FenceKind::kShutdown;
+  const bool known =
+      enter.kind == FenceKind::kCommit || enter.kind == FenceKind::kFence || enter.kind == FenceKind::kShutdown;
   return known && (enter.phase == 1 || (enter.phase == 2 && enter.kind == FenceKind::kCommit));
 }
 
@@ -58,11 +62,12 @@ bool Coordinator::CheckHello(const Hello& hello, Cause* refusal) const {
     return false;
   };
   if (hello.protocol_version != kProtocolVersion) {
-    return refuse(Code::kAbi, absl::StrCat("it speaks version ", hello.protocol_version, " of the protocol, the coordinator version ",
-                                           kProtocolVersion));
+    return refuse(Code::kAbi, absl::StrCat("it speaks version ", hello.protocol_version,
+                                           " of the protocol, the coordinator version ", kProtocolVersion));
   }
   if (hello.world != options_.world) {
-    return refuse(Code::kMismatch, absl::StrCat("it expects ", hello.world, " workers, the coordinator ", options_.world));
+    return refuse(Code::kMismatch,
+                  absl::StrCat("it expects ", hello.world, " workers, the coordinator ", options_.world));
   }
   if (hello.rank >= options_.world) {
     return refuse(Code::kInvalid, absl::StrCat("ranks of ", options_.world, " workers end at ", options_.world - 1));
@@ -74,8 +79,8 @@ bool Coordinator::CheckHello(const Hello& hello, Cause* refusal) const {
   }
   for (uint32_t other = 0; other < workers_.size(); ++other) {
     if (!workers_[other].present || workers_[other].hello.transport == hello.transport) continue;
-    return refuse(Code::kMismatch, absl::StrCat("it uses the transport '", hello.transport, "', ", NameOf(other), " uses '",
-                                                workers_[other].hello.transport, "'"));
+    return refuse(Code::kMismatch, absl::StrCat("it uses the transport '", hello.transport, "', ", NameOf(other),
+                                                " uses '", workers_[other].hello.transport, "'"));
   }
   return true;
 }
@@ -116,13 +121,14 @@ void Coordinator::OnEnter(uint32_t rank, const Enter& enter, uint64_t now_ns, Ef
   if (repeated) return;
   const bool fits = enter.phase == phase_ && (phase_ == 1 || enter.kind == kind_);
   if (!ValidEnter(enter) || worker.entered || !fits) {
-    return Verdict(MakeCause(Code::kData, static_cast<int32_t>(rank), worker.clock,
-                             absl::StrCat(NameOf(rank), " entered ", FenceName(enter.kind), " in phase ", static_cast<int>(enter.phase),
-                                          " at clock ", enter.clock, " while ",
-                                          worker.entered ? absl::StrCat("it stood in ", FenceName(worker.enter.kind))
-                                                         : absl::StrCat("phase ", static_cast<int>(phase_), " was expected"),
-                                          ".")),
-                   effects);
+    return Verdict(
+        MakeCause(Code::kData, static_cast<int32_t>(rank), worker.clock,
+                  absl::StrCat(NameOf(rank), " entered ", FenceName(enter.kind), " in phase ",
+                               static_cast<int>(enter.phase), " at clock ", enter.clock, " while ",
+                               worker.entered ? absl::StrCat("it stood in ", FenceName(worker.enter.kind))
+                                              : absl::StrCat("phase ", static_cast<int>(phase_), " was expected"),
+                               ".")),
+        effects);
   }
   const bool first = std::none_of(workers_.begin(), workers_.end(), [](const Worker& other) { return other.entered; });
   if (first) logged_ns_ = now_ns;
@@ -144,11 +150,11 @@ void Coordinator::CheckClocks(Effects* effects) {
     const Worker& worker = workers_[rank];
     if (worker.clock <= lowest->enter.clock) continue;
     const uint32_t entered = static_cast<uint32_t>(lowest - workers_.data());
-    return Verdict(
-        MakeCause(Code::kMismatch, static_cast<int32_t>(rank), worker.clock,
-                  absl::StrCat(NameOf(entered), " entered ", FenceName(lowest->enter.kind), " at clock ", lowest->enter.clock, ", but ",
-                               NameOf(rank), " is already at clock ", worker.clock, ": all workers must end the same number of clocks.")),
-        effects);
+    return Verdict(MakeCause(Code::kMismatch, static_cast<int32_t>(rank), worker.clock,
+                             absl::StrCat(NameOf(entered), " entered ", FenceName(lowest->enter.kind), " at clock ",
+                                          lowest->enter.clock, ", but ", NameOf(rank), " is already at clock ",
+                                          worker.clock, ": all workers must end the same number of clocks.")),
+                   effects);
   }
 }
 
@@ -166,11 +172,11 @@ bool Coordinator::CheckKinds(Effects* effects) {
     const Enter& other = workers_[rank].enter;
     std::string text;
     if (other.kind != first.kind) {
-      text = absl::StrCat(NameOf(0), " entered ", FenceName(first.kind), " at clock ", first.clock, ", but ", NameOf(rank), " entered ",
-                          FenceName(other.kind), ".");
+      text = absl::StrCat(NameOf(0), " entered ", FenceName(first.kind), " at clock ", first.clock, ", but ",
+                          NameOf(rank), " entered ", FenceName(other.kind), ".");
     } else if (other.maxima.size() != first.maxima.size() && other.digest == first.digest) {
-      text = absl::StrCat(NameOf(0), " brought ", first.maxima.size(), " values to agree upon into ", FenceName(first.kind), ", but ",
-                          NameOf(rank), " brought ", other.maxima.size(), ".");
+      text = absl::StrCat(NameOf(0), " brought ", first.maxima.size(), " values to agree upon into ",
+                          FenceName(first.kind), ", but ", NameOf(rank), " brought ", other.maxima.size(), ".");
     } else {
       continue;
     }
@@ -208,7 +214,8 @@ bool Coordinator::CheckFailures(Effects* effects) {
     if (cause.code >= 0) cause.code = static_cast<int32_t>(Code::kInternal);
     cause.rank = static_cast<int32_t>(rank);
     cause.clock = enter.clock;
-    cause.text = absl::StrCat(NameOf(rank), " could not carry out the commit at clock ", enter.clock, ": ", enter.cause.text);
+    cause.text =
+        absl::StrCat(NameOf(rank), " could not carry out the commit at clock ", enter.clock, ": ", enter.cause.text);
     FailFence(cause, effects);
     return false;
   }
@@ -278,18 +285,21 @@ void Coordinator::CompareLines(Effects* effects) {
   Code code = Code::kMismatch;
   std::string text;
   if (i < a.size() && i < b.size() && a[i].subject == b[i].subject) {
-    text = absl::StrCat("The workers disagree about ", a[i].subject, ": ", name_a, " declared ", a[i].text, ", ", name_b, " declared ",
-                        b[i].text, ".");
+    text = absl::StrCat("The workers disagree about ", a[i].subject, ": ", name_a, " declared ", a[i].text, ", ",
+                        name_b, " declared ", b[i].text, ".");
   } else if (i < a.size() && i < b.size()) {
-    text = absl::StrCat("The workers disagree: ", name_a, " declared ", a[i].subject, " (", a[i].text, ") where ", name_b, " declared ",
-                        b[i].subject, " (", b[i].text, ").");
+    text = absl::StrCat("The workers disagree: ", name_a, " declared ", a[i].subject, " (", a[i].text, ") where ",
+                        name_b, " declared ", b[i].subject, " (", b[i].text, ").");
   } else if (i < a.size()) {
-    text = absl::StrCat("The workers disagree: ", name_a, " declared ", a[i].subject, " (", a[i].text, "), ", name_b, " did not.");
+    text = absl::StrCat("The workers disagree: ", name_a, " declared ", a[i].subject, " (", a[i].text, "), ", name_b,
+                        " did not.");
   } else if (i < b.size()) {
-    text = absl::StrCat("The workers disagree: ", name_b, " declared ", b[i].subject, " (", b[i].text, "), ", name_a, " did not.");
+    text = absl::StrCat("The workers disagree: ", name_b, " declared ", b[i].subject, " (", b[i].text, "), ", name_a,
+                        " did not.");
   } else {
     code = Code::kInternal;
-    text = absl::StrCat(name_a, " and ", name_b, " made the same ", a.size(), " declarations, but their digests differ.");
+    text =
+        absl::StrCat(name_a, " and ", name_b, " made the same ", a.size(), " declarations, but their digests differ.");
   }
   FailFence(MakeCause(code, static_cast<int32_t>(fetch_b_), clock, std::move(text)), effects);
 }

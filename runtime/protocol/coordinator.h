@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Coordinator: the machine in rank 0 that brings workers together (HELLO, WELCOME), runs fences (ENTER, GO, FAIL; docs/protocol.md,
-// section 10), and gives the one verdict about a lost worker (section 11). The first verdict wins and goes to all, the accused included.
-// Pure: no clock, no sockets; times are nanoseconds given by the caller, which reads every connection as far as it goes before it calls OnTick.
-// One call at a time. It is not on the per-clock path and may allocate. Inputs about ranks that do not exist or have not said HELLO are ignored.
+// Coordinator: the machine in rank 0 that brings workers together (HELLO, WELCOME), runs fences (ENTER, GO, FAIL;
+// docs/protocol.md, section 10), and gives the one verdict about a lost worker (section 11). The first verdict wins and
+// goes to all, the accused included. Pure: no clock, no sockets; times are nanoseconds given by the caller, which reads
+// every connection as far as it goes before it calls OnTick. One call at a time. It is not on the per-clock path and
+// may allocate. Inputs about ranks that do not exist or have not said HELLO are ignored.
 #ifndef GEEPS_RUNTIME_PROTOCOL_COORDINATOR_H_
 #define GEEPS_RUNTIME_PROTOCOL_COORDINATOR_H_
 
@@ -19,9 +20,9 @@ inline constexpr uint32_t kProtocolVersion = 1;
 // Why the job ended, or why a request was refused. `code` is the ABI's status.
 struct Cause {
   int32_t code = 0;
-  int32_t rank = -1;      // the worker at fault
-  uint64_t clock = 0;     // last clock heard from it
-  std::string text;       // one sentence
+  int32_t rank = -1;   // the worker at fault
+  uint64_t clock = 0;  // last clock heard from it
+  std::string text;    // one sentence
 };
 
 struct Hello {
@@ -34,49 +35,52 @@ struct Hello {
   std::string address;    // the transport's address blob
 };
 
-struct Welcome {          // index: rank
-  uint64_t job = 0;       // drawn by the coordinator's host; in every later handshake
+struct Welcome {     // index: rank
+  uint64_t job = 0;  // drawn by the coordinator's host; in every later handshake
   std::vector<std::string> hosts;
   std::vector<std::string> addresses;
 };
 
 enum class FenceKind : uint8_t { kCommit = 1, kFence = 2, kShutdown = 3 };
 
-// What a worker declares at a commit, line by line: tables, then plans, then operations that must agree. Kept by the worker; the coordinator asks
-// for it only when the digests differ, and compares two lists to name the first difference.
+// What a worker declares at a commit, line by line: tables, then plans, then operations that must agree. Kept by the
+// worker; the coordinator asks for it only when the digests differ, and compares two lists to name the first
+// difference.
 struct DeclarationLine {
-  std::string subject;    // "table 'conv1'", "plan 'train', operation 3"
-  std::string text;       // "20 rows of 26 f32, rule sgd, ..."
+  std::string subject;  // "table 'conv1'", "plan 'train', operation 3"
+  std::string text;     // "20 rows of 26 f32, rule sgd, ..."
 };
 
 struct Enter {
   FenceKind kind = FenceKind::kFence;
-  uint8_t phase = 1;                // 1: drained and ready; 2: allocated (commit only)
+  uint8_t phase = 1;  // 1: drained and ready; 2: allocated (commit only)
   Clock clock = 0;
-  uint64_t digest = 0;              // of all lines; commit, phase 1
-  std::vector<uint32_t> maxima;     // values whose maximum over all workers comes back with GO (slacks by table); same length everywhere
-  bool failed = false;              // phase 2: this worker could not allocate
-  Cause cause;                      // when failed
+  uint64_t digest = 0;  // of all lines; commit, phase 1
+  std::vector<uint32_t>
+      maxima;  // values whose maximum over all workers comes back with GO (slacks by table); same length everywhere
+  bool failed = false;  // phase 2: this worker could not allocate
+  Cause cause;          // when failed
 };
 
 struct Go {
   FenceKind kind = FenceKind::kFence;
   uint8_t phase = 1;
-  Clock clock = 0;                  // where all workers stand
-  uint64_t epoch = 0;               // commit: the epoch that begins with the GO of phase 2; else the one that goes on
+  Clock clock = 0;     // where all workers stand
+  uint64_t epoch = 0;  // commit: the epoch that begins with the GO of phase 2; else the one that goes on
   std::vector<uint32_t> maxima;
 };
 
 struct CoordinatorEffect {
   enum class Kind : uint8_t {
-    kWelcome,    // to every rank
-    kReject,     // connection `connection`: cause, then close
-    kGo,         // to every rank
-    kFail,       // to every rank: the fence `go` (kind, phase, clock) failed because of `cause`, nothing changed, the job goes on
-    kFetch,      // ask `rank` for its declaration lines
-    kDown,       // to every rank still connected, the accused included: verdict, once
-    kLog,        // info line: who is missing
-    kClosed,     // shutdown is over: connections may be closed, rank 0 last
+    kWelcome,  // to every rank
+    kReject,   // connection `connection`: cause, then close
+    kGo,       // to every rank
+    kFail,     // to every rank: the fence `go` (kind, phase, clock) failed because of `cause`, nothing changed, the job
+               // goes on
+    kFetch,    // ask `rank` for its declaration lines
+    kDown,     // to every rank still connected, the accused included: verdict, once
+    kLog,      // info line: who is missing
+    kClosed,   // shutdown is over: connections may be closed, rank 0 last
   };
   Kind kind = Kind::kLog;
   uint64_t connection = 0;
@@ -92,7 +96,7 @@ class Coordinator {
   struct Options {
     uint32_t world = 1;
     uint64_t job = 0;
-    uint64_t heartbeat_limit_ns = 0;     // a worker silent for longer is lost
+    uint64_t heartbeat_limit_ns = 0;             // a worker silent for longer is lost
     uint64_t missing_period_ns = 5'000'000'000;  // how often kLog tells who is missing, at HELLO and in fences
   };
   using Effects = std::vector<CoordinatorEffect>;
@@ -106,8 +110,8 @@ class Coordinator {
   void OnBeat(uint32_t rank, Clock clock, uint64_t now_ns, Effects* effects);
   // The worker says that it ends because of `cause` (its own error, abort, destroy without shutdown).
   void OnBye(uint32_t rank, const Cause& cause, Effects* effects);
-  // `rank` saw something wrong with `suspect` (a data connection went down). A verdict only if the suspect stays silent or closes
-  // within 100 ms; else the reporter's link is at fault and the suspect is still named.
+  // `rank` saw something wrong with `suspect` (a data connection went down). A verdict only if the suspect stays silent
+  // or closes within 100 ms; else the reporter's link is at fault and the suspect is still named.
   void OnSuspect(uint32_t rank, uint32_t suspect, const std::string& text, uint64_t now_ns, Effects* effects);
   // The connection of `rank` is closed and has been read to its end.
   void OnClosed(uint32_t rank, uint64_t now_ns, Effects* effects);
@@ -120,12 +124,12 @@ class Coordinator {
 
  private:
   struct Worker {
-    bool present = false;    // said HELLO
-    bool entered = false;    // stands in the fence, unanswered
+    bool present = false;  // said HELLO
+    bool entered = false;  // stands in the fence, unanswered
     bool closed = false;
-    bool fetched = false;    // lines have come
+    bool fetched = false;  // lines have come
     uint64_t heard_ns = 0;
-    Clock clock = 0;         // largest heard of
+    Clock clock = 0;  // largest heard of
     Hello hello;
     Enter enter;
     std::vector<DeclarationLine> lines;
@@ -140,7 +144,7 @@ class Coordinator {
   };
 
   bool Ignores(uint32_t rank) const;
-  std::string NameOf(uint32_t rank) const;   // "rank 2 (host b, pid 41)"
+  std::string NameOf(uint32_t rank) const;  // "rank 2 (host b, pid 41)"
   std::string NamesOfMissing() const;
   void Heard(uint32_t rank, Clock clock, uint64_t now_ns);
   bool CheckHello(const Hello& hello, Cause* refusal) const;
@@ -167,16 +171,16 @@ class Coordinator {
   Options options_;
   std::vector<Worker> workers_;
   uint64_t epoch_ = 0;
-  uint64_t logged_ns_;          // when kLog was last due
-  uint8_t phase_ = 1;           // of the fence under way or of the next one
+  uint64_t logged_ns_;                  // when kLog was last due
+  uint8_t phase_ = 1;                   // of the fence under way or of the next one
   FenceKind kind_ = FenceKind::kFence;  // phase 2: of the fence under way
   bool welcomed_ = false;
   bool fetching_ = false;
-  uint32_t fetch_a_ = 0;        // lines of both are on the way
+  uint32_t fetch_a_ = 0;  // lines of both are on the way
   uint32_t fetch_b_ = 0;
   bool down_ = false;
   bool shut_down_ = false;
-  bool over_ = false;           // kClosed has been given
+  bool over_ = false;  // kClosed has been given
   Cause verdict_;
   Suspicion suspicion_;
 };

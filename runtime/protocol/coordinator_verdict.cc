@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of the coordinator that watches workers and gives the verdict about a lost one (docs/protocol.md, section 11).
+// The part of the coordinator that watches workers and gives the verdict about a lost one (docs/protocol.md, section
+// 11).
 #include <algorithm>
 #include <limits>
 
@@ -43,12 +44,14 @@ void Coordinator::OnBye(uint32_t rank, const Cause& cause, Effects* effects) {
   }
   // What a program says when it aborts the job is passed on as it is.
   if (verdict.code != static_cast<int32_t>(Code::kAborted)) {
-    verdict.text = absl::StrCat(NameOf(rank), " ended the job at clock ", std::max(cause.clock, workers_[rank].clock), ": ", cause.text);
+    verdict.text = absl::StrCat(NameOf(rank), " ended the job at clock ", std::max(cause.clock, workers_[rank].clock),
+                                ": ", cause.text);
   }
   Verdict(verdict, effects);
 }
 
-void Coordinator::OnSuspect(uint32_t rank, uint32_t suspect, const std::string& text, uint64_t now_ns, Effects* effects) {
+void Coordinator::OnSuspect(uint32_t rank, uint32_t suspect, const std::string& text, uint64_t now_ns,
+                            Effects* effects) {
   if (Ignores(rank) || Ignores(suspect) || shut_down_ || rank == suspect) return;
   Heard(rank, 0, now_ns);
   if (suspicion_.active) return;  // the first evidence is what counts
@@ -134,7 +137,8 @@ void Coordinator::JudgeSuspect(uint64_t now_ns, Effects* effects) {
   const std::string evidence = Evidence(NameOf(suspicion_.reporter), suspicion_.text);
   Lose(suspicion_.suspect,
        alive ? absl::StrCat("the coordinator still heard it", evidence)
-             : absl::StrCat("nothing was heard from it for ", Since(suspicion_.begun_ns, now_ns) / 1'000'000, " ms", evidence),
+             : absl::StrCat("nothing was heard from it for ", Since(suspicion_.begun_ns, now_ns) / 1'000'000, " ms",
+                            evidence),
        effects);
 }
 
@@ -177,7 +181,8 @@ void Coordinator::LogMissing(uint64_t now_ns, Effects* effects) {
   CoordinatorEffect effect;
   effect.kind = CoordinatorEffect::Kind::kLog;
   if (welcomed_) {
-    const auto entered = std::find_if(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.entered; });
+    const auto entered =
+        std::find_if(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.entered; });
     effect.text = absl::StrCat(NameOf(static_cast<uint32_t>(entered - workers_.begin())), " waits in a fence at clock ",
                                entered->enter.clock, " for ", NamesOfMissing(), ".");
   } else {

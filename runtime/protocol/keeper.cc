@@ -40,7 +40,8 @@ void KeeperPartition::OnContribution(uint32_t participant, Clock clock, uint32_t
     if (!Known(options_.participants[participant], set_id)) {
       return Fail(Fault::kSetId, participant, participant, clock, set_id, effects);
     }
-    if (empty == HasData(participant, set_id)) {
+    // A plan's updates may all have been skipped, so EMPTY fits every set.
+    if (!empty && !HasData(participant, set_id)) {
       return Fail(Fault::kEmptyMismatch, participant, participant, clock, peer.next, effects);
     }
   }
@@ -141,7 +142,8 @@ bool KeeperPartition::Complete() const {
   return pending_[age_ % num_slots_].num_ready >= needed;
 }
 
-void KeeperPartition::Deliver(uint32_t participant, Clock clock, uint32_t set_id, bool empty, const RuleParams& params) {
+void KeeperPartition::Deliver(uint32_t participant, Clock clock, uint32_t set_id, bool empty,
+                              const RuleParams& params) {
   Peer& peer = peers_[participant];
   Delivery& delivered = SlotOf(peer, clock);
   delivered.delivered = true;
@@ -224,7 +226,8 @@ void KeeperPartition::PublishTo(uint32_t participant, std::vector<KeeperEffect>*
   publish.participant = participant;
   publish.from = VersionBuffer(age_);
   publish.age = age_;
-  const Age unchanged_since = Broken(Mutant::kUnchangedTooOften) && last_changed_ > 0 ? last_changed_ - 1 : last_changed_;
+  const Age unchanged_since =
+      Broken(Mutant::kUnchangedTooOften) && last_changed_ > 0 ? last_changed_ - 1 : last_changed_;
   if (!options.reads) {
     publish.flags |= kFlagHeaderOnly;
   } else if (peer.sent != kNoAge && peer.sent >= unchanged_since) {

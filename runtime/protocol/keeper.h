@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// KeeperPartition: what a keeper does for one partition of a bounded table (R3 to R6). It takes in the contributions of the
-// participants, lets a clock be applied when it is complete, and publishes each new version to the subscribers with credit.
-// Every participant is also a subscriber, under the same index. A participant whose memory is mapped delivers through its log and reads
-// the version buffers; it gets no publish. A clock to which nobody contributed is passed over without an apply when V = 1.
-// REQUIRES everywhere: participant < participants.size().
-// Pure: one call at a time, no allocation after construction, copyable (the exhaustive search copies it).
+// KeeperPartition: what a keeper does for one partition of a bounded table (R3 to R6). It takes in the contributions of
+// the participants, lets a clock be applied when it is complete, and publishes each new version to the subscribers with
+// credit. Every participant is also a subscriber, under the same index. A participant whose memory is mapped delivers
+// through its log and reads the version buffers; it gets no publish. A clock to which nobody contributed is passed over
+// without an apply when V = 1. REQUIRES everywhere: participant < participants.size(). Pure: one call at a time, no
+// allocation after construction, copyable (the exhaustive search copies it).
 #ifndef GEEPS_RUNTIME_PROTOCOL_KEEPER_H_
 #define GEEPS_RUNTIME_PROTOCOL_KEEPER_H_
 
@@ -20,42 +20,44 @@ struct KeeperOptions {
   struct Participant {
     uint32_t rank = 0;
     bool mapped = false;
-    bool reads = true;                 // R(w,p) is not empty: publishes to it carry values
-    std::vector<bool> has_data;        // by set id: U(w,p,q) is not empty
+    bool reads = true;           // R(w,p) is not empty: publishes to it carry values
+    std::vector<bool> has_data;  // by set id: U(w,p,q) is not empty
   };
   std::vector<Participant> participants;  // ascending ranks
   uint32_t slack_max = 0;
-  uint32_t num_versions = 1;              // V: 1, or slack_max + 1 when a participant is mapped
+  uint32_t num_versions = 1;  // V: 1, or slack_max + 1 when a participant is mapped
   Age first_age = 0;
-  bool frozen = false;                    // no participant updates a row of the partition: no clocks
+  bool frozen = false;  // no participant updates a row of the partition: no clocks
 };
 
 struct KeeperEffect {
   enum class Kind : uint8_t {
-    kApply,     // begin: fold the contributions of `clock` and step from version buffer `from` into `to`; answer with OnApplied
-    kPublish,   // send version `age` out of buffer `from` to `participant`, with `flags`; answer with OnSent (at once without payload)
+    kApply,     // begin: fold the contributions of `clock` and step from version buffer `from` into `to`; answer with
+                // OnApplied
+    kPublish,   // send version `age` out of buffer `from` to `participant`, with `flags`; answer with OnSent (at once
+                // without payload)
     kStoreAge,  // a mapped participant exists: age word := age, release; then notify. flags: kFlagFrozen or none
     kFail,      // a protocol error (R3); the machine stops
   };
   enum class Fault : uint8_t {
     kNone,
-    kClock,            // not the clock that comes next for the participant, or no slot for it: clock received, age expected
-    kSetId,            // unknown set id (or another one than the data's, in FIRE): clock is the clock, age the set id
-    kEmptyMismatch,    // data where the set has none, or none where it has some
+    kClock,  // not the clock that comes next for the participant, or no slot for it: clock received, age expected
+    kSetId,  // unknown set id (or another one than the data's, in FIRE): clock is the clock, age the set id
+    kEmptyMismatch,    // data for a set that has none here
     kParams,           // rule parameters differ from those of `other`
     kFireWithoutData,  // FIRE for a set that has data here, and no data came
     kCredit,           // CREDIT that was not owed: clock is the age received, age the one sent
     kFrozen,           // a contribution to a frozen partition
   };
   Kind kind = Kind::kApply;
-  uint8_t flags = 0;             // kPublish: kFlag*
+  uint8_t flags = 0;  // kPublish: kFlag*
   Fault fault = Fault::kNone;
-  uint32_t participant = 0;      // kPublish: to whom; kFail: who broke the rule
-  uint32_t other = 0;            // kFail with kParams: whose parameters differ
+  uint32_t participant = 0;  // kPublish: to whom; kFail: who broke the rule
+  uint32_t other = 0;        // kFail with kParams: whose parameters differ
   uint32_t from = 0;
   uint32_t to = 0;
-  Clock clock = 0;               // kApply; kFail: the clock received
-  Age age = 0;                   // kPublish, kStoreAge; kFail: what was expected
+  Clock clock = 0;  // kApply; kFail: the clock received
+  Age age = 0;      // kPublish, kStoreAge; kFail: what was expected
 };
 
 class KeeperPartition {
@@ -72,11 +74,12 @@ class KeeperPartition {
 
   // The epoch begins: every subscriber has one credit and gets the first version. Once, before any other input.
   void Begin(std::vector<KeeperEffect>* effects);
-  // A contribution's header has arrived and its payload lies in landing slot clock mod W (mapped: in the log entry, fired).
-  void OnContribution(uint32_t participant, Clock clock, uint32_t set_id, bool empty, bool fired, const RuleParams& params,
-                      std::vector<KeeperEffect>* effects);
-  // FIRE for the table, each worker's in ascending clocks; a clock whose data said FIRED here may be among them or not. Stands for EMPTY
-  // when the participant delivered nothing here for that clock. REQUIRES: not frozen.
+  // A contribution's header has arrived and its payload lies in landing slot clock mod W (mapped: in the log entry,
+  // fired).
+  void OnContribution(uint32_t participant, Clock clock, uint32_t set_id, bool empty, bool fired,
+                      const RuleParams& params, std::vector<KeeperEffect>* effects);
+  // FIRE for the table, each worker's in ascending clocks; a clock whose data said FIRED here may be among them or not.
+  // Stands for EMPTY when the participant delivered nothing here for that clock. REQUIRES: not frozen.
   void OnFire(uint32_t participant, Clock clock, uint32_t set_id, std::vector<KeeperEffect>* effects);
   void OnCredit(uint32_t participant, Age absorbed, std::vector<KeeperEffect>* effects);
   void OnApplied(std::vector<KeeperEffect>* effects);
@@ -85,7 +88,7 @@ class KeeperPartition {
 
   Age age() const { return age_; }
   bool applying() const { return applying_; }
-  // What `empty` must be for a contribution with this set id. False for sets that are not known.
+  // Whether a contribution with this set id may bring data. False for sets that are not known.
   bool HasData(uint32_t participant, uint32_t set_id) const {
     const std::vector<bool>& has_data = options_.participants[participant].has_data;
     return set_id < has_data.size() && has_data[set_id];
@@ -109,14 +112,14 @@ class KeeperPartition {
     Clock fire_expected = 0;  // FIRE of an older clock cannot come any more
     Age sent = kNoAge;
     bool credit = false;
-    bool sending = false;     // a publish is on its way out of buffer `sending_from`
+    bool sending = false;  // a publish is on its way out of buffer `sending_from`
     uint32_t sending_from = 0;
     std::vector<Delivery> slots;  // [W], by clock mod W
   };
-  struct Pending {            // one clock among those that may be delivered, by clock mod W
-    uint32_t num_ready = 0;   // participants that delivered and fired it
+  struct Pending {           // one clock among those that may be delivered, by clock mod W
+    uint32_t num_ready = 0;  // participants that delivered and fired it
     bool has_data = false;
-    uint32_t first = 0;       // the participant whose data came first: the others' parameters must equal its own
+    uint32_t first = 0;  // the participant whose data came first: the others' parameters must equal its own
   };
 
   Delivery& SlotOf(Peer& peer, Clock clock) { return peer.slots[clock % num_slots_]; }
@@ -136,9 +139,9 @@ class KeeperPartition {
             std::vector<KeeperEffect>* effects);
 
   KeeperOptions options_;
-  uint32_t num_slots_;             // W
+  uint32_t num_slots_;  // W
   Age age_;
-  Age last_changed_;               // youngest version that some contribution changed: subscribers that have it have all values
+  Age last_changed_;  // youngest version that some contribution changed: subscribers that have it have all values
   bool any_mapped_ = false;
   bool applying_ = false;
   bool failed_ = false;

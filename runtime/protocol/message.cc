@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Places in the header, in bytes: type 0, flags 1, number of parameters 2, table 4, partition 8, set id 12, epoch 16, sequence 24,
-// clock 32, parameters 40 to 103. Everything else, and every field that its type does not have, is zero.
+// Places in the header, in bytes: type 0, flags 1, number of parameters 2, table 4, partition 8, set id 12, epoch 16,
+// sequence 24, clock 32, parameters 40 to 103. Everything else, and every field that its type does not have, is zero.
 #include "runtime/protocol/message.h"
 
 #include <bit>
@@ -37,10 +37,13 @@ bool KnownType(uint8_t type) {
 
 uint8_t FlagsOf(MessageType type) {
   switch (type) {
-    case MessageType::kContribution: return kFlagEmpty | kFlagFired;
-    case MessageType::kPublish: return kFlagHeaderOnly | kFlagUnchanged | kFlagFrozen;
+    case MessageType::kContribution:
+      return kFlagEmpty | kFlagFired;
+    case MessageType::kPublish:
+      return kFlagHeaderOnly | kFlagUnchanged | kFlagFrozen;
     case MessageType::kFire:
-    case MessageType::kCredit: break;
+    case MessageType::kCredit:
+      break;
   }
   return 0;
 }
@@ -57,7 +60,9 @@ size_t FirstNonZero(absl::Span<const uint8_t> bytes, size_t from, size_t to) {
 
 // The places that a header of this type with so many parameters must leave zero.
 absl::Status CheckUnused(absl::Span<const uint8_t> bytes, MessageType type, uint32_t num_params) {
-  struct Range { size_t from, to; };
+  struct Range {
+    size_t from, to;
+  };
   const Range unused[] = {{3, kTableAt},
                           {kPartitionAt, HasPartition(type) ? kPartitionAt : kSetIdAt},
                           {kSetIdAt, HasSetId(type) ? kSetIdAt : kEpochAt},

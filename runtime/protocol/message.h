@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Header of the messages between workers (docs/protocol.md, section 3) and its encoding: 128 bytes, little endian, fixed places.
-// Payloads (values) are not described here: they land in the slot that SlotOfContribution or SlotOfPublish names.
+// Header of the messages between workers (docs/protocol.md, section 3) and its encoding: 128 bytes, little endian,
+// fixed places. Payloads (values) are not described here: they land in the slot that SlotOfContribution or
+// SlotOfPublish names.
 #ifndef GEEPS_RUNTIME_PROTOCOL_MESSAGE_H_
 #define GEEPS_RUNTIME_PROTOCOL_MESSAGE_H_
 
@@ -19,7 +20,7 @@ inline constexpr uint8_t kFlagEmpty = 0x1;       // contribution: no data at thi
 inline constexpr uint8_t kFlagFired = 0x2;       // contribution: the table was fired for this clock
 inline constexpr uint8_t kFlagHeaderOnly = 0x4;  // publish: the subscriber reads no row here, no payload
 inline constexpr uint8_t kFlagUnchanged = 0x8;   // publish: no contribution since the version sent last, no payload
-inline constexpr uint8_t kFlagFrozen = 0x10;     // publish: nobody updates the partition; there will be no further version
+inline constexpr uint8_t kFlagFrozen = 0x10;  // publish: nobody updates the partition; there will be no further version
 
 struct Header {
   MessageType type = MessageType::kContribution;
@@ -28,9 +29,9 @@ struct Header {
   uint32_t partition = 0;  // all but fire: the partition
   uint32_t set_id = 0;     // contribution, fire: the plan, or kSetNothing
   uint64_t epoch = 0;
-  uint64_t sequence = 0;   // per connection and direction, from 0
-  uint64_t clock = 0;      // contribution, fire: the clock; publish, credit: the age
-  RuleParams params;       // contribution
+  uint64_t sequence = 0;  // per connection and direction, from 0
+  uint64_t clock = 0;     // contribution, fire: the clock; publish, credit: the age
+  RuleParams params;      // contribution
 };
 
 inline constexpr size_t kHeaderBytes = 128;
@@ -38,16 +39,19 @@ inline constexpr size_t kHeaderBytes = 128;
 // Fields that the type does not have are encoded as zero. REQUIRES: params.num <= kNumParamsMax.
 void EncodeHeader(const Header& header, uint8_t out[kHeaderBytes]);
 
-// Errors: DataLoss for a wrong size, an unknown type or flag, too many parameters, non-zero unused bytes. `out` is written on success only.
+// Errors: DataLoss for a wrong size, an unknown type or flag, too many parameters, non-zero unused bytes. `out` is
+// written on success only.
 absl::Status DecodeHeader(absl::Span<const uint8_t> bytes, Header* out);
 
-// Slots of a connection, as the receiver names them; the same closed form on both sides. 128 slots a partition: W <= 65 landing slots
-// for contributions, one for the publish. REQUIRES: partition < 2^25 - 1.
+// Slots of a connection, as the receiver names them; the same closed form on both sides. 128 slots a partition: W <= 65
+// landing slots for contributions, one for the publish. REQUIRES: partition < 2^25 - 1.
 inline constexpr uint32_t kSlotsPerPartition = 128;
 inline uint32_t SlotOfContribution(uint32_t partition, Clock clock, uint32_t slack_max) {
   return 1 + partition * kSlotsPerPartition + static_cast<uint32_t>(clock % NumLandingSlots(slack_max));
 }
-inline uint32_t SlotOfPublish(uint32_t partition) { return 1 + partition * kSlotsPerPartition + kSlotsPerPartition - 1; }
+inline uint32_t SlotOfPublish(uint32_t partition) {
+  return 1 + partition * kSlotsPerPartition + kSlotsPerPartition - 1;
+}
 
 }  // namespace geeps::protocol
 

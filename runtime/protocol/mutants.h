@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mutants: rules of the protocol that a test build can leave out one at a time, to show that tests, simulator and exhaustive search
-// notice. Only a build with -DGEEPS_MUTANTS has the switch; elsewhere Broken() is the constant false and nothing of it remains.
-// Thread contract: set the switch before any machine runs, not while one does.
+// Mutants: rules of the protocol that a test build can leave out one at a time, to show that tests, simulator and
+// exhaustive search notice. Only a build with -DGEEPS_MUTANTS has the switch; elsewhere Broken() is the constant false
+// and nothing of it remains. Thread contract: set the switch before any machine runs, not while one does.
 #ifndef GEEPS_RUNTIME_PROTOCOL_MUTANTS_H_
 #define GEEPS_RUNTIME_PROTOCOL_MUTANTS_H_
 
@@ -14,18 +14,21 @@ enum class Mutant : uint32_t {
   kNone = 0,
 
   // types.h
-  kSlackOneTooMuch,       // R8: a read may use a version one older than its slack allows
-  kSlackWraps,            // R8: clock - slack is computed without regard to wrapping
-  kLandingOneTooFew,      // W: one landing slot too few, so that a contribution overwrites one that is still needed (slack > 0)
-  kLogOneTooFew,          // L: one log entry too few, so that a clock's updates overwrite those of a former one
-  kVersionOneTooFew,      // V: one mapped version buffer too few, so that an apply overwrites a version that is being read (slack > 0)
+  kSlackOneTooMuch,   // R8: a read may use a version one older than its slack allows
+  kSlackWraps,        // R8: clock - slack is computed without regard to wrapping
+  kLandingOneTooFew,  // W: one landing slot too few, so that a contribution overwrites one that is still needed (slack
+                      // > 0)
+  kLogOneTooFew,      // L: one log entry too few, so that a clock's updates overwrite those of a former one
+  kVersionOneTooFew,  // V: one mapped version buffer too few, so that an apply overwrites a version that is being read
+                      // (slack > 0)
 
   // contributor.cc
-  kPushGateOpen,          // R2: data leave without waiting for the absorbed age
-  kFireGateOpen,          // R2: FIRE leaves without waiting for the absorbed ages
-  kFireOvertakesData,     // R2: FIRE leaves before the data of its clock
-  kFiredMarkEarly,        // R1, R2: data are marked as fired although the table is not (mapped: the fired word is stored at the data)
-  kLogEntryNotAwaited,    // R10: an entry is filled again although its data are still needed
+  kPushGateOpen,       // R2: data leave without waiting for the absorbed age
+  kFireGateOpen,       // R2: FIRE leaves without waiting for the absorbed ages
+  kFireOvertakesData,  // R2: FIRE leaves before the data of its clock
+  kFiredMarkEarly,  // R1, R2: data are marked as fired although the table is not (mapped: the fired word is stored at
+                    // the data)
+  kLogEntryNotAwaited,  // R10: an entry is filled again although its data are still needed
 
   // keeper.cc
   kClockUnchecked,        // R3: a contribution is accepted although it is not the participant's next
@@ -42,10 +45,10 @@ enum class Mutant : uint32_t {
   kUnchangedTooOften,     // R6: a version with one clock of changes is called unchanged
 
   // subscriber.cc
-  kStaleAbsorbed,         // R7: a version that is not newer is absorbed
-  kFillWhileAbsorbing,    // R7: a fill begins while the cache is being written
-  kAbsorbWhileFilling,    // R7: the cache is written while a fill reads it
-  kCreditBeforeWrite,     // R7: CREDIT leaves before the landing buffer is copied
+  kStaleAbsorbed,       // R7: a version that is not newer is absorbed
+  kFillWhileAbsorbing,  // R7: a fill begins while the cache is being written
+  kAbsorbWhileFilling,  // R7: the cache is written while a fill reads it
+  kCreditBeforeWrite,   // R7: CREDIT leaves before the landing buffer is copied
 
   // sequencer.cc
   kFireAtLastUpdate,      // R1: the table is fired at its last update although a read of it is still held
@@ -58,7 +61,7 @@ enum class Mutant : uint32_t {
   kStalePrefetch,         // section 10: what was prepared for a pass that did not come is handed out in a later one
   kSkipNotCounted,        // R1: a skipped operation does not count as done
 
-  kCount,                 // not a mutant
+  kCount,  // not a mutant
 };
 
 #ifdef GEEPS_MUTANTS

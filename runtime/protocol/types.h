@@ -17,7 +17,8 @@ inline constexpr Age kNoAge = ~uint64_t{0};  // nothing absorbed yet, nothing se
 inline constexpr uint32_t kSlackMax = 64;
 inline constexpr uint32_t kNumParamsMax = 8;
 
-// The set id of a clock to which a worker contributes nothing at all: its plan does not update the table, or all updates were skipped.
+// The set id of a clock to which a worker contributes nothing at all: its plan does not update the table, or all
+// updates were skipped.
 inline constexpr uint32_t kSetNothing = ~uint32_t{0};
 
 // Rule parameters as they travel with contributions. Compared bit by bit (R3).
@@ -39,7 +40,7 @@ inline uint32_t NumLandingSlots(uint32_t slack_max) {  // W
   return Broken(Mutant::kLandingOneTooFew) && slack_max > 0 ? slack_max : slack_max + 1;
 }
 inline uint32_t NumLogEntries(uint32_t slack_max) { return slack_max + 2; }  // L
-inline uint32_t NumMappedVersions(uint32_t slack_max) {  // V where the shard is mapped, else 1
+inline uint32_t NumMappedVersions(uint32_t slack_max) {                      // V where the shard is mapped, else 1
   return Broken(Mutant::kVersionOneTooFew) && slack_max > 0 ? slack_max : slack_max + 1;
 }
 
