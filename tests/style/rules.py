@@ -6,8 +6,8 @@ SPDX = "SPDX-License-Identifier: Apache-2.0"
 WITHOUT_SPDX = re.compile(r"LICENSE|VERSION|tests/.*/(?:data|frozen)/.*|.*\.(?:gz|bin|png|svg|json|patch)")
 C_FILE = re.compile(r".*\.(?:c|cc|h|hpp|in)")
 
-# From the top down; a folder may include those to its right. See the picture of the layers in the README.
-LAYERS = ("capi", "session", "movers", "cache", "plan", "protocol", "table", "net", "device", "base")
+# From the top down; a folder may include those to its right. runtime/README.md says why in this order.
+LAYERS = ("capi", "session", "movers", "cache", "net", "device", "plan", "protocol", "table", "base")
 PURE = ("plan", "protocol", "table")
 PURE_MAY_INCLUDE = ("runtime/base/status.h",)
 PUBLIC_HEADERS = ("geeps.h", "geeps_plugin.h", "geeps_transport.h", "geeps_source.h", "geeps_device.h")

@@ -24,8 +24,10 @@ class RulesTest(unittest.TestCase):
         good = [("capi", '"runtime/session/a.h"'), ("session", '"runtime/base/a.h"'), ("plan", '"runtime/protocol/a.h"'),
                 ("table", '"runtime/base/status.h"'), ("table", '"absl/types/span.h"'), ("table", "<vector>"),
                 ("net", '"transports/inproc/a.h"'), ("net", "<sys/socket.h>"), ("base", "<thread>"), ("capi", '"geeps.h"'),
-                ("cache", '"runtime/cache/a.h"')]
-        bad = [("session", '"runtime/capi/a.h"'), ("base", '"runtime/device/a.h"'), ("table", '"runtime/protocol/a.h"'),
+                ("cache", '"runtime/cache/a.h"'),
+                ("device", '"runtime/table/a.h"'), ("net", '"runtime/protocol/a.h"')]
+        bad = [("session", '"runtime/capi/a.h"'), ("base", '"runtime/device/a.h"'), ("device", '"runtime/net/a.h"'),
+               ("table", '"runtime/protocol/a.h"'),
                ("plan", '"runtime/base/thread.h"'), ("plan", '"runtime/net/a.h"'), ("protocol", "<mutex>"),
                ("protocol", "<chrono>"), ("table", "<sys/socket.h>"), ("plan", '"geeps.h"'), ("base", '"status.h"'),
                ("cache", '"tests/a.h"'), ("table", '"absl/time/clock.h"'), ("device", "<cuda_runtime.h>"),
