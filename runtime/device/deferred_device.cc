@@ -44,7 +44,6 @@ DeferredStream* Of(geeps_dev_stream* stream) { return reinterpret_cast<DeferredS
 DeferredEvent* Of(geeps_dev_event* event) { return reinterpret_cast<DeferredEvent*>(event); }
 
 absl::Status ParseVariant(absl::string_view variant, Schedule* schedule, uint64_t* seed) {
-  *seed = 0;
   if (variant.empty() || variant == "lazy") {
     *schedule = Schedule::kLazy;
   } else if (variant == "eager") {
@@ -67,8 +66,8 @@ geeps_status Create(const geeps_host* /*host*/, const geeps_dev_config* config, 
     geeps_dev_config read;
     GEEPS_RETURN_IF_ERROR(ReadConfig(config, "deferred", &read));
     if (out == nullptr) return Invalid("create: out is NULL");
-    Schedule schedule;
-    uint64_t seed;
+    Schedule schedule = Schedule::kLazy;
+    uint64_t seed = 0;
     GEEPS_RETURN_IF_ERROR(ParseVariant(read.variant != nullptr ? read.variant : "", &schedule, &seed));
     auto device = std::make_unique<DeferredDevice>(read.memory_limit, schedule, seed);
     GEEPS_RETURN_IF_ERROR(device->engine.Start());
