@@ -4,8 +4,9 @@
  *   build/samples/hello                    one worker
  *   geeps run -n 4 build/samples/hello     four
  *
- * In every clock worker r adds (r + 1) * (i + 1) to value i of the table. After ten clocks of N workers value i must therefore be
- * 10 * N (N + 1) / 2 * (i + 1). Each worker reads the table, prints what it found and what it must be, and fails when they differ. */
+ * In every clock worker r adds (r + 1) * (i + 1) to value i of the table. After ten clocks of N workers value i must
+ * therefore be 10 * N (N + 1) / 2 * (i + 1). Each worker reads the table, prints what it found and what it must be, and
+ * fails when they differ. */
 #include <geeps.h>
 
 #include <stdio.h>
@@ -94,8 +95,8 @@ static geeps_status work(worker *w, int *wrong) {
   TRY(geeps_pass_begin(w->rt, w->look_plan, &w->err));
   TRY(geeps_read(w->rt, w->look_read, NULL, GEEPS_NO_LIMIT, &view, &w->err));
   *wrong += count_wrong(&view, CLOCKS, info.world);
-  printf("rank %u of %u: after %d clocks the last value is %g and must be %g\n", (unsigned)info.rank, (unsigned)info.world,
-         CLOCKS, (double)((const float *)view.data)[ROWS * ROW_VALUES - 1],
+  printf("rank %u of %u: after %d clocks the last value is %g and must be %g\n", (unsigned)info.rank,
+         (unsigned)info.world, CLOCKS, (double)((const float *)view.data)[ROWS * ROW_VALUES - 1],
          (double)closed_form(CLOCKS, info.world, ROWS * ROW_VALUES - 1));
   TRY(geeps_post_read(w->rt, w->look_read, NULL, &w->err));
   TRY(geeps_pass_end(w->rt, NULL, &w->err));
@@ -103,7 +104,8 @@ static geeps_status work(worker *w, int *wrong) {
 }
 
 int main(void) {
-  const geeps_kv options[] = {{"launcher", "geeps"}}; /* rank, world and rendezvous from `geeps run`; alone without it */
+  /* rank, world and rendezvous from `geeps run`; alone without it */
+  const geeps_kv options[] = {{"launcher", "geeps"}};
   geeps_config config;
   worker w;
   int wrong = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// geeps.hpp - geeps.h for C++11 and later: owners for the handles, sets of rows, and the walker. Header only, no exceptions.
+// geeps.hpp - geeps.h for C++11 and later: owners for the handles, sets of rows, and the walker. Header only, no
+// exceptions.
 //
 //   geeps::Error err;
 //   geeps::Runtime rt(geeps::Options{{"launcher", "geeps"}}, err);
@@ -16,8 +17,9 @@
 //   while (more) train.Walk(pass);
 //   if (!err.ok()) fprintf(stderr, "%s\n", err.message());
 //
-// Errors    Every call takes an Error, or keeps a reference to the one it was made with, and does nothing when that holds a failure:
-//           a program checks where it suits it, and sees the first failure. A limit that passes is no failure.
+// Errors    Every call takes an Error, or keeps a reference to the one it was made with, and does nothing when that
+//           holds a failure: a program checks where it suits it, and sees the first failure. A limit that passes is no
+//           failure.
 // Threads   As in geeps.h; an Error is used by one thread at a time. Owners are moved, not copied; none may outlive its
 //           runtime in use, but destroying one after its runtime does nothing.
 #ifndef GEEPS_HPP
@@ -206,7 +208,9 @@ class Runtime {
   // Long calls: these wait for the end; those named Begin... hand out the request.
   void Start(Error& err) { Long(err, [&](geeps_request** r) { return geeps_runtime_start(get(), r, err.raw()); }); }
   void Fence(Error& err) { Long(err, [&](geeps_request** r) { return geeps_fence(get(), r, err.raw()); }); }
-  void Shutdown(Error& err) { Long(err, [&](geeps_request** r) { return geeps_runtime_shutdown(get(), r, err.raw()); }); }
+  void Shutdown(Error& err) {
+    Long(err, [&](geeps_request** r) { return geeps_runtime_shutdown(get(), r, err.raw()); });
+  }
   void Commit(const std::vector<geeps_plan*>& plans, Error& err) {
     Long(err, [&](geeps_request** r) { return geeps_commit(get(), plans.data(), plans.size(), r, err.raw()); });
   }
@@ -271,7 +275,8 @@ class Table {
     if (!err.ok()) return;
     const std::vector<geeps_kv> pairs = options.raw();
     geeps_table* raw = nullptr;
-    err.Take(geeps_table_create(rt.get(), name, num_rows, row_values, dtype, pairs.data(), pairs.size(), &raw, err.raw()));
+    err.Take(geeps_table_create(rt.get(), name, num_rows, row_values, dtype, pairs.data(), pairs.size(), &raw,
+                                err.raw()));
     owner_.reset(raw);
   }
   void SetParam(const char* key, double value, Error& err) {
@@ -365,12 +370,13 @@ class Access {
   geeps_op op_ = 0;
 };
 
-// A plan and the walk through it, from one function: a body, called as body(walker), makes the calls of a pass in their order.
-// Record calls it once to write them down, Walk calls it once per pass. It must make the same calls each time; what it does with
-// the memory stands behind `if (w.live())`.
+// A plan and the walk through it, from one function: a body, called as body(walker), makes the calls of a pass in their
+// order. Record calls it once to write them down, Walk calls it once per pass. It must make the same calls each time;
+// what it does with the memory stands behind `if (w.live())`.
 class Walker {
  public:
-  Walker(const Runtime& rt, const char* name, Error& err) : rt_(rt.get()), name_(name), err_(&err), plan_(rt, name, err) {}
+  Walker(const Runtime& rt, const char* name, Error& err)
+      : rt_(rt.get()), name_(name), err_(&err), plan_(rt, name, err) {}
 
   geeps_plan* plan() const { return plan_.get(); }
   Plan& recorded() { return plan_; }
@@ -393,7 +399,8 @@ class Walker {
     plan_.End(flags, *err_);
   }
 
-  // One pass; after Commit. next: the walker whose pass begins at once, when that is known: its Walk must be the next one.
+  // One pass; after Commit. next: the walker whose pass begins at once, when that is known: its Walk must be the next
+  // one.
   template <typename Body>
   void Walk(Body&& body, Walker* next = nullptr) {
     if (!err_->ok()) return;

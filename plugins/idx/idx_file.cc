@@ -15,7 +15,8 @@ namespace geeps::idx {
 namespace {
 
 constexpr uint32_t kTypeU8 = 8;
-// A deflate stream holds at most 1032 times its own size (zlib technical details); a header that promises more is a lie.
+// A deflate stream holds at most 1032 times its own size (zlib technical details); a header that promises more is a
+// lie.
 constexpr uint64_t kMaxInflation = 1032;
 constexpr uint32_t kReadChunkBytes = 1u << 20;
 
@@ -96,7 +97,8 @@ class Reader {
   uint64_t total_ = 0;
 };
 
-Status ReadHeader(Reader* reader, uint32_t min_dims, uint32_t max_dims, IdxFile* out) {
+Status ReadHeader(Reader* reader, uint32_t min_dims, uint32_t max_dims,
+                   IdxFile* out) {
   uint8_t magic[4];
   uint64_t got = 0;
   if (Status s = reader->Read(magic, sizeof magic, &got); !s.ok()) return s;
@@ -104,11 +106,12 @@ Status ReadHeader(Reader* reader, uint32_t min_dims, uint32_t max_dims, IdxFile*
     return DataError(out->path, "expected an IDX header of at least 8 bytes, found " + std::to_string(got));
   }
   if (magic[0] != 0 || magic[1] != 0) {
-    return DataError(out->path, "is no IDX file: expected 0 0 as its first bytes, found " + std::to_string(magic[0]) + " " +
-                                    std::to_string(magic[1]));
+    return DataError(out->path, "is no IDX file: expected 0 0 as its first bytes, found " +
+                                    std::to_string(magic[0]) + " " + std::to_string(magic[1]));
   }
   if (magic[2] != kTypeU8) {
-    return DataError(out->path, "expected values of IDX type 8 (unsigned bytes), found type " + std::to_string(magic[2]));
+    return DataError(out->path,
+                     "expected values of IDX type 8 (unsigned bytes), found type " + std::to_string(magic[2]));
   }
   const uint32_t num_dims = magic[3];
   if (num_dims < min_dims || num_dims > max_dims) {
@@ -164,7 +167,8 @@ bool HostBuffer::Allocate(const geeps_host* host, uint64_t bytes) {
   return data_ != nullptr;
 }
 
-Status ReadIdxFile(const geeps_host* host, const std::string& path, uint32_t min_dims, uint32_t max_dims, IdxFile* out) {
+Status ReadIdxFile(const geeps_host* host, const std::string& path, uint32_t min_dims, uint32_t max_dims,
+                   IdxFile* out) {
   out->path = path;
   out->dims.clear();
   Reader reader;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One IDX file, read whole and checked: an array of unsigned bytes with its dimensions, plain or compressed by gzip.
 //
-// The format: two zero bytes, a type (8: unsigned byte), the number of dimensions, the dimensions as big-endian 32-bit numbers,
-// the values in row-major order, nothing behind them. Immutable once read.
+// The format: two zero bytes, a type (8: unsigned byte), the number of dimensions, the dimensions as big-endian 32-bit
+// numbers, the values in row-major order, nothing behind them. Immutable once read.
 #ifndef PLUGINS_IDX_IDX_FILE_H_
 #define PLUGINS_IDX_IDX_FILE_H_
 
@@ -44,8 +44,8 @@ struct IdxFile {
   HostBuffer values;           // [dims[0], sample_bytes]
 };
 
-// Reads `path` into *out, which is unspecified after a failure. Nothing is allocated before the dimensions agree with what the
-// file can hold.
+// Reads `path` into *out, which is unspecified after a failure. Nothing is allocated before the dimensions agree with
+// what the file can hold.
 //   min_dims, max_dims   accepted number of dimensions, the samples included
 // Errors: NotFound, IO, Data (the sentence names the file, what was expected and what was found), NoMem.
 Status ReadIdxFile(const geeps_host* host, const std::string& path, uint32_t min_dims, uint32_t max_dims, IdxFile* out);

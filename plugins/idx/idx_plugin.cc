@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tables of the plugin: every entry checks its arguments, hands on to the engine and turns a Status into an answer. Nothing
-// else is exported.
+// The tables of the plugin: every entry checks its arguments, hands on to the engine and turns a Status into an answer.
+// Nothing else is exported.
 #include <cstring>
 #include <memory>
 #include <string>
@@ -127,8 +127,8 @@ void Cancel(geeps_source_handle* s) {
   if (s != nullptr) s->source->Cancel();
 }
 
-geeps_status SaveState(geeps_source_handle* s, uint64_t epoch, uint64_t position, void* buf, uint64_t cap, uint64_t* len,
-                       geeps_error* err) {
+geeps_status SaveState(geeps_source_handle* s, uint64_t epoch, uint64_t position, void* buf, uint64_t cap,
+                       uint64_t* len, geeps_error* err) {
   return Entry(err, [&]() -> Status {
     if (s == nullptr) return Null("source");
     if (len == nullptr) return Null("len");

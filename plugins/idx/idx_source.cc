@@ -134,7 +134,8 @@ Status IdxSource::Configure(const geeps_source_config& config, geeps_source_layo
 Status IdxSource::CheckPosition(uint64_t position) const {
   if (!configured_) return Status(GEEPS_E_STATE, "the data source is not configured");
   if (position > num_samples()) {
-    return Status(GEEPS_E_INVALID, "position " + Number(position) + " of an epoch of " + Number(num_samples()) + " samples");
+    return Status(GEEPS_E_INVALID,
+                  "position " + Number(position) + " of an epoch of " + Number(num_samples()) + " samples");
   }
   return Status();
 }
@@ -154,10 +155,11 @@ Status IdxSource::Enqueue(geeps_source_slot* slot) {
   if (std::find(slots_.begin(), slots_.end(), slot) != slots_.end()) {
     return Status(GEEPS_E_STATE, "the slot is enqueued already");
   }
-  if (slot->num_buffers != kNumFields || slot->buffers == nullptr || slot->buffer_stride < sizeof(geeps_source_buffer)) {
-    return Status(GEEPS_E_INVALID, "a slot with " + Number(slot->num_buffers) + " buffers " + Number(slot->buffer_stride) +
-                                       " bytes apart: expected " + Number(kNumFields) + ", at least " +
-                                       Number(sizeof(geeps_source_buffer)) + " bytes apart");
+  if (slot->num_buffers != kNumFields || slot->buffers == nullptr ||
+      slot->buffer_stride < sizeof(geeps_source_buffer)) {
+    return Status(GEEPS_E_INVALID, "a slot with " + Number(slot->num_buffers) + " buffers " +
+                                       Number(slot->buffer_stride) + " bytes apart: expected " + Number(kNumFields) +
+                                       ", at least " + Number(sizeof(geeps_source_buffer)) + " bytes apart");
   }
   const uint64_t share = ShareOf(config_.global_batch, config_.rank, config_.world);
   for (uint32_t i = 0; i < kNumFields; ++i) {
@@ -169,8 +171,8 @@ Status IdxSource::Enqueue(geeps_source_slot* slot) {
     }
     if (buffer->data == nullptr || buffer->bytes < share * field_bytes(i)) {
       return Status(GEEPS_E_INVALID, "buffer " + Number(i) + " has " + Number(buffer->data ? buffer->bytes : 0) +
-                                         " bytes: expected " + Number(share * field_bytes(i)) + " for " + Number(share) +
-                                         " samples");
+                                         " bytes: expected " + Number(share * field_bytes(i)) + " for " +
+                                         Number(share) + " samples");
     }
   }
   slots_.push_back(slot);

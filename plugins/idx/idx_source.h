@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine behind geeps.source/1 for IDX files: two files, images and labels, held in memory; slots filled on demand.
 //
-// Thread contract: Cancel and GetStats at any time; everything else serial. There are no threads of its own: a sample is one copy
-// of a few hundred bytes, so a slot is filled by the call that hands it back.
+// Thread contract: Cancel and GetStats at any time; everything else serial. There are no threads of its own: a sample
+// is one copy of a few hundred bytes, so a slot is filled by the call that hands it back.
 #ifndef PLUGINS_IDX_IDX_SOURCE_H_
 #define PLUGINS_IDX_IDX_SOURCE_H_
 
@@ -27,8 +27,8 @@ struct DataSetPaths {
   std::string labels;
 };
 
-// uri: idx:///DIRECTORY. Options: split = train | test (default train) chooses the file names of the MNIST family, compressed or
-// plain, whichever is there; images, labels: other file names in the directory.
+// uri: idx:///DIRECTORY. Options: split = train | test (default train) chooses the file names of the MNIST family,
+// compressed or plain, whichever is there; images, labels: other file names in the directory.
 Status ParseUri(const char* uri, const geeps_kv* options, uint64_t num_options, DataSetPaths* out);
 
 // A batch of one rank: what a slot will hold.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The blob of save_state: which data set, which order, which place. Little-endian, with a checksum:
-//   "geepsidx" | version u32 | shuffle u32 | seed u64 | window u64 | epoch u64 | position u64 | fingerprint [32] | crc u32
+//   "geepsidx" | version u32 | shuffle u32 | seed u64 | window u64 | epoch u64 | position u64 |
+//   fingerprint [32] | crc u32
 #include <cstring>
 
 #include <zlib.h>

@@ -8,7 +8,8 @@ namespace {
 
 constexpr char kScheme[] = "idx://";
 
-// The compressed file when it is there, else the plain one when that is there, else the compressed one (whose absence is then told).
+// The compressed file when it is there, else the plain one when that is there, else the compressed one (whose absence
+// is then told).
 std::string FindFile(const std::string& directory, const std::string& name) {
   const std::string compressed = directory + "/" + name + ".gz";
   const std::string plain = directory + "/" + name;

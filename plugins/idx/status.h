@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a step of this plugin answers inside, and how that becomes an answer in the terms of the ABI: a status and a sentence.
+// What a step of this plugin answers inside, and how that becomes an answer in the terms of the ABI: a status and a
+// sentence.
 //
-// A plugin links nothing of geeps, so it brings its own small Status. Immutable after construction; safe to copy between threads.
+// A plugin links nothing of geeps, so it brings its own small Status. Immutable after construction; safe to copy
+// between threads.
 #ifndef PLUGINS_IDX_STATUS_H_
 #define PLUGINS_IDX_STATUS_H_
 
@@ -35,8 +37,8 @@ class Status {
 // Fills the caller's error when the status is negative; returns the code. err may be NULL.
 geeps_status Report(const Status& status, geeps_error* err);
 
-// Copies what a caller of another version handed in: a smaller struct has a tail of zeros, a larger one is refused unless what
-// lies behind our end is zero. min_bytes: size of the struct in the first version of the interface.
+// Copies what a caller of another version handed in: a smaller struct has a tail of zeros, a larger one is refused
+// unless what lies behind our end is zero. min_bytes: size of the struct in the first version of the interface.
 Status CopyIn(const char* what, const void* theirs, void* ours, uint32_t our_bytes, uint32_t min_bytes);
 
 // Checks the size of a struct to be filled; CopyOut then writes what fits and keeps the caller's struct_size.

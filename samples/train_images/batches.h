@@ -37,8 +37,8 @@ class Batches {
 
   // Every sample once over all workers: the last batch of an epoch may be smaller, and empty for some.
   void Configure(uint32_t rank, uint32_t world, uint32_t global_batch, uint64_t seed, bool shuffled, geeps::Error& err);
-  // The next batch, valid until the next call; NULL at the end of the epoch (the call after that begins the next one) and after a
-  // failure.
+  // The next batch, valid until the next call; NULL at the end of the epoch (the call after that begins the next one)
+  // and after a failure.
   const Batch* Next(geeps::Error& err);
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The net in a storage, and its passes: the loop over the layers, written once for recording and walking, for tables and plain
-// buffers. One thread.
+// The net in a storage, and its passes: the loop over the layers, written once for recording and walking, for tables
+// and plain buffers. One thread.
 #ifndef SAMPLES_TRAIN_IMAGES_MODEL_H_
 #define SAMPLES_TRAIN_IMAGES_MODEL_H_
 
@@ -86,8 +86,8 @@ class Model {
   void Evaluate(Walker& w, const Batch& batch, LossSum* sum) {
     Access logits = ForwardPass(w, batch, 0, 0);
     if (w.live()) {
-      Add(SoftmaxLoss(logits.template data<float>(), batch.labels, batch.num_images, layers_.back().outputs, 0, nullptr),
-          sum);
+      Add(SoftmaxLoss(logits.template data<float>(), batch.labels, batch.num_images, layers_.back().outputs, 0,
+                      nullptr), sum);
     }
     w.PostLocal(logits);
   }

@@ -131,8 +131,8 @@ void BackwardConvolution(const Layer& l, const float* weights, const float* in, 
       ImageToPatches(l, in + uint64_t{first + i} * l.in_values(), patches + uint64_t{i} * pixels * k);
       BackwardReluAndPool(l, out + at, choice + at, d_out + at, d_conv + uint64_t{i} * pixels * l.outputs);
     }
-    Gemm(CblasTrans, CblasNoTrans, l.outputs, k, group * pixels, d_conv, l.outputs, patches, k, first == 0 ? 0.0f : 1.0f,
-         d_weights, l.row_values());
+    Gemm(CblasTrans, CblasNoTrans, l.outputs, k, group * pixels, d_conv, l.outputs, patches, k,
+         first == 0 ? 0.0f : 1.0f, d_weights, l.row_values());
     SumBias(d_conv, uint64_t{group} * pixels, l.outputs, l.row_values(), first != 0, sums, d_weights);
     if (d_in == nullptr) continue;
     Gemm(CblasNoTrans, CblasNoTrans, group * pixels, k, l.outputs, d_conv, l.outputs, weights, l.row_values(), 0.0f,
@@ -143,15 +143,16 @@ void BackwardConvolution(const Layer& l, const float* weights, const float* in, 
   }
 }
 
-void BackwardDense(const Layer& l, const float* weights, const float* in, const float* out, const float* d_out, uint32_t n,
-                   float* d_weights, float* d_in, Scratch* scratch) {
+void BackwardDense(const Layer& l, const float* weights, const float* in, const float* out, const float* d_out,
+                   uint32_t n, float* d_weights, float* d_in, Scratch* scratch) {
   const float* d = d_out;
   if (l.kind == LayerKind::kDenseRelu) {
     float* masked = scratch->Floats(0, uint64_t{n} * l.outputs);
     for (uint64_t i = 0; i < uint64_t{n} * l.outputs; ++i) masked[i] = out[i] > 0.0f ? d_out[i] : 0.0f;
     d = masked;
   }
-  Gemm(CblasTrans, CblasNoTrans, l.outputs, l.fan_in(), n, d, l.outputs, in, l.fan_in(), 0.0f, d_weights, l.row_values());
+  Gemm(CblasTrans, CblasNoTrans, l.outputs, l.fan_in(), n, d, l.outputs, in, l.fan_in(), 0.0f, d_weights,
+       l.row_values());
   SumBias(d, n, l.outputs, l.row_values(), false, scratch->Floats(2, l.outputs), d_weights);
   if (d_in == nullptr) return;
   Gemm(CblasNoTrans, CblasNoTrans, n, l.fan_in(), l.outputs, d, l.outputs, weights, l.row_values(), 0.0f, d_in,
@@ -181,8 +182,8 @@ void Forward(const Layer& layer, const float* weights, const float* in, uint32_t
   if (n == 0) return;
   if (layer.kind == LayerKind::kConvolution) return ForwardConvolution(layer, weights, in, n, out, choice, scratch);
   FillWithBias(weights, layer.row_values(), layer.outputs, n, out);
-  Gemm(CblasNoTrans, CblasTrans, n, layer.outputs, layer.fan_in(), in, layer.fan_in(), weights, layer.row_values(), 1.0f,
-       out, layer.outputs);
+  Gemm(CblasNoTrans, CblasTrans, n, layer.outputs, layer.fan_in(), in, layer.fan_in(), weights, layer.row_values(),
+       1.0f, out, layer.outputs);
   if (layer.kind != LayerKind::kDenseRelu) return;
   for (uint64_t i = 0; i < uint64_t{n} * layer.outputs; ++i) out[i] = std::max(0.0f, out[i]);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The layers of a LeNet-class convolutional net, as pure functions on buffers of f32.
 //
-// Images lie pixel by pixel with the channels innermost: [image, y, x, channel]. Weights lie as the rows of a table: a row is one
-// output unit or output channel, its inputs first, its bias last. A function keeps nothing; two threads may call with
-// buffers and scratch of their own. The same inputs give the same bits, run after run, once UseOneBlasThread was called.
+// Images lie pixel by pixel with the channels innermost: [image, y, x, channel]. Weights lie as the rows of a table: a
+// row is one output unit or output channel, its inputs first, its bias last. A function keeps nothing; two threads may
+// call with buffers and scratch of their own. The same inputs give the same bits, run after run, once UseOneBlasThread
+// was called.
 #ifndef SAMPLES_TRAIN_IMAGES_NET_H_
 #define SAMPLES_TRAIN_IMAGES_NET_H_
 
@@ -81,7 +82,8 @@ struct LossSum {
 //   logits   [n, classes]
 //   labels   [n], each < classes
 //   d_logits [n, classes], written: the gradient of scale * (summed loss); NULL when nobody wants it
-LossSum SoftmaxLoss(const float* logits, const int64_t* labels, uint32_t n, uint32_t classes, float scale, float* d_logits);
+LossSum SoftmaxLoss(const float* logits, const int64_t* labels, uint32_t n, uint32_t classes, float scale,
+                    float* d_logits);
 
 }  // namespace train_images
 

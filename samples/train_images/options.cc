@@ -52,8 +52,8 @@ bool SetOption(const std::string& key, const char* value, TrainOptions* out, boo
 const char* Usage() {
   return "usage: train_images [OPTIONS]\n"
          "\n"
-         "Trains a small convolutional net on images in IDX files, data-parallel over the workers that `geeps run` starts,\n"
-         "or alone without it.\n"
+         "Trains a small convolutional net on images in IDX files, data-parallel over the workers that `geeps run`\n"
+         "starts, or alone without it.\n"
          "\n"
          "  --data DIR         directory of the files    (/usr/share/datasets/fashion-mnist)\n"
          "  --epochs N         passes over the images    (5)\n"

@@ -74,7 +74,9 @@ InBuffers::Access InBuffers::Walker::PreUpdate(Table& t, const geeps::Rows&, uin
   return Access(t.dtype_ == GEEPS_F32 ? static_cast<void*>(t.update_.data()) : t.add_.data());
 }
 
-InBuffers::Access InBuffers::Walker::AccessLocal(Local& l, const geeps::Rows&, uint32_t) { return Access(l.bytes_.data()); }
+InBuffers::Access InBuffers::Walker::AccessLocal(Local& l, const geeps::Rows&, uint32_t) {
+  return Access(l.bytes_.data());
+}
 
 InBuffers::Table InBuffers::MakeLayerTable(const std::string& name, uint64_t rows, uint64_t row_values,
                                            const LayerRule& rule) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where parameters and activations live: in a parameter server, or, for comparison, in plain buffers of one process. Both offer the
-// same names, so that the training loop is written once, as a template over one of them. One thread.
+// Where parameters and activations live: in a parameter server, or, for comparison, in plain buffers of one process.
+// Both offer the same names, so that the training loop is written once, as a template over one of them. One thread.
 #ifndef SAMPLES_TRAIN_IMAGES_STORAGE_H_
 #define SAMPLES_TRAIN_IMAGES_STORAGE_H_
 

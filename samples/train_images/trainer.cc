@@ -19,7 +19,8 @@ using Clock = std::chrono::steady_clock;
 
 double SecondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-// What all workers add up, once per epoch, in a table of one row. Counts and checksums are integers below 2^53, exact in f64.
+// What all workers add up, once per epoch, in a table of one row. Counts and checksums are integers below 2^53, exact
+// in f64.
 struct Totals {
   double samples = 0;      // visited in training
   double id_sum = 0;       // of their ids
@@ -103,7 +104,6 @@ class Trainer {
     storage_.Fence();
     figures.seconds = SecondsSince(begin);
 
-    LossSum test;
     loss_ = LossSum();
     while (const Batch* batch = test_data_.Next(err_)) {
       batch_ = *batch;
@@ -168,8 +168,8 @@ class Trainer {
     std::printf("epoch %u: %.0f of %" PRIu64 " samples visited%s, training loss %.4f, test accuracy %.2f %%, "
                 "%.1f s, %.0f images/s, %.1f %% waiting\n",
                 epoch, t.samples, n, whole ? ", each once" : "", t.loss / std::max(1.0, t.samples),
-                100 * t.test_correct / std::max(1.0, t.test_samples), f.seconds, static_cast<double>(f.images) / f.seconds,
-                100 * f.wait_seconds / f.seconds);
+                100 * t.test_correct / std::max(1.0, t.test_samples), f.seconds,
+                static_cast<double>(f.images) / f.seconds, 100 * f.wait_seconds / f.seconds);
     std::fflush(stdout);
   }
 

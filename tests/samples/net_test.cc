@@ -80,8 +80,8 @@ void CheckForward(const Layer& l) {
   }
 }
 
-// Compares a gradient of sum(r * out) with central differences in every value of `variable`. Between its kinks the sum is linear in
-// each value, so the difference is exact up to rounding; where a step crosses a kink nothing is compared.
+// Compares a gradient of sum(r * out) with central differences in every value of `variable`. Between its kinks the sum
+// is linear in each value, so the difference is exact up to rounding; where a step crosses a kink nothing is compared.
 void CheckGradient(const Layer& l, uint32_t n, std::vector<float>* variable, const std::vector<float>& gradient,
                    const std::vector<float>& r, const std::function<Passed()>& forward) {
   const float step = 1.0f / 64;

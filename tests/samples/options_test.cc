@@ -51,8 +51,8 @@ TEST_CASE("train_images: unknown options, missing and bad values are named") {
 
 TEST_CASE("train_images: the help names every option") {
   const std::string usage = Usage();
-  for (const char* option : {"--data", "--epochs", "--batch", "--slack", "--lr", "--momentum", "--seed", "--limit-steps",
-                             "--save", "--plain", "--help"}) {
+  for (const char* option : {"--data", "--epochs", "--batch", "--slack", "--lr", "--momentum", "--seed",
+                             "--limit-steps", "--save", "--plain", "--help"}) {
     CHECK(usage.find(option) != std::string::npos);
   }
 }

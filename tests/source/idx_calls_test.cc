@@ -95,7 +95,7 @@ TEST_CASE("idx: after cancel dequeue says so until seek; the slots stay enqueued
   CHECK(out->position == 10);
 }
 
-TEST_CASE("idx: the event descriptor is readable exactly while dequeue would answer with a slot, the end or a cancellation") {
+TEST_CASE("idx: the event descriptor is readable exactly while dequeue would tell a slot, the end or a cancellation") {
   Opened o;
   REQUIRE(o.source.Configure(MakeConfig(0, 1, 10)) == GEEPS_OK);
   CHECK(!o.Readable());

@@ -112,7 +112,8 @@ TEST_CASE("idx: a compressed file with a flipped bit anywhere is refused or the 
     dir.Write(std::string(kImages) + ".gz", damaged);
     refused += Open(dir).status == GEEPS_E_DATA ? 1 : 0;
   }
-  // The header of a gzip file has a time stamp and other bytes without a checksum; everything behind its 10 bytes counts.
+  // The header of a gzip file has a time stamp and other bytes without a checksum; everything behind its 10 bytes
+  // counts.
   CHECK(refused >= (whole.size() - 10) * 8);
 }
 

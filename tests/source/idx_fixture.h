@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of geeps.source/1 share: a host table that counts, small IDX files made on the spot, a source with its slots.
+// What the tests of geeps.source/1 share: a host table that counts, small IDX files made on the spot, a source with its
+// slots.
 //
 // The module is opened with dlopen, as a host would: nothing of it is linked. One thread.
 #ifndef TESTS_SOURCE_IDX_FIXTURE_H_
