@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the deferred back end promises beyond the contract: that it defers, that forgotten waits show, that a lost device says so.
+#include <algorithm>
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "runtime/base/status.h"
+#include "tests/device/contract.h"
+#include "tests/table/random.h"
+
+namespace geeps::test {
+namespace {
+
+using device::Device;
+using device::Event;
+using device::Memory;
+using device::MemoryKind;
+using device::Stream;
+
+std::unique_ptr<Device> OpenDevice(absl::string_view spec) {
+  auto opened = device::Open(spec);
+  REQUIRE_MESSAGE(opened.ok(), opened.status().ToString());
+  return std::move(opened).value();
+}
+
+TEST_CASE("Deferred device: lazy runs nothing until somebody waits, and then only what that depends on") {
+  const auto device = OpenDevice("deferred:lazy");
+  const Stream a = device->CreateStream().value(), b = device->CreateStream().value();
+  const Memory x = device->Allocate(MemoryKind::kDevice, 16).value(), y = device->Allocate(MemoryKind::kDevice, 16).value();
+  const Event a_done = device->CreateEvent().value(), b_done = device->CreateEvent().value();
+  GEEPS_CHECK_OK(a.Fill(x.data(), 1, 16));
+  GEEPS_CHECK_OK(a.Record(a_done));
+  GEEPS_CHECK_OK(b.Fill(y.data(), 2, 16));
+  GEEPS_CHECK_OK(b.Record(b_done));
+  CHECK(!a_done.IsComplete().value());
+  GEEPS_CHECK_OK(b_done.Wait("test"));
+  CHECK(y.bytes()[0] == 2);
+  CHECK(!a_done.IsComplete().value());
+  CHECK(x.bytes()[0] == 0xff);
+  GEEPS_CHECK_OK(a_done.Wait("test"));
+  CHECK(x.bytes()[0] == 1);
+}
+
+TEST_CASE("Deferred device: sources are read when the work runs, new memory is poisoned") {
+  const auto device = OpenDevice("deferred:lazy");
+  const Stream stream = device->CreateStream().value();
+  const Memory x = device->Allocate(MemoryKind::kPinned, 8).value(), y = device->Allocate(MemoryKind::kDevice, 8).value();
+  CHECK(x.bytes()[7] == 0xff);
+  CHECK(y.bytes()[7] == 0xff);
+  std::memset(x.data(), 1, 8);
+  GEEPS_CHECK_OK(stream.Copy(y.data(), x.data(), 8));
+  std::memset(x.data(), 2, 8);
+  Finish(*device, stream);
+  CHECK(y.bytes()[0] == 2);
+}
+
+// A producer refills a buffer that a consumer copies; each of the three waits is needed. True when the result is right.
+bool PipelineIsRight(const Device& device) {
+  const Stream producer = device.CreateStream().value(), consumer = device.CreateStream().value();
+  const Memory buffer = device.Allocate(MemoryKind::kDevice, 64).value();
+  const Memory results = device.Allocate(MemoryKind::kDevice, 3 * 64).value();
+  const Event filled = device.CreateEvent().value(), taken = device.CreateEvent().value();
+  for (uint8_t round = 0; round < 3; ++round) {
+    GEEPS_CHECK_OK(producer.WaitFor("producer.taken", taken));
+    GEEPS_CHECK_OK(producer.Fill(buffer.data(), round, 64));
+    GEEPS_CHECK_OK(producer.Record(filled));
+    GEEPS_CHECK_OK(consumer.WaitFor("consumer.filled", filled));
+    GEEPS_CHECK_OK(consumer.Copy(results.bytes() + 64 * round, buffer.data(), 64));
+    GEEPS_CHECK_OK(consumer.Record(taken));
+  }
+  GEEPS_CHECK_OK(taken.Wait("host.taken"));
+  bool is_right = true;
+  for (int i = 0; i < 3 * 64; ++i) is_right = is_right && results.bytes()[i] == i / 64;
+  Finish(device, producer);
+  Finish(device, consumer);
+  return is_right;
+}
+
+std::vector<std::string> Schedules() {
+  std::vector<std::string> specs = {"deferred:lazy", "deferred:eager"};
+  for (int seed = 1; seed <= 100; ++seed) specs.push_back("deferred:seeded:" + std::to_string(seed));
+  return specs;
+}
+
+TEST_CASE("Deferred device: with all its waits a pipeline is right under every schedule") {
+  for (const std::string& spec : Schedules()) {
+    CAPTURE(spec);
+    CHECK(PipelineIsRight(*OpenDevice(spec)));
+  }
+}
+
+TEST_CASE("Deferred device: each wait that is left out shows as wrong data under some schedule") {
+  const auto recording = OpenDevice("deferred:lazy");
+  recording->RecordWaitSites();
+  CHECK(PipelineIsRight(*recording));
+  const std::vector<std::string> sites = recording->WaitSites();
+  REQUIRE(sites.size() == 4);
+  for (const std::string& site : sites) {
+    if (site == "test.finish") continue;
+    CAPTURE(site);
+    bool is_found = false;
+    for (const std::string& spec : Schedules()) {
+      const auto device = OpenDevice(spec);
+      device->SkipWait(site);
+      is_found = !PipelineIsRight(*device);
+      CHECK(device->num_skipped_waits() > 0);
+      if (is_found) break;
+    }
+    CHECK(is_found);
+  }
+}
+
+TEST_CASE("Deferred device: memory given back under waiting work loses this device, and this one alone") {
+  const auto device = OpenDevice("deferred:lazy"), other = OpenDevice("deferred:lazy");
+  const Stream stream = device->CreateStream().value();
+  const Event event = device->CreateEvent().value();
+  Memory x = device->Allocate(MemoryKind::kDevice, 64).value();
+  GEEPS_CHECK_OK(stream.Fill(x.data(), 1, 64));
+  GEEPS_CHECK_OK(stream.Record(event));
+  x.Reset();
+  for (int i = 0; i < 2; ++i) {
+    const absl::Status status = event.Wait("test");
+    CHECK(DetailOf(status).code == Code::kDevice);
+    CHECK(std::string(status.message()).find("64 bytes was given back while work in stream 1") != std::string::npos);
+  }
+  CHECK(!event.IsComplete().ok());
+  CHECK(!stream.Record(event).ok());
+  CHECK(!stream.Fill(nullptr, 0, 0).ok());
+  CHECK(!device->CreateStream().ok());
+  CHECK(!device->CreateEvent().ok());
+  CHECK(!device->Allocate(MemoryKind::kDevice, 1).ok());
+  geeps_status told = GEEPS_OK;
+  GEEPS_CHECK_OK(event.Notify("test", [](void* ctx, geeps_status status) { *static_cast<geeps_status*>(ctx) = status; }, &told));
+  CHECK(told == GEEPS_E_DEVICE);
+  CHECK(device->CurrentInfo().memory_used == 0);
+  CHECK(PipelineIsRight(*other));
+}
+
+TEST_CASE("Deferred device: a notice under way when the device is lost or ends is given once") {
+  struct Told {
+    std::atomic<int> count{0};
+    static void Call(void* ctx, geeps_status) { static_cast<Told*>(ctx)->count.fetch_add(1); }
+  };
+  for (const std::string& spec : Schedules()) {
+    Told told;
+    {
+      const auto device = OpenDevice(spec);
+      const Stream stream = device->CreateStream().value();
+      const Event event = device->CreateEvent().value();
+      std::vector<uint8_t> target(1 << 16);
+      for (int i = 0; i < 20; ++i) GEEPS_CHECK_OK(stream.Fill(target.data(), 1, target.size()));
+      GEEPS_CHECK_OK(stream.Record(event));
+      GEEPS_CHECK_OK(event.Notify("test", Told::Call, &told));
+    }
+    CHECK(told.count.load() == 1);
+  }
+}
+
+TEST_CASE("Deferred device: several threads use their own streams of one device") {
+  for (const char* spec : {"deferred:lazy", "deferred:eager", "deferred:seeded:5"}) {
+    const auto device = OpenDevice(spec);
+    std::vector<std::thread> threads;
+    std::atomic<int> num_right{0};
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 25; ++i) num_right.fetch_add(PipelineIsRight(*device));
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(num_right.load() == 100);
+    CHECK(device->CurrentInfo().memory_used == 0);
+  }
+}
+
+}  // namespace
+}  // namespace geeps::test
