@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reference: what every version of every partition must contain: the contributions of whole clocks, folded naively in rank order and
+// stepped by the rule, written out once more, one clock after another.
+// Checker: judges a history. It is told what every worker contributes, when each table is fired, and what each read returned; it says
+// what is wrong with the first bad record.
+//
+// A read at clock c with slack s is right when each of its partitions shows exactly one version a in all rows and lanes,
+// c - s <= a <= c, all participants have fired clock a - 1, and no earlier read of this worker has seen a younger one. Rows of tables with the rule `add` are
+// vector clocks: lane w counts what worker w has contributed, the last lane sums keyed pseudo-random integers, so that every sentence can tell
+// which clocks were counted.
+// One thread at a time.
+#ifndef GEEPS_TESTS_SIM_CHECKER_H_
+#define GEEPS_TESTS_SIM_CHECKER_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "runtime/protocol/types.h"
+#include "runtime/table/rule.h"
+#include "tests/sim/random.h"
+
+namespace geeps::sim {
+
+// What the checker must know of the world.
+struct CheckedTable {
+  const table::UpdateRule* rule = nullptr;
+  uint32_t row_values = 0;
+  bool mean = false;
+  bool lanes = false;  // rows are vector clocks
+};
+struct CheckedPartition {
+  uint32_t table = 0;
+  uint64_t first_row = 0;
+  uint64_t num_rows = 0;
+  bool frozen = false;
+  std::vector<uint32_t> participants;  // ranks, ascending
+  std::vector<double> initial;         // [num_rows, row_values]
+};
+struct CheckedWorld {
+  uint32_t world = 1;
+  protocol::Clock first_clock = 0;
+  std::vector<CheckedTable> tables;
+  std::vector<CheckedPartition> partitions;
+  // Rule parameters of a table at a clock: pure.
+  std::vector<double> (*params)(uint64_t seed, uint32_t table, protocol::Clock clock) = nullptr;
+  uint64_t seed = 0;
+};
+
+struct ReadRecord {
+  uint32_t reader = 0;
+  uint32_t table = 0;
+  protocol::Clock clock = 0;
+  uint32_t slack = 0;
+  std::vector<uint64_t> rows;   // ascending
+  std::vector<double> values;   // [rows, row_values]
+  // The version that the machines say was read, for each partition touched in the order of the rows; empty: not known.
+  std::vector<protocol::Age> claimed;
+};
+
+// What a read showed of one partition: the versions, ascending and among the allowed ones, that equal it in all rows.
+struct SeenAges {
+  uint32_t partition = 0;
+  std::vector<protocol::Age> matching;
+};
+
+class Reference {
+ public:
+  explicit Reference(CheckedWorld world);
+
+  // Worker `rank` adds `values` to `row` at `clock`. Empty string, or what is wrong: the clock was fired already.
+  std::string Add(uint32_t rank, uint32_t table, protocol::Clock clock, uint64_t row, absl::Span<const double> values);
+  // Worker `rank` has fired `table` for `clock`: nothing more is added. Every clock once, ascending.
+  std::string Fire(uint32_t rank, uint32_t table, protocol::Clock clock);
+
+  // Youngest version whose clocks all participants have fired.
+  protocol::Age Complete(uint32_t partition) const;
+  // Values of `row` in version `age`. REQUIRES: first_clock <= age <= Complete(partition of the row).
+  const double* Row(uint32_t table, uint64_t row, protocol::Age age) const;
+  uint32_t PartitionOf(uint32_t table, uint64_t row) const;
+  const CheckedWorld& world() const { return world_; }
+
+ private:
+  struct Addend {
+    uint32_t rank = 0;
+    uint64_t row = 0;
+    std::vector<double> values;
+  };
+  struct Versions {
+    std::vector<std::vector<double>> values;  // by age - first_clock
+    std::vector<std::vector<double>> states;  // of the youngest version
+  };
+
+  void FoldClock(uint32_t partition, protocol::Clock clock);
+  bool Participates(uint32_t partition, uint32_t rank) const;
+
+  CheckedWorld world_;
+  std::vector<std::vector<protocol::Clock>> fired_;           // [rank][table]: first clock not fired
+  std::vector<std::vector<std::vector<Addend>>> addends_;     // [partition][clock - first_clock]
+  std::vector<Versions> versions_;                            // [partition]
+  std::vector<std::vector<uint32_t>> partitions_of_;          // [table]: ascending rows
+};
+
+// What is wrong with `record`, empty when nothing is; *seen gets every partition touched. Looks at the reference only.
+std::string CheckRead(const Reference& reference, const ReadRecord& record, std::vector<SeenAges>* seen);
+
+// The end: a copy of `rows` of a table that `rank` holds as version `age`, which must be the last one and bit-equal to the reference.
+std::string CheckCopy(const Reference& reference, uint32_t rank, uint32_t table, protocol::Age age, const std::vector<uint64_t>& rows,
+                      absl::Span<const double> values);
+
+class Checker {
+ public:
+  explicit Checker(CheckedWorld world);
+
+  // Each returns what is wrong, or an empty string.
+  std::string OnUpdate(uint32_t rank, uint32_t table, protocol::Clock clock, uint64_t row, absl::Span<const double> values) {
+    return reference_.Add(rank, table, clock, row, values);
+  }
+  std::string OnFired(uint32_t rank, uint32_t table, protocol::Clock clock) { return reference_.Fire(rank, table, clock); }
+  std::string OnRead(const ReadRecord& record);
+  uint64_t num_reads() const { return num_reads_; }
+  // Reads that saw a version older than their clock.
+  uint64_t num_stale_reads() const { return num_stale_reads_; }
+  const Reference& reference() const { return reference_; }
+
+ private:
+  Reference reference_;
+  std::vector<std::vector<protocol::Age>> seen_;  // [reader][partition]: youngest version read
+  uint64_t num_reads_ = 0;
+  uint64_t num_stale_reads_ = 0;
+};
+
+}  // namespace geeps::sim
+
+#endif  // GEEPS_TESTS_SIM_CHECKER_H_

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/world.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace geeps::sim {
+
+using protocol::Header;
+using protocol::KeeperEffect;
+using protocol::MessageType;
+
+const char* NameOf(Event::Kind kind) {
+  switch (kind) {
+    case Event::Kind::kNone: return "none";
+    case Event::Kind::kProgram: return "program";
+    case Event::Kind::kNotice: return "notice";
+    case Event::Kind::kTaken: return "taken";
+    case Event::Kind::kSent: return "sent";
+    case Event::Kind::kArrive: return "arrive";
+    case Event::Kind::kApplied: return "applied";
+    case Event::Kind::kAbsorbed: return "absorbed";
+    case Event::Kind::kFilled: return "filled";
+    case Event::Kind::kDrained: return "drained";
+    case Event::Kind::kSeeFired: return "see fired";
+    case Event::Kind::kSeeAge: return "see age";
+  }
+  return "?";
+}
+
+World::World(std::shared_ptr<const WorldSpec> spec, WorldMode mode, Checker* checker, const Reference* reference)
+    : spec_(std::move(spec)), mode_(mode), checker_(checker), reference_(reference), state_(spec_->map.size()) {
+  const uint32_t world = spec_->world;
+  state_.channels.resize(world * world);
+  state_.keepers.resize(spec_->partitions.size());
+  for (uint32_t p = 0; p < state_.keepers.size(); ++p) {
+    KeeperState& keeper = state_.keepers[p];
+    keeper.machine.emplace(spec_->partitions[p].options);
+    keeper.seen_fired.assign(spec_->partitions[p].participants.size(), spec_->input.first_clock);
+    keeper.fired_noticed.assign(spec_->partitions[p].participants.size(), false);
+  }
+  state_.workers.resize(world);
+  for (uint32_t w = 0; w < world; ++w) {
+    const WorkerSpec& worker_spec = spec_->workers[w];
+    WorkerState& worker = state_.workers[w];
+    worker.program.clock = spec_->input.first_clock;
+    for (uint32_t t = 0; t < worker_spec.tables.size(); ++t) {
+      const WorkerTableSpec& table = worker_spec.tables[t];
+      protocol::SubscriberOptions options;
+      options.mapped = table.mapped;
+      options.lands_in_cache = !table.mapped && spec_->slack_max[t] == 0;
+      worker.subscribers.emplace_back(table.subscriptions.size(), protocol::SubscriberPartition(options));
+      worker.contributors.emplace_back(table.contributor);
+      worker.log_headers.emplace_back(table.log.size());
+      worker.fired_words.push_back(spec_->input.first_clock);
+      worker.age_noticed.emplace_back(table.subscriptions.size(), false);
+    }
+    for (const plan::PlannedPass& pass : worker_spec.layout.plans) {
+      std::vector<OpState> ops(pass.ops.size());
+      for (size_t op = 0; op < ops.size(); ++op) ops[op].ages.resize(pass.ops[op].subscriptions.size());
+      worker.ops.push_back(std::move(ops));
+    }
+    std::vector<protocol::SequencerTable> tables;
+    for (uint32_t t = 0; t < worker_spec.tables.size(); ++t) {
+      tables.push_back({&worker.subscribers[t], &worker.contributors[t]});
+    }
+    worker.sequencer.emplace(worker_spec.sequencer, std::move(tables));
+  }
+}
+
+void World::Start() {
+  for (uint32_t p = 0; p < spec_->partitions.size(); ++p) {
+    const PartitionSpec& partition = spec_->partitions[p];
+    KeeperState& keeper = state_.keepers[p];
+    const uint32_t first = partition.versions[keeper.machine->VersionBuffer(spec_->input.first_clock)];
+    const std::vector<double>& initial = spec_->checked.partitions[p].initial;
+    std::copy(initial.begin(), initial.end(), state_.memory.at(first));
+    for (uint32_t states : partition.states) std::fill_n(state_.memory.at(states), partition.num_values, 0.0);
+  }
+  for (uint32_t p = 0; p < spec_->partitions.size(); ++p) {
+    std::vector<KeeperEffect> effects;
+    state_.keepers[p].machine->Begin(&effects);
+    RunKeeper(p, &effects);
+  }
+  for (uint32_t w = 0; w < spec_->world; ++w) {
+    WorkerState& worker = state_.workers[w];
+    const std::vector<Pass>& passes = spec_->input.workers[w].passes;
+    worker.sequencer->Resume(spec_->input.first_clock, passes.empty() ? 0 : passes[0].expected, &worker.effects);
+    RunSequencer(w);
+    worker.program.finished = passes.empty();
+    if (!worker.program.finished) ScheduleProgram(w);
+  }
+}
+
+void World::Fail(std::string text) {
+  if (state_.violation.empty()) state_.violation = std::move(text);
+}
+
+void World::Schedule(Event event) {
+  uint32_t index = static_cast<uint32_t>(state_.events.size());
+  if (!state_.free_events.empty()) {
+    index = state_.free_events.back();
+    state_.free_events.pop_back();
+    state_.events[index] = event;
+  } else {
+    state_.events.push_back(event);
+  }
+  if (sink_ != nullptr) sink_->OnScheduled(index);
+}
+
+void World::ScheduleProgram(uint32_t w) { Schedule({Event::Kind::kProgram, w}); }
+
+bool World::BeginRead(uint32_t offset, uint32_t count, const char* what) {
+  if (state_.memory.BeginRead(offset, count)) return true;
+  Fail(absl::StrCat(what, " reads what is being written: ", spec_->map.Describe(offset)));
+  return false;
+}
+
+bool World::BeginWrite(uint32_t offset, uint32_t count, const char* what) {
+  if (state_.memory.BeginWrite(offset, count)) return true;
+  Fail(absl::StrCat(what, " writes what is held, sent, summed or absorbed: ", spec_->map.Describe(offset)));
+  return false;
+}
+
+void World::CopyHalf(uint32_t from, uint32_t to, uint32_t num_values, uint32_t lanes, Half half) {
+  const uint32_t middle = lanes / 2;
+  const uint32_t begin = half == 0 ? 0 : middle;
+  const uint32_t count = half == 0 ? middle : lanes - middle;
+  for (uint32_t row = 0; row < num_values; row += lanes) {
+    std::copy_n(state_.memory.at(from + row + begin), count, state_.memory.at(to + row + begin));
+  }
+}
+
+void World::Send(uint32_t from, uint32_t to, Message message) {
+  const uint32_t channel_index = from * spec_->world + to;
+  Channel& channel = state_.channels[channel_index];
+  Header header = message.header;
+  header.epoch = 1;
+  header.sequence = channel.head + channel.messages.size();
+  uint8_t bytes[protocol::kHeaderBytes];
+  protocol::EncodeHeader(header, bytes);
+  const absl::Status decoded = protocol::DecodeHeader(bytes, &message.header);
+  if (!decoded.ok()) Fail(absl::StrCat("a header is not understood: ", decoded.message()));
+  message.taken = !message.payload;
+  const bool payload = message.payload;
+  const uint64_t sequence = header.sequence;
+  channel.messages.push_back(std::move(message));
+  if (payload) {
+    Schedule({Event::Kind::kTaken, from, channel_index, 0, sequence});
+  } else {
+    ArriveIfTaken(channel_index);
+  }
+}
+
+void World::OnTaken(uint32_t channel_index, uint64_t sequence) {
+  Channel& channel = state_.channels[channel_index];
+  Message& message = channel.messages[sequence - channel.head];
+  message.taken = true;
+  if (message.header.type == MessageType::kPublish) {
+    CopyPublishHalf(message, 1);
+    const uint32_t lanes = spec_->lanes(message.header.table);
+    for (uint32_t row : spec_->partitions[message.header.partition].participants[message.index].read_rows) {
+      state_.memory.EndRead(message.source + row * lanes, lanes);
+    }
+  } else {
+    CopyHalf(message.source, message.destination, message.num_values, spec_->lanes(message.header.table), 1);
+    state_.memory.EndRead(message.source, message.num_values);
+  }
+  if (mode_.late_sent) {
+    Event sent{Event::Kind::kSent, channel_index / spec_->world, message.header.partition, message.index, message.header.clock};
+    if (message.header.type == MessageType::kPublish) sent.c = protocol::kNoAge;
+    Schedule(sent);
+    ArriveIfTaken(channel_index);
+    return;
+  }
+  const Message sent = message;
+  ArriveIfTaken(channel_index);
+  ReportSent(channel_index / spec_->world, sent.header.partition, sent.index,
+             sent.header.type == MessageType::kPublish ? protocol::kNoAge : sent.header.clock);
+}
+
+void World::ReportSent(uint32_t w, uint32_t p, uint32_t index, uint64_t clock) {
+  if (clock == protocol::kNoAge) {
+    std::vector<KeeperEffect> effects;
+    state_.keepers[p].machine->OnSent(index, &effects);
+    return RunKeeper(p, &effects);
+  }
+  const uint32_t t = spec_->partitions[p].where.table;
+  std::vector<protocol::ContributorEffect> effects;
+  state_.workers[w].contributors[t].OnSent(index, clock, &effects);
+  RunContributor(w, t, effects);
+  RunSequencer(w);
+}
+
+void World::ArriveIfTaken(uint32_t channel_index) {
+  Channel& channel = state_.channels[channel_index];
+  if (channel.arriving || channel.messages.empty() || !channel.messages.front().taken) return;
+  channel.arriving = true;
+  Schedule({Event::Kind::kArrive, channel_index % spec_->world, channel_index});
+}
+
+void World::Arrive(uint32_t channel_index) {
+  Channel& channel = state_.channels[channel_index];
+  const Message message = std::move(channel.messages.front());
+  channel.messages.erase(channel.messages.begin());
+  ++channel.head;
+  channel.arriving = false;
+  ++num_delivered_;
+  ArriveIfTaken(channel_index);
+  const uint32_t from = channel_index / spec_->world;
+  const uint32_t to = channel_index % spec_->world;
+  if (message.payload) state_.memory.EndWrite(message.destination, message.num_values);
+  switch (message.header.type) {
+    case MessageType::kContribution: return DeliverContribution(message, from);
+    case MessageType::kFire: return DeliverFire(message, from, to);
+    case MessageType::kPublish: return DeliverPublish(message, to);
+    case MessageType::kCredit: return DeliverCredit(message, from);
+  }
+}
+
+void World::Execute(uint32_t index) {
+  const Event event = state_.events[index];
+  state_.events[index].kind = Event::Kind::kNone;
+  state_.free_events.push_back(index);
+  switch (event.kind) {
+    case Event::Kind::kNone: break;
+    case Event::Kind::kProgram: StepProgram(event.worker); break;
+    case Event::Kind::kNotice: TakeNotices(event.worker); break;
+    case Event::Kind::kTaken: OnTaken(event.a, event.c); break;
+    case Event::Kind::kSent: ReportSent(event.worker, event.a, event.b, event.c); break;
+    case Event::Kind::kArrive: Arrive(event.a); break;
+    case Event::Kind::kApplied: EndApply(event.a); break;
+    case Event::Kind::kAbsorbed: EndAbsorb(event.worker, event.a, event.b); break;
+    case Event::Kind::kFilled: EndFill(event.worker, event.a, event.b); break;
+    case Event::Kind::kDrained: EndDrain(event.worker); break;
+    case Event::Kind::kSeeFired: SeeFired(event.a, event.b); break;
+    case Event::Kind::kSeeAge: SeeAge(event.worker, event.a, event.b); break;
+  }
+  CheckWaiting(event.worker);
+}
+
+bool World::finished() const {
+  for (const WorkerState& worker : state_.workers) {
+    if (!worker.program.finished) return false;
+  }
+  return true;
+}
+
+std::string World::Describe(const Event& event) const {
+  std::string text = absl::StrCat("worker ", event.worker, ": ", NameOf(event.kind));
+  switch (event.kind) {
+    case Event::Kind::kProgram: {
+      const ProgramState& program = state_.workers[event.worker].program;
+      return absl::StrCat(text, " (pass ", program.pass_number, ", step ", program.step, ", clock ", program.clock, ")");
+    }
+    case Event::Kind::kArrive: {
+      const Channel& channel = state_.channels[event.a];
+      if (channel.messages.empty()) return text;
+      const Header& header = channel.messages.front().header;
+      static constexpr const char* kTypes[] = {"?", "CONTRIB", "FIRE", "PUBLISH", "CREDIT"};
+      absl::StrAppend(&text, " ", kTypes[static_cast<int>(header.type)], " from ", event.a / spec_->world, ", table ", header.table);
+      if (header.type != MessageType::kFire) absl::StrAppend(&text, ", partition ", header.partition);
+      return absl::StrCat(text, ", clock ", header.clock, header.flags == 0 ? "" : absl::StrCat(", flags ", header.flags));
+    }
+    case Event::Kind::kTaken:
+      return absl::StrCat(text, " channel ", event.a / spec_->world, " to ", event.a % spec_->world, ", message ", event.c);
+    case Event::Kind::kSent:
+      return event.c == protocol::kNoAge ? absl::StrCat(text, " publish of partition ", event.a, " to participant ", event.b)
+                                         : absl::StrCat(text, " contribution to partition ", event.a, ", clock ", event.c);
+    case Event::Kind::kApplied: return absl::StrCat(text, " partition ", event.a, ", clock ", state_.keepers[event.a].clock);
+    case Event::Kind::kSeeFired: return absl::StrCat(text, " of participant ", event.b, ", partition ", event.a);
+    case Event::Kind::kAbsorbed:
+    case Event::Kind::kSeeAge: return absl::StrCat(text, " table ", event.a, ", subscription ", event.b);
+    case Event::Kind::kFilled:
+    case Event::Kind::kDrained: return absl::StrCat(text, " plan ", event.a, ", operation ", event.b);
+    default: return text;
+  }
+}
+
+}  // namespace geeps::sim

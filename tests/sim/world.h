@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// World: the shipped machines of all workers, joined by channels, shared words and memory, in one copyable state. It executes the effects of the
+// machines as the movers do; those that take time become events. Who chooses the next event drives it: the simulator by virtual time, the
+// exhaustive search by trying all.
+//
+// A send writes straight into the receiver's slot from its begin on, as one-sided writes do; the message arrives in order, after its bytes.
+// Events of one worker's reclaimer (what the program hands back) keep their order.
+// One thread at a time.
+#ifndef GEEPS_TESTS_SIM_WORLD_H_
+#define GEEPS_TESTS_SIM_WORLD_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/protocol/message.h"
+#include "tests/sim/checker.h"
+#include "tests/sim/memory.h"
+#include "tests/sim/spec.h"
+
+namespace geeps::sim {
+
+struct Event {
+  enum class Kind : uint8_t {
+    kNone,
+    kProgram,   // the program of `worker` makes its next call
+    kNotice,    // the reclaimer of `worker` takes the next thing that the program told
+    kTaken,     // a: channel, c: sequence: the bytes of a message are out of their buffer
+    kSent,      // a: partition, b: lane or participant, c: clock, kNoAge for a publish: ... and the sender is told
+    kArrive,    // a: channel: its first message arrives
+    kApplied,   // a: partition
+    kAbsorbed,  // a: table, b: subscription
+    kFilled,    // a: plan, b: operation
+    kDrained,   // a: plan, b: operation
+    kSeeFired,  // a: partition, b: participant: the keeper looks at the fired word
+    kSeeAge,    // a: table, b: subscription: the worker looks at the age word
+  };
+  Kind kind = Kind::kNone;
+  uint32_t worker = 0;  // whose time it takes
+  uint32_t a = 0;
+  uint32_t b = 0;
+  uint64_t c = 0;
+  uint64_t time = 0;    // the simulator's
+};
+const char* NameOf(Event::Kind kind);
+
+// How the world behaves beside the machines.
+struct WorldMode {
+  bool late_sent = false;     // local completion is told after the bytes are out, possibly after the arrival
+  bool late_notices = false;  // the reclaimer hears of the program's calls later
+};
+
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  // The event in pool place `index` may happen from now on.
+  virtual void OnScheduled(uint32_t index) = 0;
+};
+
+struct Message {
+  protocol::Header header;
+  bool payload = false;
+  bool taken = false;
+  uint32_t source = 0;       // contribution: offset of the block in the log; publish: offset of the version buffer
+  uint32_t destination = 0;  // offset
+  uint32_t num_values = 0;
+  uint32_t index = 0;        // contribution: lane of the contributor; publish: participant
+};
+
+struct Notice {
+  enum class Kind : uint8_t { kPassBegin, kTaken, kPosted, kSkipped, kPassEnd };
+  Kind kind = Kind::kPassBegin;
+  uint32_t set_id = 0;  // the plan of the pass; kPassEnd: the plan expected next
+  uint32_t op = 0;
+  bool held = false;    // kSkipped: the program had the buffer
+};
+
+struct OpState {
+  uint64_t ready_pass = 0;  // 0: not ready
+  uint64_t taken_pass = 0;
+  bool filling = false;
+  protocol::Clock clock = 0;             // of the pass that it was filled or taken for
+  uint64_t shown = 0;                    // hash of the values handed out
+  std::vector<protocol::Age> ages;       // by its subscriptions: versions filled from, or held in place
+};
+
+struct ProgramState {
+  size_t pass_index = 0;
+  uint64_t pass_number = 0;
+  uint32_t step = 0;
+  bool in_pass = false;
+  bool waiting = false;
+  bool finished = false;
+  protocol::Clock clock = 0;
+};
+
+struct LogHeader {  // mapped: what the keepers read beside the values of a clock
+  uint32_t set_id = 0;
+  protocol::RuleParams params;
+};
+
+struct WorkerState {
+  std::vector<std::vector<protocol::SubscriberPartition>> subscribers;  // [table]
+  std::vector<protocol::Contributor> contributors;                      // [table]
+  std::optional<protocol::Sequencer> sequencer;
+  std::vector<std::vector<OpState>> ops;                                // [plan][op]
+  ProgramState program;
+  std::vector<protocol::SequencerEffect> effects;                       // not executed yet
+  std::vector<Notice> notices;
+  std::vector<protocol::SequencerEffect> drains;                        // the first one runs
+  std::vector<std::vector<LogHeader>> log_headers;                      // [table][clock mod L], mapped
+  std::vector<protocol::Clock> fired_words;                             // [table], mapped
+  std::vector<std::vector<bool>> age_noticed;                           // [table][subscription]: kSeeAge is on its way
+};
+
+struct KeeperState {
+  struct Input {
+    uint32_t participant = 0;
+    uint32_t set_id = 0;
+    uint32_t offset = 0;
+  };
+  std::optional<protocol::KeeperPartition> machine;
+  std::vector<Input> inputs;                  // of the running apply
+  protocol::Clock clock = 0;                  // of the running apply
+  uint32_t from = 0;
+  uint32_t to = 0;
+  protocol::Age age_word = protocol::kNoAge;
+  std::vector<protocol::Clock> seen_fired;    // by participant
+  std::vector<bool> fired_noticed;            // by participant: kSeeFired is on its way
+};
+
+struct Channel {
+  uint64_t head = 0;                          // sequence of the first message in it
+  bool arriving = false;                      // kArrive of the first message is on its way
+  std::vector<Message> messages;
+};
+
+struct WorldState {
+  explicit WorldState(uint32_t memory_size) : memory(memory_size) {}
+  Memory memory;
+  std::vector<WorkerState> workers;
+  std::vector<KeeperState> keepers;           // by partition
+  std::vector<Channel> channels;              // [from * world + to]
+  std::vector<Event> events;                  // a pool
+  std::vector<uint32_t> free_events;
+  std::string violation;                      // the first one
+};
+
+class World {
+ public:
+  // checker may be null: then reads are judged by `reference` alone. REQUIRES: what is given lives as long as the world.
+  World(std::shared_ptr<const WorldSpec> spec, WorldMode mode, Checker* checker, const Reference* reference);
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  void set_sink(EventSink* sink) { sink_ = sink; }
+  // The epoch begins: keepers publish, programs start.
+  void Start();
+  // Executes the event at `index` of the pool.
+  void Execute(uint32_t index);
+  // Nothing is scheduled: everybody must be at the end, and all copies equal.
+  void CheckEnd();
+
+  const WorldSpec& spec() const { return *spec_; }
+  const WorldState& state() const { return state_; }
+  // REQUIRES: `state` came from this world.
+  void Restore(const WorldState& state) { state_ = state; }
+  const std::string& violation() const { return state_.violation; }
+  bool finished() const;
+  uint64_t Digest() const;
+  std::string Describe(const Event& event) const;
+  // What each worker that is not at its end waits for.
+  std::string DescribeWaits() const;
+  uint64_t num_delivered() const { return num_delivered_; }
+
+ private:
+  using Half = uint32_t;  // 0: lanes below the middle, 1: the others
+
+  void Fail(std::string text);
+  void Schedule(Event event);
+  void ScheduleProgram(uint32_t w);
+  bool BeginRead(uint32_t offset, uint32_t count, const char* what);
+  bool BeginWrite(uint32_t offset, uint32_t count, const char* what);
+  // Copies one half of the lanes of `num_values` values, rows of `lanes`.
+  void CopyHalf(uint32_t from, uint32_t to, uint32_t num_values, uint32_t lanes, Half half);
+
+  // Channels (world.cc).
+  void Send(uint32_t from, uint32_t to, Message message);
+  void OnTaken(uint32_t channel, uint64_t sequence);
+  // clock: of the contribution; kNoAge: it was a publish.
+  void ReportSent(uint32_t w, uint32_t p, uint32_t index, uint64_t clock);
+  void ArriveIfTaken(uint32_t channel);
+  void Arrive(uint32_t channel);
+
+  // Keepers (world_keeper.cc).
+  void RunKeeper(uint32_t p, std::vector<protocol::KeeperEffect>* effects);
+  void BeginApply(uint32_t p, const protocol::KeeperEffect& effect);
+  void ApplyHalf(uint32_t p, Half half);
+  void EndApply(uint32_t p);
+  void Publish(uint32_t p, const protocol::KeeperEffect& effect, std::vector<protocol::KeeperEffect>* effects);
+  void CopyPublishHalf(const Message& message, Half half);
+  void DeliverContribution(const Message& message, uint32_t from);
+  void DeliverFire(const Message& message, uint32_t from, uint32_t to);
+  void DeliverCredit(const Message& message, uint32_t from);
+  void SeeFired(uint32_t p, uint32_t participant);
+  uint32_t ParticipantOf(uint32_t p, uint32_t rank) const;
+
+  // Movers of a worker (world_worker.cc).
+  void RunSequencer(uint32_t w);
+  void RunContributor(uint32_t w, uint32_t t, const std::vector<protocol::ContributorEffect>& effects);
+  void SendContribution(uint32_t w, uint32_t t, const protocol::ContributorEffect& effect);
+  void StoreFired(uint32_t w, uint32_t t, const protocol::ContributorEffect& effect);
+  void OnSubscriber(uint32_t w, uint32_t t, uint32_t s, const protocol::SubscriberEffects& effects);
+  void DeliverPublish(const Message& message, uint32_t to);
+  void BeginFill(uint32_t w, const protocol::SequencerEffect& effect);
+  void FillHalf(uint32_t w, uint32_t set_id, uint32_t op, Half half);
+  void EndFill(uint32_t w, uint32_t set_id, uint32_t op);
+  void Unready(uint32_t w, const protocol::SequencerEffect& effect);
+  void BeginDrain(uint32_t w);
+  void DrainHalf(uint32_t w, const protocol::SequencerEffect& effect, Half half);
+  void EndDrain(uint32_t w);
+  void EndAbsorb(uint32_t w, uint32_t t, uint32_t s);
+  void SeeAge(uint32_t w, uint32_t t, uint32_t s);
+
+  // Programs (world_program.cc).
+  void StepProgram(uint32_t w);
+  void EndPass(uint32_t w);
+  bool BeginOp(uint32_t w, uint32_t op);
+  void EndOp(uint32_t w, uint32_t op, bool skip);
+  void WriteHalf(uint32_t w, uint32_t op, Half half);
+  void Tell(uint32_t w, Notice notice);
+  void TakeNotices(uint32_t w);
+  void TakeNotice(uint32_t w, const Notice& notice);
+  void CheckShown(uint32_t w, uint32_t op);
+  uint64_t HashOfView(uint32_t w, uint32_t op) const;
+  void CheckWaiting(uint32_t w);
+
+  // Where row `i` of an operation's view lies.
+  uint32_t ViewOffset(uint32_t w, uint32_t set_id, uint32_t op, uint64_t i) const;
+  // Where row `row` of the worker's cache lies for an operation that reads it (mapped: of the version it reads).
+  uint32_t CacheOffset(uint32_t w, uint32_t set_id, uint32_t op, uint64_t row) const;
+  void MarkView(uint32_t w, uint32_t set_id, uint32_t op, bool begin, const char* what);
+
+  const plan::PlannedOp& Planned(uint32_t w, uint32_t set_id, uint32_t op) const {
+    return spec_->workers[w].layout.plans[set_id].ops[op];
+  }
+  const plan::Operation& Recorded(uint32_t w, uint32_t set_id, uint32_t op) const {
+    return spec_->input.workers[w].plans[set_id].ops[op];
+  }
+  const Pass& PassOf(uint32_t w) const { return spec_->input.workers[w].passes[state_.workers[w].program.pass_index]; }
+  protocol::RuleParams Params(uint32_t t, protocol::Clock clock) const;
+
+  std::shared_ptr<const WorldSpec> spec_;
+  const WorldMode mode_;
+  Checker* const checker_;
+  const Reference* const reference_;
+  EventSink* sink_ = nullptr;
+  uint64_t num_delivered_ = 0;
+  WorldState state_;
+};
+
+}  // namespace geeps::sim
+
+#endif  // GEEPS_TESTS_SIM_WORLD_H_

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+// World: the programs. They walk their passes call by call, look at what they are given, and hand it back.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "tests/sim/world.h"
+
+namespace geeps::sim {
+
+void World::StepProgram(uint32_t w) {
+  ProgramState& program = state_.workers[w].program;
+  if (program.finished) return;
+  const Pass& pass = PassOf(w);
+  const plan::PlannedPass& planned = spec_->workers[w].layout.plans[pass.set_id];
+  if (!program.in_pass) {
+    program.in_pass = true;
+    program.step = 0;
+    ++program.pass_number;
+    Tell(w, {Notice::Kind::kPassBegin, pass.set_id});
+    return ScheduleProgram(w);
+  }
+  // Local accesses are the program's own.
+  while (program.step < planned.steps.size() && planned.ops[planned.steps[program.step].op].kind == plan::OpKind::kLocal) ++program.step;
+  if (program.step >= std::min<size_t>(planned.steps.size(), pass.end_step)) return EndPass(w);
+  const plan::Step step = planned.steps[program.step];
+  const uint8_t skipped = pass.skipped.empty() ? 0 : pass.skipped[step.op];
+  if (skipped == 1) {
+    if (!step.end) Tell(w, {Notice::Kind::kSkipped, pass.set_id, step.op});
+  } else if (!step.end) {
+    if (!BeginOp(w, step.op)) return;
+  } else {
+    EndOp(w, step.op, skipped == 2);
+  }
+  ++program.step;
+  ScheduleProgram(w);
+}
+
+void World::EndPass(uint32_t w) {
+  ProgramState& program = state_.workers[w].program;
+  const Pass& pass = PassOf(w);
+  const plan::PlannedPass& planned = spec_->workers[w].layout.plans[pass.set_id];
+  for (; program.step < planned.steps.size(); ++program.step) {
+    const plan::Step step = planned.steps[program.step];
+    if (!step.end && planned.ops[step.op].kind != plan::OpKind::kLocal) Tell(w, {Notice::Kind::kSkipped, pass.set_id, step.op});
+  }
+  Tell(w, {Notice::Kind::kPassEnd, pass.expected});
+  if (!planned.no_clock) ++program.clock;
+  program.in_pass = false;
+  ++program.pass_index;
+  program.finished = program.pass_index == spec_->input.workers[w].passes.size();
+  if (!program.finished) ScheduleProgram(w);
+}
+
+// The first call of an operation; false when it must wait.
+bool World::BeginOp(uint32_t w, uint32_t op_index) {
+  WorkerState& worker = state_.workers[w];
+  ProgramState& program = worker.program;
+  const uint32_t set_id = PassOf(w).set_id;
+  OpState& op = worker.ops[set_id][op_index];
+  const plan::PlannedOp& planned = Planned(w, set_id, op_index);
+  if (op.ready_pass != program.pass_number) {
+    program.waiting = true;
+    return false;
+  }
+  op.taken_pass = program.pass_number;
+  op.clock = program.clock;
+  if (planned.kind == plan::OpKind::kUpdate) {
+    MarkView(w, set_id, op_index, true, "an update");
+    if ((planned.flags & plan::kUpdateZeroed) != 0) {
+      for (uint64_t i = 0; i < planned.num_rows; ++i) {
+        const double* row = state_.memory.at(ViewOffset(w, set_id, op_index, i));
+        const bool zero = std::all_of(row, row + spec_->lanes(planned.table), [](double value) { return value == 0.0; });
+        if (!zero) Fail(absl::StrCat("worker ", w, ": operation ", op_index, " is not handed out zeroed"));
+      }
+    }
+    WriteHalf(w, op_index, 0);
+    return true;
+  }
+  if (planned.in_place) {
+    for (size_t i = 0; i < planned.subscriptions.size(); ++i) {
+      op.ages[i] = worker.subscribers[planned.table][planned.subscriptions[i]].absorbed();
+    }
+  }
+  MarkView(w, set_id, op_index, true, "a read");
+  CheckShown(w, op_index);
+  op.shown = HashOfView(w, op_index);
+  if (!planned.in_place && planned.slack > 0) Tell(w, {Notice::Kind::kTaken, set_id, op_index});
+  return true;
+}
+
+// The second call of an operation.
+void World::EndOp(uint32_t w, uint32_t op_index, bool skip) {
+  WorkerState& worker = state_.workers[w];
+  const uint32_t set_id = PassOf(w).set_id;
+  const plan::PlannedOp& planned = Planned(w, set_id, op_index);
+  if (planned.kind == plan::OpKind::kRead && HashOfView(w, op_index) != worker.ops[set_id][op_index].shown) {
+    Fail(absl::StrCat("worker ", w, ": what operation ", op_index, " was given changed while it was held"));
+  }
+  if (planned.kind == plan::OpKind::kUpdate && !skip) {
+    WriteHalf(w, op_index, 1);
+    uint64_t i = 0;
+    Recorded(w, set_id, op_index).rows.ForEachRow([&](uint64_t row) {
+      const double* values = state_.memory.at(ViewOffset(w, set_id, op_index, i++));
+      if (checker_ == nullptr) return;
+      std::string wrong =
+          checker_->OnUpdate(w, planned.table, worker.program.clock, row, absl::MakeConstSpan(values, spec_->lanes(planned.table)));
+      if (!wrong.empty()) Fail(std::move(wrong));
+    });
+  }
+  Tell(w, {skip ? Notice::Kind::kSkipped : Notice::Kind::kPosted, set_id, op_index, true});
+}
+
+void World::WriteHalf(uint32_t w, uint32_t op_index, Half half) {
+  const uint32_t set_id = PassOf(w).set_id;
+  const plan::PlannedOp& planned = Planned(w, set_id, op_index);
+  const uint32_t lanes = spec_->lanes(planned.table);
+  const uint32_t begin = half == 0 ? 0 : lanes / 2;
+  const uint32_t end = half == 0 ? lanes / 2 : lanes;
+  uint64_t i = 0;
+  Recorded(w, set_id, op_index).rows.ForEachRow([&](uint64_t row) {
+    double* values = state_.memory.at(ViewOffset(w, set_id, op_index, i++));
+    for (uint32_t lane = begin; lane < end; ++lane) {
+      values[lane] = UpdateValue(*spec_, w, state_.workers[w].program.clock, HashOf(set_id, op_index), planned.table, row, lane);
+    }
+  });
+}
+
+uint64_t World::HashOfView(uint32_t w, uint32_t op_index) const {
+  const uint32_t set_id = PassOf(w).set_id;
+  const plan::PlannedOp& planned = Planned(w, set_id, op_index);
+  Hasher hasher;
+  for (uint64_t i = 0; i < planned.num_rows; ++i) {
+    const double* row = state_.memory.at(ViewOffset(w, set_id, op_index, i));
+    for (uint32_t lane = 0; lane < spec_->lanes(planned.table); ++lane) hasher.AddDouble(row[lane]);
+  }
+  return hasher.value();
+}
+
+void World::CheckShown(uint32_t w, uint32_t op_index) {
+  const uint32_t set_id = PassOf(w).set_id;
+  const plan::PlannedOp& planned = Planned(w, set_id, op_index);
+  ReadRecord record;
+  record.reader = w;
+  record.table = planned.table;
+  record.clock = state_.workers[w].program.clock;
+  record.slack = planned.slack;
+  Recorded(w, set_id, op_index).rows.ForEachRow([&](uint64_t row) { record.rows.push_back(row); });
+  for (uint64_t i = 0; i < planned.num_rows; ++i) {
+    const double* row = state_.memory.at(ViewOffset(w, set_id, op_index, i));
+    record.values.insert(record.values.end(), row, row + spec_->lanes(planned.table));
+  }
+  record.claimed = state_.workers[w].ops[set_id][op_index].ages;
+  if (checker_ != nullptr) {
+    std::string wrong = checker_->OnRead(record);
+    if (!wrong.empty()) Fail(std::move(wrong));
+  } else if (reference_ != nullptr) {
+    std::vector<SeenAges> seen;
+    std::string wrong = CheckRead(*reference_, record, &seen);
+    if (!wrong.empty()) Fail(std::move(wrong));
+  }
+}
+
+// --- the reclaimer ---
+
+void World::Tell(uint32_t w, Notice notice) {
+  WorkerState& worker = state_.workers[w];
+  worker.notices.push_back(notice);
+  if (!mode_.late_notices) return TakeNotices(w);
+  if (worker.notices.size() == 1) Schedule({Event::Kind::kNotice, w});
+}
+
+void World::TakeNotices(uint32_t w) {
+  WorkerState& worker = state_.workers[w];
+  const Notice notice = worker.notices.front();
+  worker.notices.erase(worker.notices.begin());
+  TakeNotice(w, notice);
+  RunSequencer(w);
+  if (!worker.notices.empty()) Schedule({Event::Kind::kNotice, w});
+}
+
+void World::TakeNotice(uint32_t w, const Notice& notice) {
+  WorkerState& worker = state_.workers[w];
+  switch (notice.kind) {
+    case Notice::Kind::kPassBegin: return worker.sequencer->OnPassBegin(notice.set_id, &worker.effects);
+    case Notice::Kind::kTaken: return worker.sequencer->OnTaken(notice.op, &worker.effects);
+    case Notice::Kind::kPosted:
+      MarkView(w, notice.set_id, notice.op, false, "");
+      return worker.sequencer->OnPosted(notice.op, &worker.effects);
+    case Notice::Kind::kSkipped:
+      if (notice.held) MarkView(w, notice.set_id, notice.op, false, "");
+      return worker.sequencer->OnSkipped(notice.op, &worker.effects);
+    case Notice::Kind::kPassEnd: return worker.sequencer->OnPassEnd(notice.set_id, &worker.effects);
+  }
+}
+
+// --- at rest ---
+
+// No worker waits while what it waits for has been absorbed, or its log entry is free.
+void World::CheckWaiting(uint32_t w) {
+  const WorkerState& worker = state_.workers[w];
+  const ProgramState& program = worker.program;
+  if (!program.waiting || !worker.notices.empty() || !state_.violation.empty()) return;
+  const uint32_t set_id = PassOf(w).set_id;
+  const uint32_t op = spec_->workers[w].layout.plans[set_id].steps[program.step].op;
+  const plan::PlannedOp& planned = Planned(w, set_id, op);
+  if (worker.ops[set_id][op].filling) return;
+  if (planned.kind == plan::OpKind::kUpdate) {
+    for (const protocol::SequencerEffect& drain : worker.drains) {
+      if (drain.set_id == set_id && drain.op == op) return;
+    }
+    for (const OpState& other : worker.ops[set_id]) {
+      if (other.filling) return;  // a fill nobody wants may be zeroing the log entry
+    }
+    if (!worker.contributors[planned.table].EntryFree(program.clock)) return;
+    if (program.clock >= worker.contributors[planned.table].fired() + worker.contributors[planned.table].num_entries()) return;
+  } else {
+    for (uint32_t s : planned.subscriptions) {
+      const protocol::SubscriberPartition& subscriber = worker.subscribers[planned.table][s];
+      if (!subscriber.Serves(program.clock, planned.slack) || (!planned.in_place && !subscriber.CanFill())) return;
+    }
+  }
+  Fail(absl::StrCat("worker ", w, " waits at clock ", program.clock, " for operation ", op, " of plan ", set_id,
+                    " although nothing is missing"));
+}
+
+std::string World::DescribeWaits() const {
+  std::string text;
+  for (uint32_t w = 0; w < spec_->world; ++w) {
+    const ProgramState& program = state_.workers[w].program;
+    if (program.finished) continue;
+    absl::StrAppend(&text, text.empty() ? "" : "; ", "worker ", w, " at clock ", program.clock, ", pass ", program.pass_number,
+                    ", step ", program.step, program.waiting ? " waits for operation " : " is not scheduled");
+    if (!program.waiting) continue;
+    const uint32_t set_id = PassOf(w).set_id;
+    const uint32_t op = spec_->workers[w].layout.plans[set_id].steps[program.step].op;
+    const plan::PlannedOp& planned = Planned(w, set_id, op);
+    absl::StrAppend(&text, op, planned.kind == plan::OpKind::kUpdate ? ", an update" : ", a read", " of table ", planned.table,
+                    " with slack ", planned.slack);
+    for (uint32_t s : planned.subscriptions) {
+      const protocol::SubscriberPartition& subscriber = state_.workers[w].subscribers[planned.table][s];
+      const uint32_t p = spec_->workers[w].tables[planned.table].subscriptions[s].partition;
+      absl::StrAppend(&text, ", partition ", p, " absorbed ", static_cast<int64_t>(subscriber.absorbed()), " kept ",
+                      state_.keepers[p].machine->age());
+    }
+  }
+  return text;
+}
+
+void World::CheckEnd() {
+  if (!finished()) return Fail(absl::StrCat("deadlock: ", DescribeWaits()));
+  for (uint32_t p = 0; p < spec_->partitions.size(); ++p) {
+    const PartitionSpec& partition = spec_->partitions[p];
+    const uint32_t t = partition.where.table;
+    const protocol::KeeperPartition& keeper = *state_.keepers[p].machine;
+    std::vector<uint64_t> rows;
+    for (uint64_t row = partition.where.first_row; row < partition.where.end_row(); ++row) rows.push_back(row);
+    const Reference& reference = checker_ != nullptr ? checker_->reference() : *reference_;
+    const uint32_t version = partition.versions[keeper.VersionBuffer(keeper.age())];
+    std::string wrong = CheckCopy(reference, partition.where.keeper, t, keeper.age(), rows,
+                                  absl::MakeConstSpan(state_.memory.at(version), partition.num_values));
+    for (const ParticipantSpec& participant : partition.participants) {
+      const SubscriptionSpec& subscription = spec_->workers[participant.rank].tables[t].subscriptions[participant.subscription];
+      const protocol::Age age = state_.workers[participant.rank].subscribers[t][participant.subscription].absorbed();
+      if (wrong.empty() && age != keeper.age()) {
+        wrong = absl::StrCat("at the end worker ", participant.rank, " has absorbed version ", age, " of partition ", p, ", kept is ",
+                             keeper.age());
+      }
+      if (participant.mapped || !wrong.empty()) continue;
+      rows.clear();
+      for (uint32_t row : participant.read_rows) rows.push_back(partition.where.first_row + row);
+      wrong = CheckCopy(reference, participant.rank, t, age, rows,
+                        absl::MakeConstSpan(state_.memory.at(subscription.cache), subscription.num_values));
+    }
+    if (!wrong.empty()) return Fail(std::move(wrong));
+  }
+  if (!state_.memory.Idle(0, state_.memory.size())) Fail("at the end somebody still reads or writes");
+}
+
+uint64_t World::Digest() const {
+  Hasher hasher;
+  for (const KeeperState& keeper : state_.keepers) {
+    hasher.Add(keeper.machine->StateDigest());
+    hasher.Add(keeper.age_word);
+    for (protocol::Clock seen : keeper.seen_fired) hasher.Add(seen);
+  }
+  for (const WorkerState& worker : state_.workers) {
+    for (const auto& table : worker.subscribers) {
+      for (const protocol::SubscriberPartition& subscriber : table) hasher.Add(subscriber.StateDigest());
+    }
+    for (const protocol::Contributor& contributor : worker.contributors) hasher.Add(contributor.StateDigest());
+    for (protocol::Clock fired : worker.fired_words) hasher.Add(fired);
+    hasher.Add(worker.sequencer->StateDigest());
+    for (const auto& plan : worker.ops) {
+      for (const OpState& op : plan) {
+        hasher.Add(op.ready_pass);
+        hasher.Add(op.taken_pass * 2 + (op.filling ? 1 : 0));
+        for (protocol::Age age : op.ages) hasher.Add(age);
+      }
+    }
+    const ProgramState& program = worker.program;
+    hasher.Add(program.pass_number * 4096 + program.step * 4 + (program.in_pass ? 2 : 0) + (program.waiting ? 1 : 0));
+    hasher.Add(program.pass_index);
+    for (const Notice& notice : worker.notices) hasher.Add(static_cast<uint64_t>(notice.kind) * 65536 + notice.op);
+    for (const protocol::SequencerEffect& drain : worker.drains) hasher.Add(drain.set_id * 65536 + drain.op);
+  }
+  for (const Channel& channel : state_.channels) {
+    hasher.Add(channel.messages.size());
+    for (const Message& message : channel.messages) {
+      const protocol::Header& header = message.header;
+      hasher.Add(static_cast<uint64_t>(header.type) + header.flags * 16 + uint64_t{header.partition} * 65536 +
+                 (message.taken ? 1ull << 63 : 0));
+      hasher.Add(HashOf(header.table, header.set_id, header.clock));
+    }
+  }
+  state_.memory.AddTo(&hasher);
+  // Events are a set: their order in the pool says nothing.
+  uint64_t events = 0;
+  for (const Event& event : state_.events) {
+    if (event.kind == Event::Kind::kNone) continue;
+    const uint64_t relative = event.kind == Event::Kind::kTaken ? event.c - state_.channels[event.a].head : event.c;
+    events += HashOf(static_cast<uint64_t>(event.kind), event.worker, event.a, event.b, relative);
+  }
+  hasher.Add(events);
+  return hasher.value();
+}
+
+}  // namespace geeps::sim
