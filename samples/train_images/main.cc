@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   train_images::TrainImages(rt, options, err);
   rt.Shutdown(err);
   if (err.ok()) return 0;
+  if (!err.latched()) rt.Abort(err.message());  // the other workers stop with this reason
   std::fprintf(stderr, "train_images: %s: %s\n", err.status_name(), err.message());
   return 1;
 }

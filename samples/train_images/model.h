@@ -45,6 +45,11 @@ class Model {
 
   const std::vector<Layer>& layers() const { return layers_; }
 
+  // From the next clock on. REQUIRES: the same value on every worker, between passes.
+  void SetLearningRate(double lr, geeps::Error& err) {
+    for (Table& table : weights_) table.SetParam("lr", lr, err);
+  }
+
   // One step of training on a batch; adds to *sum.
   void Train(Walker& w, const Batch& batch, uint32_t slack, LossSum* sum) {
     const size_t last = layers_.size() - 1;

@@ -59,7 +59,7 @@ const char* Usage() {
          "  --epochs N         passes over the images    (5)\n"
          "  --batch N          images per step, over all workers    (256)\n"
          "  --slack N          clocks by which a read may be behind    (0)\n"
-         "  --lr X             learning rate    (0.05)\n"
+         "  --lr X             learning rate of the first epoch; falls in equal steps to X / epochs    (0.05)\n"
          "  --momentum X       (0.9)\n"
          "  --seed N           of the order of the images and the initial weights    (1)\n"
          "  --limit-steps N    ends after N steps; 0: no limit    (0)\n"

@@ -14,7 +14,7 @@ struct TrainOptions {
   uint32_t epochs = 5;
   uint32_t batch = 256;      // over all workers
   uint32_t slack = 0;        // of the reads in training
-  double lr = 0.05;
+  double lr = 0.05;          // in the first epoch
   double momentum = 0.9;
   uint64_t seed = 1;
   uint64_t limit_steps = 0;  // clocks after which training ends; 0: no limit

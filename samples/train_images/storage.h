@@ -49,6 +49,7 @@ class InBuffers {
   class Table {
    public:
     Table(uint32_t dtype, uint64_t values, const LayerRule& rule);
+    void SetParam(const char*, double lr, geeps::Error&) { rule_.lr = lr; }
     void ApplyRule();
 
    private:

@@ -90,6 +90,8 @@ class Trainer {
 
   void RunEpoch(uint32_t epoch, Progress* progress) {
     progress->BeginEpoch(epoch);
+    // Falls in equal steps over the epochs: the last ones settle what the first ones found.
+    model_->SetLearningRate(options_.lr * (options_.epochs - epoch + 1) / options_.epochs, err_);
     mine_ = Totals();
     ProgressFigures figures;
     const uint64_t wait_before_ns = train_.wait_ns();
