@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/cache/local_data.h"
+
+#include <cstddef>
+
+namespace geeps::cache {
+
+void LocalData::Resegment(const plan::LocalLayout& layout) {
+  table::RowSet kept_rows;
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    if (kept_[i]) {
+      kept_rows = table::RowSet::Union(kept_rows, table::RowSet::Range(segments_[i].first, segments_[i].count));
+    }
+  }
+  segments_.clear();
+  kept_.clear();
+  for (size_t i = 0; i < layout.segment_first.size(); ++i) {
+    const table::RowRun run{layout.segment_first[i], layout.segment_rows[i]};
+    segments_.push_back(run);
+    kept_.push_back(kept_rows.Contains(table::RowSet::Range(run.first, run.count)));
+  }
+}
+
+bool LocalData::IsKept(absl::Span<const uint32_t> segments) const {
+  for (uint32_t segment : segments) {
+    if (!kept_[segment]) return false;
+  }
+  return true;
+}
+
+void LocalData::SetKept(absl::Span<const uint32_t> segments, bool kept) {
+  for (uint32_t segment : segments) kept_[segment] = kept;
+}
+
+}  // namespace geeps::cache

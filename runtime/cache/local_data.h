@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// LocalData: the memory of rows that never travel, and which of them hold something that was kept. It outlives commits.
+// Kept flags are per atomic run of rows (plan::LocalLayout): no operation of the committed plans cuts one.
+// Thread contract: the program's thread; Resegment at a commit, where no pass is under way.
+#ifndef GEEPS_RUNTIME_CACHE_LOCAL_DATA_H_
+#define GEEPS_RUNTIME_CACHE_LOCAL_DATA_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "runtime/device/device.h"
+#include "runtime/plan/layout.h"
+#include "runtime/table/row_set.h"
+
+namespace geeps::cache {
+
+class LocalData {
+ public:
+  explicit LocalData(device::Memory memory) : memory_(std::move(memory)) {}
+
+  uint8_t* data() const { return memory_.bytes(); }
+
+  // The commit's atomic runs; what was kept stays kept.
+  void Resegment(const plan::LocalLayout& layout);
+  // True when all these segments hold kept contents.
+  bool IsKept(absl::Span<const uint32_t> segments) const;
+  void SetKept(absl::Span<const uint32_t> segments, bool kept);
+
+ private:
+  device::Memory memory_;
+  std::vector<table::RowRun> segments_;
+  std::vector<bool> kept_;  // by segment
+};
+
+}  // namespace geeps::cache
+
+#endif  // GEEPS_RUNTIME_CACHE_LOCAL_DATA_H_

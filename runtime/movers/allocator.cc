@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/movers/allocator.h"
+
+#include <algorithm>
+
+namespace geeps::movers {
+namespace {
+
+void Queue(MoverContext* context, const protocol::Sequencer::Effects& effects) {
+  for (const protocol::SequencerEffect& effect : effects) context->actions.Push(effect);
+}
+
+}  // namespace
+
+// The versions of the partitions that a read touches. A frozen partition has one version for all clocks.
+void Allocator::NoteAges(const plan::PlannedOp& op, protocol::Clock clock, OpSlot* slot) {
+  uint64_t min_age = clock;
+  uint64_t max_age = 0;
+  bool any = false;
+  for (uint32_t i : op.subscriptions) {
+    const protocol::SubscriberPartition& subscriber = context_->epoch->tables[op.table].subscribers[i];
+    const uint64_t age = subscriber.frozen() ? clock : subscriber.absorbed();
+    min_age = any ? std::min(min_age, age) : age;
+    max_age = any ? std::max(max_age, age) : age;
+    any = true;
+  }
+  slot->min_age = min_age;
+  slot->max_age = any ? max_age : clock;
+}
+
+void Allocator::Fill(const protocol::SequencerEffect& effect) {
+  Epoch* const epoch = context_->epoch;
+  const plan::PlannedOp& op = epoch->layout.plans[effect.set_id].ops[effect.op];
+  EpochTable* const table = &epoch->tables[op.table];
+  EpochPlan* const plan = &epoch->plans[effect.set_id];
+  const uint64_t row_bytes = table->schema.row_bytes();
+  absl::Status status;
+  if (op.kind == plan::OpKind::kUpdate) {
+    uint8_t* const place = op.in_place ? table->log.values(effect.clock) + op.place_row * row_bytes
+                                       : epoch->arena.bytes() + op.buffer_offset;
+    if (op.num_rows > 0) status = context_->fill_stream.Fill(place, 0, op.num_rows * row_bytes);
+  } else {
+    for (uint32_t i : op.subscriptions) table->subscribers[i].OnFillBegun();
+    NoteAges(op, effect.clock, &plan->slots[effect.op]);
+    context_->statistics->fills.Add();
+    context_->statistics->fill_bytes.Add(op.num_rows * row_bytes);
+    if (plan->gather[effect.op]) {
+      const geeps_row_move move =
+          device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table->schema.dtype), table->schema.row_values,
+                              epoch->arena.bytes() + op.buffer_offset, table->cache, plan->gather[effect.op]);
+      status = context_->fill_stream.MoveRows(absl::MakeConstSpan(&move, 1));
+    }
+  }
+  if (!context_->Check(status)) return;
+  context_->Await(context_->fill_stream, "allocator.fill", &plan->fill[effect.op]);
+}
+
+void Allocator::OnFilled(uint32_t set_id, uint32_t op_index) {
+  Epoch* const epoch = context_->epoch;
+  const plan::PlannedOp& op = epoch->layout.plans[set_id].ops[op_index];
+  if (op.kind == plan::OpKind::kRead) {
+    for (uint32_t i : op.subscriptions) {
+      const protocol::SubscriberEffects effects = epoch->tables[op.table].subscribers[i].OnFillDone();
+      context_->actions.Push(SubscriberAction{op.table, i, effects});
+    }
+  }
+  protocol::Sequencer::Effects effects;
+  epoch->sequencer->OnFillDone(set_id, op_index, &effects);
+  Queue(context_, effects);
+}
+
+void Allocator::MakeReady(const protocol::SequencerEffect& effect) {
+  Epoch* const epoch = context_->epoch;
+  const plan::PlannedOp& op = epoch->layout.plans[effect.set_id].ops[effect.op];
+  OpSlot* const slot = &epoch->plans[effect.set_id].slots[effect.op];
+  if (op.kind == plan::OpKind::kRead && op.in_place) NoteAges(op, effect.clock, slot);
+  slot->word.store(OpSlot::Word(effect.pass, OpSlot::kReady), std::memory_order_seq_cst);
+  wake_program_();
+}
+
+void Allocator::TakeBack(const protocol::SequencerEffect& effect) {
+  Epoch* const epoch = context_->epoch;
+  uint64_t expected = OpSlot::Word(effect.pass, OpSlot::kReady);
+  const bool taken_back = epoch->plans[effect.set_id].slots[effect.op].word.compare_exchange_strong(
+      expected, OpSlot::Word(effect.pass, OpSlot::kNone), std::memory_order_acq_rel);
+  protocol::Sequencer::Effects effects;
+  epoch->sequencer->OnTakenBack(effect.set_id, effect.op, taken_back, &effects);
+  Queue(context_, effects);
+}
+
+// First the rows that no earlier update of the pass has touched, then the additions, in one stream: later updates of a row find the first.
+void Reclaimer::Drain(const protocol::SequencerEffect& effect) {
+  Epoch* const epoch = context_->epoch;
+  const plan::PlannedOp& op = epoch->layout.plans[effect.set_id].ops[effect.op];
+  EpochTable* const table = &epoch->tables[op.table];
+  EpochPlan* const plan = &epoch->plans[effect.set_id];
+  uint8_t* const log = table->log.values(effect.clock);
+  const uint8_t* const buffer = epoch->arena.bytes() + op.buffer_offset;
+  const uint32_t dtype = static_cast<uint32_t>(table->schema.dtype);
+  geeps_row_move moves[2];
+  size_t num_moves = 0;
+  if (plan->store[effect.op]) {
+    moves[num_moves++] = device::MakeRowMove(GEEPS_MOVE_COPY, dtype, table->schema.row_values, log, buffer, plan->store[effect.op]);
+  }
+  if (plan->add[effect.op]) {
+    moves[num_moves++] = device::MakeRowMove(GEEPS_MOVE_ADD, dtype, table->schema.row_values, log, buffer, plan->add[effect.op]);
+  }
+  context_->statistics->drains.Add();
+  context_->statistics->drain_bytes.Add(op.num_rows * table->schema.row_bytes());
+  if (num_moves > 0 && !context_->Check(context_->drain_stream.MoveRows(absl::MakeConstSpan(moves, num_moves)))) return;
+  context_->Await(context_->drain_stream, "reclaimer.drain", &plan->drain[effect.op]);
+}
+
+void Reclaimer::OnDrained(uint32_t set_id, uint32_t op) {
+  protocol::Sequencer::Effects effects;
+  context_->epoch->sequencer->OnDrained(set_id, op, &effects);
+  Queue(context_, effects);
+}
+
+}  // namespace geeps::movers

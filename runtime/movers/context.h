@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// MoverContext: what the movers share: the epoch in force, the device, the links, and the queue of what is to be done next. Every
+// machine of the protocol answers with effects; they go through this queue instead of being executed at once, so that no machine is
+// entered while another one's answer is being worked off.
+// Thread contract: the mover thread; Completions from any thread.
+#ifndef GEEPS_RUNTIME_MOVERS_CONTEXT_H_
+#define GEEPS_RUNTIME_MOVERS_CONTEXT_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mutex.h"
+#include "runtime/movers/epoch.h"
+#include "runtime/movers/statistics.h"
+
+namespace geeps::movers {
+
+class Links;
+class Pusher;
+class Keeper;
+class Puller;
+
+struct ContributorAction {
+  uint32_t table = 0;
+  protocol::ContributorEffect effect;
+};
+struct KeeperAction {
+  uint32_t kept = 0;
+  protocol::KeeperEffect effect;
+};
+struct SubscriberAction {
+  uint32_t table = 0;
+  uint32_t subscription = 0;
+  protocol::SubscriberEffects effects;
+};
+// A send has left its memory (local completion).
+struct Sent {
+  enum class Kind : uint8_t { kNothing, kContribution, kPublish };
+  Kind kind = Kind::kNothing;
+  uint32_t first = 0;   // kContribution: table; kPublish: index of the kept partition
+  uint32_t second = 0;  // kContribution: lane; kPublish: participant
+  protocol::Clock clock = 0;
+};
+
+using Action = std::variant<protocol::SequencerEffect, ContributorAction, KeeperAction, SubscriberAction, Done, Sent>;
+
+// First in, first out; grows, never shrinks: in steady state it does not allocate.
+class ActionQueue {
+ public:
+  template <typename T>
+  void Push(T&& action) {
+    if (size_ == ring_.size()) Grow();
+    ring_[(head_ + size_) & (ring_.size() - 1)] = std::forward<T>(action);
+    ++size_;
+  }
+  bool Pop(Action* action) {
+    if (size_ == 0) return false;
+    *action = ring_[head_];
+    head_ = (head_ + 1) & (ring_.size() - 1);
+    --size_;
+    return true;
+  }
+  void Clear() { size_ = 0; }
+  bool IsEmpty() const { return size_ == 0; }
+
+ private:
+  void Grow() {
+    std::vector<Action> bigger(ring_.size() * 2);
+    for (size_t i = 0; i < size_; ++i) bigger[i] = ring_[(head_ + i) & (ring_.size() - 1)];
+    ring_ = std::move(bigger);
+    head_ = 0;
+  }
+  std::vector<Action> ring_ = std::vector<Action>(256);
+  size_t head_ = 0;
+  size_t size_ = 0;
+};
+
+// What threads of the device back end report.
+class Completions {
+ public:
+  explicit Completions(std::function<void()> wake) : wake_(std::move(wake)) {}
+
+  // geeps_device's notice; ctx is a Ticket.
+  static void Notice(void* ctx, geeps_status status) {
+    Ticket* const ticket = static_cast<Ticket*>(ctx);
+    Done done = ticket->done;
+    done.status = status;
+    static_cast<Completions*>(ticket->context)->Push(done);
+  }
+  // A notice was asked for.
+  void Expect() {
+    MutexLock lock(&mutex_);
+    ++num_due_;
+  }
+  // The notice will not come after all.
+  void Cancel() {
+    MutexLock lock(&mutex_);
+    --num_due_;
+  }
+  void Push(const Done& done) {
+    {
+      MutexLock lock(&mutex_);
+      arrived_.push_back(done);
+      --num_due_;
+      if (num_due_ == 0) none_due_.NotifyAll();
+      any_.store(true, std::memory_order_seq_cst);
+    }
+    wake_();
+  }
+  bool HasAny() const { return any_.load(std::memory_order_seq_cst); }
+  // False when `limit` has passed.
+  bool WaitUntilNoneIsDue(std::chrono::nanoseconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    MutexLock lock(&mutex_);
+    while (num_due_ > 0) {
+      if (!none_due_.WaitUntil(&mutex_, end)) return num_due_ == 0;
+    }
+    return true;
+  }
+  // Moves what has arrived to `out`; false when there was nothing.
+  bool Take(std::vector<Done>* out) {
+    if (!any_.load(std::memory_order_acquire)) return false;
+    MutexLock lock(&mutex_);
+    out->swap(arrived_);
+    arrived_.clear();
+    any_.store(false, std::memory_order_relaxed);
+    return !out->empty();
+  }
+
+ private:
+  const std::function<void()> wake_;
+  std::atomic<bool> any_{false};
+  Mutex mutex_;
+  CondVar none_due_;
+  uint64_t num_due_ GEEPS_GUARDED_BY(mutex_) = 0;
+  std::vector<Done> arrived_ GEEPS_GUARDED_BY(mutex_);
+};
+
+struct MoverContext {
+  uint32_t rank = 0;
+  uint32_t world = 1;
+  const device::Device* device = nullptr;
+  device::Stream fill_stream;    // reads of the cache and writes into it, in order
+  device::Stream drain_stream;   // writes into the log, in order
+  device::Stream keep_stream;    // writes into the shard
+  Epoch* epoch = nullptr;
+  Links* links = nullptr;
+  Pusher* pusher = nullptr;
+  Keeper* keeper = nullptr;
+  Puller* puller = nullptr;
+  Log* log = nullptr;
+  Statistics* statistics = nullptr;
+  ActionQueue actions;
+  Completions* completions = nullptr;
+  std::function<void(const absl::Status&)> fail;  // an error of this worker that ends the job
+
+  // Work was put into `stream`: its end comes back as ticket->done. `site` names the wait for the test switch.
+  void Await(const device::Stream& stream, device::WaitSite site, Ticket* ticket) {
+    if (device->is_synchronous()) {
+      actions.Push(ticket->done);
+      return;
+    }
+    ticket->context = completions;
+    completions->Expect();
+    absl::Status status = stream.Record(ticket->event);
+    if (status.ok()) status = ticket->event.Notify(site, &Completions::Notice, ticket);
+    if (status.ok()) return;
+    completions->Cancel();
+    fail(status);
+  }
+  // False after fail was told.
+  bool Check(const absl::Status& status) {
+    if (status.ok()) return true;
+    fail(status);
+    return false;
+  }
+};
+
+}  // namespace geeps::movers
+
+#endif  // GEEPS_RUNTIME_MOVERS_CONTEXT_H_

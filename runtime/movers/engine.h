@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Engine: the mover thread of one runtime. It takes in what the program did, what peers sent, what the device finished and what the coordinator said,
+// feeds the machines of the protocol, and lets the movers execute their answers until nothing is left to do; then it sleeps on the
+// transport's descriptor.
+// Thread contract: Start and Stop by the owner; everything marked [any-thread] from anywhere; the rest on the mover thread.
+#ifndef GEEPS_RUNTIME_MOVERS_ENGINE_H_
+#define GEEPS_RUNTIME_MOVERS_ENGINE_H_
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mutex.h"
+#include "runtime/base/thread.h"
+#include "runtime/movers/allocator.h"
+#include "runtime/movers/context.h"
+#include "runtime/movers/fence.h"
+#include "runtime/movers/keeper.h"
+#include "runtime/movers/links.h"
+#include "runtime/movers/puller.h"
+#include "runtime/movers/pusher.h"
+#include "runtime/net/control.h"
+
+namespace geeps::movers {
+
+// Where the program sleeps until an operation is ready or the runtime is lost.
+class ProgramWait {
+ public:
+  // [any-thread] Wakes the sleeper, if there is one.
+  void Notify();
+  // Sleeps until done() is true; false when `limit_ns` has passed (kNoLimit: none). done is called with no lock that others need.
+  bool Until(uint64_t limit_ns, const std::function<bool()>& done);
+  static constexpr uint64_t kNoLimit = ~uint64_t{0};
+
+ private:
+  std::atomic<bool> waiting_{false};
+  Mutex mutex_;
+  CondVar cond_;
+};
+
+class Engine final : public net::ControlEvents, public LinkEvents {
+ public:
+  struct Options {
+    uint32_t rank = 0;
+    uint32_t world = 1;
+    const device::Device* device = nullptr;
+    net::Endpoint* endpoint = nullptr;
+    Log* log = nullptr;
+  };
+
+  explicit Engine(const Options& options);
+  ~Engine() override;
+
+  absl::Status Start();
+  // Bounded. The control plane must have been stopped.
+  void Stop();
+
+  // [any-thread]
+  void Submit(std::shared_ptr<FenceJob> job);
+  // [any-thread] The runtime is lost because of `cause`: everybody who waits is woken, every later job ends with it. The first cause stays.
+  void Latch(const absl::Status& cause);
+  // [any-thread] OK, or the cause, marked as latched.
+  absl::Status failure() const;
+  // [any-thread]
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  // [any-thread] The program has put something into its queue that matters now.
+  void WakeForProgram();
+  ProgramWait* program_wait() { return &program_wait_; }
+  Statistics* statistics() { return &statistics_; }
+  std::atomic<uint64_t>* clock() { return &clock_; }
+  net::ControlPlane* control() { return &control_; }
+
+  // net::ControlEvents, on the control thread.
+  void OnWelcome(const protocol::Welcome& welcome) override;
+  void OnGo(const protocol::Go& go) override;
+  void OnFail(const absl::Status& cause) override;
+  void OnRelay(uint32_t src, uint32_t kind, std::string bytes) override;
+  void OnDown(const absl::Status& cause) override;
+
+  // LinkEvents, on the mover thread.
+  void OnMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) override;
+  void OnNotified() override;
+  void OnLinkDown(uint32_t rank, const absl::Status& why) override;
+
+ private:
+  using Mail = std::function<void()>;
+
+  void Run();
+  void Sleep();
+  void Wake();
+  void Post(Mail mail);
+  bool TakeMail();
+  bool TakeCompletions();
+  bool TakeProgram();
+  bool RunActions();
+  void Execute(const protocol::SequencerEffect& effect);
+  void Execute(const Done& done);
+  void Execute(const Sent& sent);
+  void OnProgramEvent(const ProgramEvent& event);
+  void BeginEpoch();
+  // An error of this worker: told to the coordinator, whose verdict latches.
+  void Fail(const absl::Status& status);
+
+  const Options options_;
+  Log* const log_;
+  std::atomic<uint64_t> clock_{0};
+  Statistics statistics_;
+  ProgramWait program_wait_;
+  net::ControlPlane control_;
+
+  MoverContext context_;
+  Completions completions_;
+  Links links_;
+  Pusher pusher_;
+  Keeper keeper_;
+  Puller puller_;
+  Allocator allocator_;
+  Reclaimer reclaimer_;
+  std::unique_ptr<Epoch> epoch_;
+  cache::ShardMap shards_;
+  Fence fence_;
+  std::vector<Done> done_;
+  bool reported_ = false;      // an own error was told to the coordinator
+
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> sleeping_{false};
+  mutable Mutex mutex_;
+  absl::Status failure_ GEEPS_GUARDED_BY(mutex_);
+  std::deque<Mail> mail_ GEEPS_GUARDED_BY(mutex_);
+  std::atomic<bool> has_mail_{false};
+  int event_fd_ = -1;
+  Thread thread_;
+};
+
+}  // namespace geeps::movers
+
+#endif  // GEEPS_RUNTIME_MOVERS_ENGINE_H_

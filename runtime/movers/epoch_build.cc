@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// Steps 1 and 3 of an epoch: the own side.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+#include "runtime/movers/epoch.h"
+#include "runtime/movers/mapped_shape.h"
+
+namespace geeps::movers {
+namespace {
+
+absl::StatusOr<device::RowIndex> MakeIndex(const device::Device& device, const plan::RowIndex& index, uint64_t dst_rows,
+                                           uint64_t src_rows) {
+  if (index.empty()) return device::RowIndex();
+  std::vector<geeps_row_run> runs;
+  runs.reserve(index.runs.size());
+  for (const plan::RowIndex::Run& run : index.runs) runs.push_back({run.to, run.from, run.count});
+  std::vector<geeps_row_pair> pairs;
+  pairs.reserve(index.pairs.size());
+  for (const plan::RowIndex::Pair& pair : index.pairs) pairs.push_back({pair.to, pair.from});
+  return device.CreateIndex(runs, pairs, dst_rows, src_rows);
+}
+
+// Cache and log of a table that is reached by messages.
+absl::Status AllocateTable(const EpochInput& input, const plan::TableLayout& layout, EpochTable* table) {
+  const uint64_t row_bytes = table->schema.row_bytes();
+  GEEPS_ASSIGN_OR_RETURN(table->cache_memory,
+                         input.device->Allocate(device::MemoryKind::kDevice, layout.cache_rows * row_bytes));
+  table->cache = table->cache_memory.bytes();
+  const uint32_t num_entries = protocol::NumLogEntries(table->slack_max);
+  const uint64_t entry_bytes = layout.log_rows_max * row_bytes;
+  GEEPS_ASSIGN_OR_RETURN(table->log_memory, input.device->Allocate(device::MemoryKind::kDevice,
+                                                                   cache::UpdateLog::BytesFor(num_entries, entry_bytes)));
+  table->log = cache::UpdateLog(table->log_memory.bytes(), num_entries, entry_bytes);
+  return absl::OkStatus();
+}
+
+// Where published versions land: the cache itself when no reader can hold an older version (R9), else a buffer of their own.
+absl::Status AllocateLandings(const EpochInput& input, const plan::TableLayout& layout, EpochTable* table) {
+  table->landings.resize(layout.subscriptions.size());
+  if (table->mapped) return absl::OkStatus();
+  const uint64_t row_bytes = table->schema.row_bytes();
+  for (size_t i = 0; i < layout.subscriptions.size(); ++i) {
+    const plan::Block& block = layout.subscriptions[i].block;
+    Landing* const landing = &table->landings[i];
+    GEEPS_ASSIGN_OR_RETURN(landing->absorb.event, input.device->CreateEvent());
+    const bool keeper_is_self = input.layout.partitions[layout.subscriptions[i].partition].keeper == input.rank;
+    if (block.rows == 0 || keeper_is_self) continue;
+    if (table->slack_max == 0) {
+      landing->memory = table->cache + block.first * row_bytes;
+      continue;
+    }
+    GEEPS_ASSIGN_OR_RETURN(landing->own, input.device->Allocate(device::MemoryKind::kDevice, block.rows * row_bytes));
+    landing->memory = landing->own.bytes();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BuildPlan(const EpochInput& input, const Epoch& epoch, uint32_t set_id, EpochPlan* plan) {
+  const plan::PlannedPass& pass = epoch.layout.plans[set_id];
+  const size_t num_ops = pass.ops.size();
+  plan->slots = std::make_unique<OpSlot[]>(num_ops);
+  plan->gather.resize(num_ops);
+  plan->store.resize(num_ops);
+  plan->add.resize(num_ops);
+  plan->fill.resize(num_ops);
+  plan->drain.resize(num_ops);
+  for (uint32_t op = 0; op < num_ops; ++op) {
+    const plan::PlannedOp& planned = pass.ops[op];
+    if (planned.kind == plan::OpKind::kLocal) continue;
+    const uint64_t cache_rows = epoch.layout.tables[planned.table].cache_rows;
+    const uint64_t log_rows = pass.tables[planned.table].log_rows;
+    GEEPS_ASSIGN_OR_RETURN(plan->gather[op], MakeIndex(*input.device, planned.gather, planned.num_rows, cache_rows));
+    GEEPS_ASSIGN_OR_RETURN(plan->store[op], MakeIndex(*input.device, planned.store, log_rows, planned.num_rows));
+    GEEPS_ASSIGN_OR_RETURN(plan->add[op], MakeIndex(*input.device, planned.add, log_rows, planned.num_rows));
+    GEEPS_ASSIGN_OR_RETURN(plan->fill[op].event, input.device->CreateEvent());
+    GEEPS_ASSIGN_OR_RETURN(plan->drain[op].event, input.device->CreateEvent());
+    plan->fill[op].done = {Done::Kind::kFill, set_id, op};
+    plan->drain[op].done = {Done::Kind::kDrain, set_id, op};
+  }
+  return absl::OkStatus();
+}
+
+void NamePartitions(const EpochInput& input, Epoch* epoch) {
+  const size_t num_partitions = input.layout.partitions.size();
+  for (const table::Partition& partition : input.layout.partitions) epoch->keeper_of_partition.push_back(partition.keeper);
+  epoch->table_of_partition.assign(num_partitions, kNone);
+  epoch->subscription_of_partition.assign(num_partitions, kNone);
+  epoch->kept_of_partition.assign(num_partitions, kNone);
+  epoch->kept_of_table.resize(epoch->tables.size());
+  for (uint32_t t = 0; t < epoch->tables.size(); ++t) {
+    const EpochTable& table = epoch->tables[t];
+    for (uint32_t i = 0; i < table.num_partitions; ++i) epoch->table_of_partition[table.first_partition + i] = t;
+    const std::vector<plan::Subscription>& subscriptions = epoch->layout.tables[t].subscriptions;
+    for (uint32_t i = 0; i < subscriptions.size(); ++i) epoch->subscription_of_partition[subscriptions[i].partition] = i;
+  }
+}
+
+// The contributor of one table. Lanes begin behind the own rank's keeper, so that workers start at different shards (no incast).
+void BuildContributor(const EpochInput& input, const plan::WorkerLayout& layout, uint32_t t,
+                      const std::vector<bool>& frozen, EpochTable* table) {
+  const std::vector<plan::Subscription>& subscriptions = layout.tables[t].subscriptions;
+  std::vector<uint32_t> order;
+  for (uint32_t i = 0; i < subscriptions.size(); ++i) {
+    if (!frozen[subscriptions[i].partition]) order.push_back(i);
+  }
+  const auto distance = [&](uint32_t i) {
+    const uint32_t keeper = input.layout.partitions[subscriptions[i].partition].keeper;
+    return (keeper + input.world - input.rank - 1) % input.world;
+  };
+  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return distance(a) < distance(b); });
+
+  protocol::ContributorOptions options;
+  options.slack_max = table->slack_max;
+  options.mapped = table->mapped;
+  options.first_clock = input.clock;
+  table->lane_of.assign(subscriptions.size(), kNone);
+  for (uint32_t i : order) {
+    const uint32_t keeper = input.layout.partitions[subscriptions[i].partition].keeper;
+    if (table->keepers.empty() || table->keepers.back() != keeper) table->keepers.push_back(keeper);
+    protocol::ContributorOptions::Partition lane;
+    lane.partition = subscriptions[i].partition;
+    lane.keeper = static_cast<uint32_t>(table->keepers.size() - 1);
+    for (const plan::PlannedPass& pass : layout.plans) lane.has_data.push_back(pass.tables[t].contributions[i].rows > 0);
+    table->lane_of[i] = static_cast<uint32_t>(options.partitions.size());
+    table->subscription_of.push_back(i);
+    options.partitions.push_back(std::move(lane));
+  }
+  options.num_keepers = static_cast<uint32_t>(table->keepers.size());
+  table->contributor = std::make_unique<protocol::Contributor>(options);
+}
+
+void BuildSequencer(const EpochInput& input, Epoch* epoch) {
+  protocol::SequencerOptions options;
+  options.num_tables = static_cast<uint32_t>(epoch->tables.size());
+  options.first_clock = input.clock;
+  for (const plan::PlannedPass& pass : epoch->layout.plans) {
+    protocol::SequencerOptions::Plan plan;
+    plan.no_clock = pass.no_clock;
+    for (const plan::PlannedOp& planned : pass.ops) {
+      protocol::SequencerOptions::Op op;
+      op.is_update = planned.kind == plan::OpKind::kUpdate;
+      op.is_local = planned.kind == plan::OpKind::kLocal;
+      op.in_place = planned.in_place;
+      op.zeroed = (planned.flags & plan::kUpdateZeroed) != 0;
+      op.table = op.is_local ? 0 : planned.table;
+      op.slack = planned.slack;
+      op.subscriptions = planned.subscriptions;
+      plan.ops.push_back(std::move(op));
+    }
+    options.plans.push_back(std::move(plan));
+  }
+  std::vector<protocol::SequencerTable> tables;
+  for (const EpochTable& table : epoch->tables) tables.push_back({&table.subscribers, table.contributor.get()});
+  epoch->sequencer = std::make_unique<protocol::Sequencer>(std::move(options), std::move(tables));
+}
+
+// Ranks whose partitions this worker takes part in, and ranks that take part in its own.
+void CollectPeers(const EpochInput& input, Epoch* epoch) {
+  std::vector<bool> needed(input.world, false);
+  for (const plan::TableLayout& table : epoch->layout.tables) {
+    for (const plan::Subscription& subscription : table.subscriptions) {
+      needed[input.layout.partitions[subscription.partition].keeper] = true;
+    }
+  }
+  for (const Kept& kept : epoch->kept) {
+    for (const Kept::Participant& participant : kept.participants) needed[participant.rank] = true;
+  }
+  needed[input.rank] = false;
+  for (uint32_t rank = 0; rank < input.world; ++rank) {
+    if (needed[rank]) epoch->peers.push_back(rank);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Epoch>> BuildEpoch(const EpochInput& input) {
+  auto epoch = std::make_unique<Epoch>();
+  epoch->number = input.number;
+  epoch->first_clock = input.clock;
+  GEEPS_ASSIGN_OR_RETURN(epoch->layout, plan::BuildLayout(input.layout));
+  epoch->tables.resize(input.layout.tables.size());
+  for (size_t t = 0; t < epoch->tables.size(); ++t) {
+    const plan::LayoutInput::Table& given = input.layout.tables[t];
+    EpochTable* const table = &epoch->tables[t];
+    table->object = given.object;
+    table->schema = given.schema;
+    table->first_partition = given.first_partition;
+    table->num_partitions = given.num_partitions;
+    table->slack_max = input.layout.slack_max[t];
+    table->mapped = given.mapped;
+    if (!table->mapped) GEEPS_RETURN_IF_ERROR(AllocateTable(input, epoch->layout.tables[t], table));
+    GEEPS_RETURN_IF_ERROR(AllocateLandings(input, epoch->layout.tables[t], table));
+  }
+  GEEPS_RETURN_IF_ERROR(CreateMappedMemory(input, epoch.get()));
+  NamePartitions(input, epoch.get());
+  GEEPS_ASSIGN_OR_RETURN(epoch->arena, input.device->Allocate(device::MemoryKind::kDevice, epoch->layout.arena_bytes));
+  epoch->locals = input.locals;
+  epoch->plans.resize(epoch->layout.plans.size());
+  // A pass writes at most one event a step, a hand-out for each read, its begin and its end; the program is at most one pass ahead of what it
+  // has waited for, unless its plans hold no operation of a table.
+  uint64_t events = 64;
+  for (const plan::PlannedPass& pass : epoch->layout.plans) events = std::max<uint64_t>(events, 4 * (pass.steps.size() + 2));
+  epoch->queue = std::make_unique<ProgramQueue>(events);
+  for (uint32_t set_id = 0; set_id < epoch->plans.size(); ++set_id) {
+    GEEPS_RETURN_IF_ERROR(BuildPlan(input, *epoch, set_id, &epoch->plans[set_id]));
+  }
+  return epoch;
+}
+
+absl::Status FinishEpoch(const EpochInput& input, absl::Span<const std::string> frozen, Epoch* epoch) {
+  std::vector<bool> is_frozen(input.layout.partitions.size(), false);
+  for (uint32_t rank = 0; rank < frozen.size(); ++rank) {
+    GEEPS_RETURN_IF_ERROR(DecodeFrozen(input, rank, frozen[rank], &is_frozen));
+  }
+  for (uint32_t t = 0; t < epoch->tables.size(); ++t) {
+    EpochTable* const table = &epoch->tables[t];
+    BuildContributor(input, epoch->layout, t, is_frozen, table);
+    const std::vector<plan::Subscription>& subscriptions = epoch->layout.tables[t].subscriptions;
+    for (uint32_t i = 0; i < subscriptions.size(); ++i) {
+      protocol::SubscriberOptions options;
+      options.mapped = table->mapped;
+      const bool keeper_is_self = input.layout.partitions[subscriptions[i].partition].keeper == input.rank;
+      options.lands_in_cache = !table->mapped && table->slack_max == 0 && !keeper_is_self;
+      table->subscribers.emplace_back(options);
+      table->landings[i].absorb.done = {Done::Kind::kAbsorb, t, i};
+    }
+  }
+  BuildSequencer(input, epoch);
+  CollectPeers(input, epoch);
+  return absl::OkStatus();
+}
+
+}  // namespace geeps::movers

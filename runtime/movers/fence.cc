@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/movers/fence.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+#include "runtime/movers/keeper.h"
+#include "runtime/movers/puller.h"
+
+namespace geeps::movers {
+namespace {
+
+// Kinds of relayed bytes.
+constexpr uint32_t kRelaySets = 1;
+constexpr uint32_t kRelayFrozen = 2;
+constexpr uint32_t kRelayFailed = 3;  // the sender could not build its epoch; its second ENTER says why
+
+bool AllTrue(const std::vector<bool>& flags) {
+  return std::all_of(flags.begin(), flags.end(), [](bool flag) { return flag; });
+}
+
+protocol::FenceKind WireKind(FenceJob::Kind kind) {
+  if (kind == FenceJob::Kind::kCommit) return protocol::FenceKind::kCommit;
+  return kind == FenceJob::Kind::kShutdown ? protocol::FenceKind::kShutdown : protocol::FenceKind::kFence;
+}
+
+protocol::Cause CauseOf(const absl::Status& status, uint32_t rank) {
+  const StatusDetail detail = DetailOf(status);
+  protocol::Cause cause;
+  cause.code = static_cast<int32_t>(detail.code);
+  cause.rank = detail.rank >= 0 ? detail.rank : static_cast<int32_t>(rank);
+  cause.clock = detail.clock;
+  cause.text = std::string(status.message());
+  return cause;
+}
+
+}  // namespace
+
+Fence::Fence(MoverContext* context, net::ControlPlane* control, const net::Endpoint* endpoint, std::unique_ptr<Epoch>* epoch,
+             cache::ShardMap* shards)
+    : context_(context), control_(control), endpoint_(endpoint), epoch_(epoch), shards_(shards) {}
+
+void Fence::Begin(std::shared_ptr<FenceJob> job) {
+  job_ = std::move(job);
+  sets_.assign(context_->world, std::string());
+  frozen_.assign(context_->world, std::string());
+  has_sets_.assign(context_->world, false);
+  has_frozen_.assign(context_->world, false);
+  peer_failed_ = false;
+  state_ = job_->kind == FenceJob::Kind::kStart ? State::kMeeting : State::kDraining;
+}
+
+void Fence::OnWelcome(const protocol::Welcome& welcome) {
+  context_->links->SetPeers(welcome.addresses, welcome.job);
+  if (state_ == State::kMeeting) Finish(absl::OkStatus());
+}
+
+// Everything this worker owes for clocks before the fence is done: nothing is being filled, every version of the clock is absorbed.
+bool Fence::IsDrained() {
+  if (*epoch_ == nullptr) return true;
+  if (!(*epoch_)->sequencer->Discard() || !IsAbsorbed()) return false;
+  // What was ready for the next pass is void, and the next pass will have the same number.
+  for (size_t q = 0; q < (*epoch_)->plans.size(); ++q) {
+    for (size_t op = 0; op < (*epoch_)->layout.plans[q].ops.size(); ++op) {
+      (*epoch_)->plans[q].slots[op].word.store(OpSlot::kNone, std::memory_order_relaxed);
+    }
+  }
+  return true;
+}
+
+bool Fence::IsAbsorbed() const {
+  for (const EpochTable& table : (*epoch_)->tables) {
+    for (const protocol::SubscriberPartition& subscriber : table.subscribers) {
+      if (!subscriber.Serves(job_->clock, 0)) return false;
+    }
+  }
+  return true;
+}
+
+void Fence::Step() {
+  switch (state_) {
+    case State::kDraining:
+      if (IsDrained()) EnterFirst();
+      break;
+    case State::kSets:
+      if (peer_failed_) {
+        EnterSecond(absl::OkStatus());
+      } else if (AllTrue(has_sets_)) {
+        Advance(BuildSecond(), State::kFrozen);
+      }
+      break;
+    case State::kFrozen:
+      if (peer_failed_) {
+        EnterSecond(absl::OkStatus());
+      } else if (AllTrue(has_frozen_)) {
+        Advance(BuildThird(), State::kConnecting);
+      }
+      break;
+    case State::kConnecting: {
+      bool connected = context_->links->IsIdle();
+      for (uint32_t rank : next_->peers) connected = connected && context_->links->IsUp(rank);
+      if (connected) EnterSecond(OpenSlots(next_.get()));
+      break;
+    }
+    case State::kAbsorbing:
+      if (IsAbsorbed()) {
+        Resume();
+        Finish(absl::OkStatus());
+      }
+      break;
+    default: break;
+  }
+}
+
+void Fence::EnterFirst() {
+  protocol::Enter enter;
+  enter.kind = WireKind(job_->kind);
+  enter.clock = job_->clock;
+  enter.digest = job_->digest;
+  enter.maxima = job_->slacks;
+  state_ = State::kEntered;
+  const absl::Status status = control_->Enter(enter, job_->lines);
+  if (!status.ok()) context_->fail(status);
+}
+
+void Fence::EnterSecond(const absl::Status& failure) {
+  protocol::Enter enter;
+  enter.kind = WireKind(job_->kind);
+  enter.phase = 2;
+  enter.clock = job_->clock;
+  enter.failed = !failure.ok();
+  if (!failure.ok()) enter.cause = CauseOf(failure, context_->rank);
+  state_ = State::kReentered;
+  const absl::Status status = control_->Enter(enter, {});
+  if (!status.ok()) context_->fail(status);
+}
+
+// A step of building that went wrong is told to the others, who wait for this worker's part, and ends in FAIL for all.
+void Fence::Advance(const absl::Status& status, State next) {
+  if (status.ok()) {
+    state_ = next;
+    return;
+  }
+  RelayToAll(kRelayFailed, [](uint32_t) { return std::string(); });
+  EnterSecond(status);
+}
+
+void Fence::RelayToAll(uint32_t kind, const std::function<absl::StatusOr<std::string>(uint32_t dst)>& text) {
+  for (uint32_t dst = 0; dst < context_->world; ++dst) {
+    absl::StatusOr<std::string> bytes = text(dst);
+    absl::Status status = bytes.status();
+    if (status.ok() && dst == context_->rank) {
+      OnRelay(dst, kind, *std::move(bytes));
+      continue;
+    }
+    if (status.ok()) status = control_->Relay(dst, kind, *bytes);
+    if (!status.ok()) {
+      context_->fail(status);
+      return;
+    }
+  }
+}
+
+void Fence::OnGo(const protocol::Go& go) {
+  if (job_ == nullptr) return;
+  if (state_ == State::kEntered && job_->kind == FenceJob::Kind::kCommit) {
+    Advance(BuildFirst(go), State::kSets);
+  } else if (state_ == State::kEntered) {
+    if (job_->kind == FenceJob::Kind::kShutdown) context_->links->Silence();
+    if (*epoch_ != nullptr && job_->kind == FenceJob::Kind::kFence) Resume();
+    Finish(absl::OkStatus());
+  } else if (state_ == State::kReentered) {
+    PutInPlace();
+  }
+}
+
+void Fence::OnFail(const absl::Status& cause) {
+  if (job_ == nullptr) return;
+  absl::Status reopened;
+  if (next_ != nullptr && *epoch_ != nullptr) reopened = OpenSlots(epoch_->get());
+  Forget();
+  if (*epoch_ != nullptr) Resume();
+  Finish(cause);
+  if (!reopened.ok()) context_->fail(reopened);
+}
+
+void Fence::OnRelay(uint32_t src, uint32_t kind, std::string bytes) {
+  if (job_ == nullptr || src >= context_->world) return;
+  if (kind == kRelaySets) {
+    sets_[src] = std::move(bytes);
+    has_sets_[src] = true;
+  } else if (kind == kRelayFrozen) {
+    frozen_[src] = std::move(bytes);
+    has_frozen_[src] = true;
+  } else if (kind == kRelayFailed && src != context_->rank) {
+    peer_failed_ = true;
+  }
+}
+
+absl::Status Fence::BuildFirst(const protocol::Go& go) {
+  const bool can_map = endpoint_->transport().map != nullptr && context_->device->is_synchronous() &&
+                       context_->device->is_host_accessible();
+  if (go.maxima.size() != job_->layout.tables.size()) {
+    return Internal("the coordinator agreed on ", go.maxima.size(), " slacks for ", job_->layout.tables.size(), " tables");
+  }
+  input_ = EpochInput();
+  input_.rank = context_->rank;
+  input_.world = context_->world;
+  input_.number = go.epoch;
+  input_.clock = job_->clock;
+  input_.layout = job_->layout;
+  input_.layout.slack_max = go.maxima;
+  // Mapped memory has one version buffer here: readers with slack get messages.
+  for (size_t t = 0; t < go.maxima.size(); ++t) input_.layout.tables[t].mapped = can_map && go.maxima[t] == 0;
+  input_.locals = job_->locals;
+  input_.device = context_->device;
+  input_.stream = &context_->keep_stream;
+  input_.endpoint = endpoint_;
+  input_.shards = shards_;
+  GEEPS_ASSIGN_OR_RETURN(next_, BuildEpoch(input_));
+  RelayToAll(kRelaySets, [this](uint32_t dst) { return SetsFor(input_, *next_, dst); });
+  return absl::OkStatus();
+}
+
+absl::Status Fence::BuildSecond() {
+  next_shards_.clear();
+  GEEPS_RETURN_IF_ERROR(BuildKept(input_, sets_, next_.get(), &next_shards_));
+  RelayToAll(kRelayFrozen, [this](uint32_t dst) { return FrozenFor(*next_, dst); });
+  return absl::OkStatus();
+}
+
+absl::Status Fence::BuildThird() {
+  GEEPS_RETURN_IF_ERROR(FinishEpoch(input_, frozen_, next_.get()));
+  return context_->links->Connect(next_->peers);
+}
+
+// All landing memory is named and open before any worker can begin the epoch.
+absl::Status Fence::OpenSlots(Epoch* epoch) {
+  for (Kept& kept : epoch->kept) {
+    const EpochTable& table = epoch->tables[kept.table];
+    for (Kept::Participant& peer : kept.participants) {
+      for (uint32_t i = 0; i < peer.slots.size(); ++i) {
+        if (peer.slots[i] == nullptr) continue;
+        uint64_t rows = 0;
+        for (const table::RowSet& updates : peer.updates) rows = std::max(rows, updates.NumRows());
+        const uint32_t slot = protocol::SlotOfContribution(kept.partition, i, table.slack_max);
+        GEEPS_RETURN_IF_ERROR(context_->links->SetSlot(peer.rank, slot, peer.slots[i], rows * table.schema.row_bytes()));
+        GEEPS_RETURN_IF_ERROR(context_->links->ArmSlot(peer.rank, slot));
+      }
+    }
+  }
+  for (uint32_t t = 0; t < epoch->tables.size(); ++t) {
+    const EpochTable& table = epoch->tables[t];
+    for (size_t i = 0; i < table.landings.size(); ++i) {
+      if (table.landings[i].memory == nullptr) continue;
+      const plan::Subscription& subscription = epoch->layout.tables[t].subscriptions[i];
+      const uint32_t keeper = epoch->keeper_of_partition[subscription.partition];
+      const uint32_t slot = protocol::SlotOfPublish(subscription.partition);
+      GEEPS_RETURN_IF_ERROR(context_->links->SetSlot(keeper, slot, table.landings[i].memory,
+                                                     subscription.block.rows * table.schema.row_bytes()));
+      GEEPS_RETURN_IF_ERROR(context_->links->ArmSlot(keeper, slot));
+    }
+  }
+  return absl::OkStatus();
+}
+
+bool Fence::Stash(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) {
+  if (next_ == nullptr || header.epoch != next_->number) return false;
+  early_.push_back({rank, slot, header, payload_bytes});
+  return true;
+}
+
+void Fence::PutInPlace() {
+  *epoch_ = std::move(next_);
+  *shards_ = std::move(next_shards_);
+  next_shards_.clear();
+  context_->epoch = epoch_->get();
+  for (size_t i = 0; i < context_->epoch->locals.size(); ++i) {
+    context_->epoch->locals[i]->Resegment(context_->epoch->layout.locals[i]);
+  }
+  begun_ = true;
+  state_ = State::kAbsorbing;
+  context_->keeper->Begin();
+}
+
+std::vector<Fence::Early> Fence::TakeEarly() { return std::exchange(early_, {}); }
+
+bool Fence::TakeBegun() { return std::exchange(begun_, false); }
+
+// One plan: it will surely come next.
+void Fence::Resume() {
+  protocol::Sequencer::Effects effects;
+  const uint32_t expected = context_->epoch->plans.size() == 1 ? 0 : protocol::kNoPlan;
+  context_->epoch->sequencer->Resume(job_->clock, expected, &effects);
+  for (const protocol::SequencerEffect& effect : effects) context_->actions.Push(effect);
+}
+
+void Fence::Forget() {
+  next_.reset();
+  next_shards_.clear();
+  early_.clear();
+}
+
+void Fence::OnLatched(const absl::Status& cause) {
+  if (job_ != nullptr) Finish(cause);
+}
+
+void Fence::Finish(const absl::Status& status) {
+  state_ = State::kIdle;
+  const std::shared_ptr<FenceJob> job = std::move(job_);
+  job_ = nullptr;
+  job->done(status, epoch_->get());
+}
+
+}  // namespace geeps::movers

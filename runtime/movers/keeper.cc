@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/movers/keeper.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+#include "runtime/movers/links.h"
+#include "runtime/movers/puller.h"
+#include "runtime/movers/pusher.h"
+
+namespace geeps::movers {
+namespace {
+
+uint32_t ParticipantOf(const Kept& kept, uint32_t rank) {
+  for (uint32_t i = 0; i < kept.participants.size(); ++i) {
+    if (kept.participants[i].rank == rank) return i;
+  }
+  return kNone;
+}
+
+}  // namespace
+
+void Keeper::Queue(uint32_t kept) {
+  for (const protocol::KeeperEffect& effect : effects_) context_->actions.Push(KeeperAction{kept, effect});
+  effects_.clear();
+}
+
+void Keeper::Refuse(uint32_t rank, const std::string& text) {
+  StatusDetail detail;
+  detail.code = Code::kData;
+  detail.rank = static_cast<int32_t>(rank);
+  context_->fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: ", text)));
+}
+
+void Keeper::Begin() {
+  for (uint32_t i = 0; i < context_->epoch->kept.size(); ++i) {
+    context_->epoch->kept[i].machine->Begin(&effects_);
+    Queue(i);
+  }
+}
+
+Kept* Keeper::FindKept(uint32_t rank, const protocol::Header& header, uint32_t* participant) {
+  Epoch* const epoch = context_->epoch;
+  if (header.partition >= epoch->kept_of_partition.size() || epoch->kept_of_partition[header.partition] == kNone) {
+    Refuse(rank, absl::StrCat("a message for partition ", header.partition, ", which rank ", context_->rank, " does not keep"));
+    return nullptr;
+  }
+  Kept* const kept = &epoch->kept[epoch->kept_of_partition[header.partition]];
+  *participant = ParticipantOf(*kept, rank);
+  if (*participant == kNone) {
+    Refuse(rank, absl::StrCat("a message for partition ", header.partition, " of table '",
+                              epoch->tables[kept->table].schema.name, "', in which it takes no part"));
+    return nullptr;
+  }
+  return kept;
+}
+
+void Keeper::OnContributionMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) {
+  uint32_t participant = 0;
+  Kept* const kept = FindKept(rank, header, &participant);
+  if (kept == nullptr) return;
+  const EpochTable& table = context_->epoch->tables[kept->table];
+  const Kept::Participant& peer = kept->participants[participant];
+  if (header.set_id >= peer.updates.size()) {
+    Refuse(rank, absl::StrCat("plan ", header.set_id, " of ", peer.updates.size()));
+    return;
+  }
+  const bool empty = (header.flags & protocol::kFlagEmpty) != 0;
+  const uint64_t wanted = empty ? 0 : peer.updates[header.set_id].NumRows() * table.schema.row_bytes();
+  const uint32_t wanted_slot = wanted == 0 ? GEEPS_TP_MAILBOX : protocol::SlotOfContribution(kept->partition, header.clock, table.slack_max);
+  if (payload_bytes != wanted || slot != wanted_slot) {
+    Refuse(rank, absl::StrCat("a contribution of ", payload_bytes, " bytes in slot ", slot, " to table '", table.schema.name,
+                              "' partition ", kept->partition, " at clock ", header.clock, ", where ", wanted,
+                              " bytes in slot ", wanted_slot, " were due"));
+    return;
+  }
+  OnContribution(rank, header, peer.slots[header.clock % peer.slots.size()]);
+}
+
+void Keeper::OnContribution(uint32_t rank, const protocol::Header& header, const uint8_t* values) {
+  const uint32_t index = context_->epoch->kept_of_partition[header.partition];
+  Kept* const kept = &context_->epoch->kept[index];
+  const uint32_t participant = ParticipantOf(*kept, rank);
+  Kept::Participant* const peer = &kept->participants[participant];
+  const bool empty = (header.flags & protocol::kFlagEmpty) != 0 || peer->updates[header.set_id].IsEmpty();
+  peer->arrived[header.clock % peer->arrived.size()] = empty ? nullptr : values;
+  kept->machine->OnContribution(participant, header.clock, header.set_id, empty, (header.flags & protocol::kFlagFired) != 0,
+                                header.params, &effects_);
+  Queue(index);
+}
+
+void Keeper::OnFire(uint32_t rank, const protocol::Header& header) {
+  if (header.table >= context_->epoch->tables.size()) {
+    Refuse(rank, absl::StrCat("FIRE for table ", header.table, " of ", context_->epoch->tables.size()));
+    return;
+  }
+  for (uint32_t index : context_->epoch->kept_of_table[header.table]) {
+    Kept* const kept = &context_->epoch->kept[index];
+    const uint32_t participant = ParticipantOf(*kept, rank);
+    if (participant == kNone || kept->machine->options().frozen) continue;
+    kept->machine->OnFire(participant, header.clock, header.set_id, &effects_);
+    Queue(index);
+  }
+}
+
+void Keeper::OnCredit(uint32_t rank, const protocol::Header& header) {
+  uint32_t participant = 0;
+  Kept* const kept = FindKept(rank, header, &participant);
+  if (kept == nullptr) return;
+  kept->machine->OnCredit(participant, header.clock, &effects_);
+  Queue(context_->epoch->kept_of_partition[header.partition]);
+}
+
+void Keeper::ScanFired(uint32_t t) {
+  EpochTable* const table = &context_->epoch->tables[t];
+  if (context_->epoch->kept_of_table[t].empty()) return;
+  for (uint32_t rank = 0; rank < context_->world; ++rank) {
+    const protocol::Clock fired = table->fired[rank]->load(std::memory_order_acquire);
+    while (table->fired_seen[rank] < fired) ReadLogEntry(t, rank, table->fired_seen[rank]++);
+  }
+}
+
+// What a participant shows in its log stands for a contribution message, fired, to each partition. The log is a peer's memory: checked.
+void Keeper::ReadLogEntry(uint32_t t, uint32_t rank, protocol::Clock clock) {
+  EpochTable* const table = &context_->epoch->tables[t];
+  const cache::UpdateLog& log = table->peer_logs[rank];
+  const uint32_t set_id = log.header(clock)->set_id;
+  const bool has_data = log.header(clock)->has_data != 0;
+  const bool known = set_id < context_->epoch->plans.size() || (set_id == protocol::kSetNothing && !has_data);
+  if (log.header(clock)->clock != clock || !known) {
+    Refuse(rank, absl::StrCat("its log of table '", table->schema.name, "' holds clock ", log.header(clock)->clock, " of plan ",
+                              set_id, " where clock ", clock, " was due"));
+    return;
+  }
+  protocol::Header header;
+  header.type = protocol::MessageType::kContribution;
+  header.table = t;
+  header.set_id = set_id;
+  header.clock = clock;
+  header.params = log.Params(clock);
+  for (uint32_t index : context_->epoch->kept_of_table[t]) {
+    const Kept& kept = context_->epoch->kept[index];
+    const uint32_t participant = ParticipantOf(kept, rank);
+    if (participant == kNone || kept.machine->options().frozen) continue;
+    const Kept::Participant& peer = kept.participants[participant];
+    const bool data_here = has_data && !peer.updates[set_id].IsEmpty();
+    header.partition = kept.partition;
+    header.flags = protocol::kFlagFired | (data_here ? 0 : protocol::kFlagEmpty);
+    const uint8_t* const values = data_here ? log.values(clock) + peer.log_first[set_id] * table->schema.row_bytes() : nullptr;
+    OnContribution(rank, header, values);
+  }
+}
+
+void Keeper::Execute(const KeeperAction& action) {
+  switch (action.effect.kind) {
+    case protocol::KeeperEffect::Kind::kApply: Apply(action.kept, action.effect.clock); break;
+    case protocol::KeeperEffect::Kind::kPublish: Publish(action.kept, action.effect); break;
+    case protocol::KeeperEffect::Kind::kStoreAge: StoreAge(&context_->epoch->kept[action.kept], action.effect.age); break;
+    case protocol::KeeperEffect::Kind::kFail: Fail(context_->epoch->kept[action.kept], action.effect); break;
+  }
+}
+
+void Keeper::Apply(uint32_t index, protocol::Clock clock) {
+  Kept* const kept = &context_->epoch->kept[index];
+  const EpochTable& table = context_->epoch->tables[kept->table];
+  kept->applying = clock;
+  sources_.clear();
+  source_participant_.clear();
+  const protocol::RuleParams* params = nullptr;
+  for (uint32_t i = 0; i < kept->participants.size(); ++i) {
+    const protocol::KeeperPartition::Delivery& delivery = kept->machine->delivery(i, clock);
+    if (delivery.empty) continue;
+    sources_.push_back({kept->participants[i].updates[delivery.set_id].runs()});
+    source_participant_.push_back(i);
+    if (params == nullptr) params = &delivery.params;
+  }
+  context_->statistics->applied.Add();
+  if (sources_.empty()) {
+    context_->actions.Push(kept->apply.done);
+    return;
+  }
+  sweep_.Build(sources_);
+  segments_.clear();
+  inputs_.clear();
+  const uint64_t row_bytes = table.schema.row_bytes();
+  for (const table::Segment& segment : sweep_.segments()) {
+    segments_.push_back({segment.first_row, segment.num_rows, inputs_.size(), segment.num_inputs});
+    for (const table::SegmentInput& input : sweep_.InputsOf(segment)) {
+      const Kept::Participant& peer = kept->participants[source_participant_[input.source]];
+      const uint8_t* const values = peer.arrived[clock % peer.arrived.size()] + input.row_offset * row_bytes;
+      inputs_.push_back({values, peer.rank / table.schema.sum_group, 0});
+    }
+  }
+  geeps_apply apply = device::MakeApply();
+  apply.rule = static_cast<uint32_t>(table.schema.rule->id);
+  apply.dtype = static_cast<uint32_t>(AccumulateDType(table.schema.dtype));
+  apply.input_dtype = static_cast<uint32_t>(table.schema.dtype);
+  apply.reduce = static_cast<uint32_t>(table.schema.reduce);
+  apply.num_rows = kept->num_rows;
+  apply.row_values = table.schema.row_values;
+  apply.values_in = kept->shard->values;
+  apply.values_out = kept->shard->values;
+  for (int i = 0; i < table.schema.rule->num_states; ++i) apply.states[i] = kept->shard->states[i]->data();
+  for (uint32_t i = 0; i < params->num; ++i) apply.params[i] = params->values[i];
+  apply.segments = segments_.data();
+  apply.num_segments = segments_.size();
+  apply.inputs = inputs_.data();
+  apply.num_inputs = inputs_.size();
+  if (!context_->Check(context_->keep_stream.Apply(absl::MakeConstSpan(&apply, 1)))) return;
+  context_->Await(context_->keep_stream, "keeper.apply", &kept->apply);
+}
+
+// The landing slots are open again before the version can be published: a publish is what lets the next contribution come.
+void Keeper::OnApplied(uint32_t index) {
+  Kept* const kept = &context_->epoch->kept[index];
+  const EpochTable& table = context_->epoch->tables[kept->table];
+  const protocol::Clock clock = kept->applying;
+  for (Kept::Participant& peer : kept->participants) {
+    const uint32_t place = clock % peer.arrived.size();
+    if (peer.arrived[place] == nullptr) continue;
+    peer.arrived[place] = nullptr;
+    if (table.mapped) continue;
+    if (peer.rank == context_->rank) {
+      context_->pusher->OnLocalApplied(kept->table, kept->partition, clock);
+    } else if (context_->links->IsUp(peer.rank)) {
+      context_->Check(context_->links->ArmSlot(peer.rank, protocol::SlotOfContribution(kept->partition, clock, table.slack_max)));
+    }
+  }
+  kept->machine->OnApplied(&effects_);
+  Queue(index);
+}
+
+void Keeper::Publish(uint32_t index, const protocol::KeeperEffect& effect) {
+  Kept* const kept = &context_->epoch->kept[index];
+  const EpochTable& table = context_->epoch->tables[kept->table];
+  Kept::Participant* const peer = &kept->participants[effect.participant];
+  const uint64_t row_bytes = table.schema.row_bytes();
+  if ((effect.flags & (protocol::kFlagHeaderOnly | protocol::kFlagUnchanged)) != 0) {
+    Deliver(kept, effect.participant, nullptr, 0, effect.flags, effect.age);
+    kept->machine->OnSent(effect.participant, &effects_);
+    Queue(index);
+    return;
+  }
+  if (peer->gather) {
+    peer->staged_flags = effect.flags;
+    peer->staged_age = effect.age;
+    const geeps_row_move move = device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table.schema.dtype),
+                                                    table.schema.row_values, peer->staging.data(), kept->shard->values, peer->gather);
+    if (!context_->Check(context_->keep_stream.MoveRows(absl::MakeConstSpan(&move, 1)))) return;
+    context_->Await(context_->keep_stream, "keeper.gather", &peer->staged);
+    return;
+  }
+  const table::RowRun run = peer->reads.runs()[0];
+  Deliver(kept, effect.participant, kept->shard->values + run.first * row_bytes, run.count * row_bytes, effect.flags, effect.age);
+}
+
+// The values are in the staging memory, which is safe until the send is over.
+void Keeper::OnGathered(uint32_t index, uint32_t participant) {
+  Kept* const kept = &context_->epoch->kept[index];
+  Kept::Participant* const peer = &kept->participants[participant];
+  const uint64_t bytes = peer->reads.NumRows() * context_->epoch->tables[kept->table].schema.row_bytes();
+  Deliver(kept, participant, peer->staging.bytes(), bytes, peer->staged_flags, peer->staged_age);
+}
+
+void Keeper::Deliver(Kept* kept, uint32_t participant, const uint8_t* values, uint64_t bytes, uint8_t flags, protocol::Age age) {
+  const Kept::Participant& peer = kept->participants[participant];
+  protocol::Header header;
+  header.type = protocol::MessageType::kPublish;
+  header.flags = flags;
+  header.table = kept->table;
+  header.partition = kept->partition;
+  header.clock = age;
+  const uint32_t index = context_->epoch->kept_of_partition[kept->partition];
+  if (peer.rank == context_->rank) {
+    if (bytes > 0) {
+      context_->statistics->publishes_local.Add();
+      context_->statistics->publish_bytes_local.Add(bytes);
+    }
+    context_->puller->OnPublish(header, values);
+    return;
+  }
+  if (bytes == 0) {
+    context_->links->Send(peer.rank, GEEPS_TP_MAILBOX, header, nullptr, 0, Sent{});
+    return;
+  }
+  context_->statistics->publishes_sent.Add();
+  context_->statistics->publish_bytes_sent.Add(bytes);
+  context_->links->Send(peer.rank, protocol::SlotOfPublish(kept->partition), header, values, bytes,
+                        Sent{Sent::Kind::kPublish, index, participant, age});
+}
+
+void Keeper::OnPublishSent(uint32_t index, uint32_t participant) {
+  context_->epoch->kept[index].machine->OnSent(participant, &effects_);
+  Queue(index);
+}
+
+void Keeper::OnLocalAbsorbed(uint32_t partition) {
+  const uint32_t index = context_->epoch->kept_of_partition[partition];
+  Kept* const kept = &context_->epoch->kept[index];
+  kept->machine->OnSent(ParticipantOf(*kept, context_->rank), &effects_);
+  Queue(index);
+}
+
+// The word holds age + 1, so that 0, fresh memory, means that nothing was stored yet.
+void Keeper::StoreAge(Kept* kept, protocol::Age age) {
+  EpochTable* const table = &context_->epoch->tables[kept->table];
+  table->ages[kept->partition - table->first_partition]->store(age + 1, std::memory_order_release);
+  for (const Kept::Participant& peer : kept->participants) {
+    if (peer.rank == context_->rank) {
+      context_->puller->ScanAge(kept->table, context_->epoch->subscription_of_partition[kept->partition]);
+    } else {
+      context_->links->Notify(peer.rank);
+    }
+  }
+}
+
+void Keeper::Fail(const Kept& kept, const protocol::KeeperEffect& effect) {
+  const EpochTable& table = context_->epoch->tables[kept.table];
+  const uint32_t rank = kept.participants[effect.participant].rank;
+  const std::string where = absl::StrCat("table '", table.schema.name, "', partition ", kept.partition, ", clock ", effect.clock);
+  StatusDetail detail;
+  detail.rank = static_cast<int32_t>(rank);
+  detail.clock = effect.clock;
+  if (effect.fault == protocol::KeeperEffect::Fault::kParams) {
+    detail.code = Code::kMismatch;
+    context_->fail(MakeStatus(detail, absl::StrCat("rule parameters of ", where, " differ between rank ", rank, " and rank ",
+                                                   kept.participants[effect.other].rank,
+                                                   ": every worker must set the same bits at the same clock")));
+    return;
+  }
+  static constexpr const char* kFaults[] = {"no fault", "a clock that was not due", "an unknown plan",
+                                            "data where its plan has none, or none where it has some", "parameters",
+                                            "FIRE before its data", "a credit that was not due", "a clock of a frozen partition"};
+  detail.code = Code::kData;
+  context_->fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: ", kFaults[static_cast<int>(effect.fault)],
+                                                 " (", where, ", expected ", effect.age, ")")));
+}
+
+}  // namespace geeps::movers

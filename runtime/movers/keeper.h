@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeper: the owner of this worker's shards. Takes in contributions, lets the device fold and apply complete clocks, and publishes
+// versions to subscribers.
+// Thread contract: the mover thread; never blocks.
+#ifndef GEEPS_RUNTIME_MOVERS_KEEPER_H_
+#define GEEPS_RUNTIME_MOVERS_KEEPER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/movers/context.h"
+#include "runtime/protocol/message.h"
+
+namespace geeps::movers {
+
+class Keeper {
+ public:
+  explicit Keeper(MoverContext* context) : context_(context) {}
+
+  // The epoch begins: landing slots are open, the first versions go out.
+  void Begin();
+
+  // From a connection, unchecked: anything that does not fit what was committed is a protocol error.
+  void OnContributionMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes);
+  void OnCredit(uint32_t rank, const protocol::Header& header);
+  void OnFire(uint32_t rank, const protocol::Header& header);
+  // Values of a contribution, wherever they lie. REQUIRES: header checked.
+  void OnContribution(uint32_t rank, const protocol::Header& header, const uint8_t* values);
+  // Looks at the fired words of the participants of a mapped table.
+  void ScanFired(uint32_t table);
+
+  void OnApplied(uint32_t kept);
+  // A publish has left the memory that it was sent from.
+  void OnPublishSent(uint32_t kept, uint32_t participant);
+  void OnGathered(uint32_t kept, uint32_t participant);
+  // The own subscriber has taken over the published values.
+  void OnLocalAbsorbed(uint32_t partition);
+  void Execute(const KeeperAction& action);
+
+ private:
+  Kept* FindKept(uint32_t rank, const protocol::Header& header, uint32_t* participant);
+  void Queue(uint32_t kept);
+  void Apply(uint32_t kept, protocol::Clock clock);
+  void Publish(uint32_t kept, const protocol::KeeperEffect& effect);
+  void Deliver(Kept* kept, uint32_t participant, const uint8_t* values, uint64_t bytes, uint8_t flags, protocol::Age age);
+  void StoreAge(Kept* kept, protocol::Age age);
+  void Fail(const Kept& kept, const protocol::KeeperEffect& effect);
+  void ReadLogEntry(uint32_t table, uint32_t rank, protocol::Clock clock);
+  void Refuse(uint32_t rank, const std::string& text);
+
+  MoverContext* const context_;
+  std::vector<protocol::KeeperEffect> effects_;
+  // Scratch of Apply: reused, grows to the largest partition's needs.
+  table::SegmentSweep sweep_;
+  std::vector<table::SegmentSource> sources_;
+  std::vector<uint32_t> source_participant_;
+  std::vector<geeps_apply_segment> segments_;
+  std::vector<geeps_apply_input> inputs_;
+};
+
+}  // namespace geeps::movers
+
+#endif  // GEEPS_RUNTIME_MOVERS_KEEPER_H_

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/movers/links.h"
+
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/bytes.h"
+#include "runtime/base/status.h"
+
+namespace geeps::movers {
+namespace {
+
+// Events looked at in one poll; more wait in the transport.
+constexpr size_t kPollEvents = 64;
+
+}  // namespace
+
+Links::Links(MoverContext* context, net::Endpoint* endpoint, LinkEvents* events)
+    : context_(context), endpoint_(endpoint), events_(events), links_(context->world), polled_(kPollEvents) {}
+
+void Links::SetPeers(std::vector<std::string> addresses, uint64_t job) {
+  addresses_ = std::move(addresses);
+  job_ = job;
+}
+
+std::string Links::PrivateData() const {
+  ByteWriter writer;
+  writer.U64(job_);
+  writer.U32(context_->rank);
+  return writer.Take();
+}
+
+absl::Status Links::Connect(absl::Span<const uint32_t> ranks) {
+  for (uint32_t rank : ranks) {
+    Link* const link = &links_[rank];
+    if (link->wanted) continue;
+    link->wanted = true;
+    if (rank < context_->rank || link->conn != nullptr) continue;
+    GEEPS_ASSIGN_OR_RETURN(link->conn, endpoint_->Connect(addresses_[rank], PrivateData(), rank));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Links::SetSlot(uint32_t rank, uint32_t slot, void* memory, uint64_t bytes) {
+  return endpoint_->SetSlot(links_[rank].conn, slot, memory, bytes);
+}
+
+absl::Status Links::ArmSlot(uint32_t rank, uint32_t slot) {
+  const geeps_status code = endpoint_->table().slot_arm(links_[rank].conn, slot);
+  if (code != GEEPS_OK) return Internal("slot ", slot, " of the connection to rank ", rank, " cannot be armed: ", CodeName(code));
+  return absl::OkStatus();
+}
+
+uint64_t Links::Remember(const Sent& sent) {
+  ++num_in_flight_;
+  if (free_.empty()) {
+    in_flight_.push_back(sent);
+    return in_flight_.size() - 1;
+  }
+  const uint32_t cookie = free_.back();
+  free_.pop_back();
+  in_flight_[cookie] = sent;
+  return cookie;
+}
+
+void Links::Send(uint32_t rank, uint32_t slot, protocol::Header header, const void* payload, uint64_t payload_bytes,
+                 const Sent& sent) {
+  Link* const link = &links_[rank];
+  if (!link->up) return;  // its loss was reported; the verdict is on its way
+  header.epoch = context_->epoch->number;
+  header.sequence = link->sequence_out++;
+  Waiting message;
+  message.slot = slot;
+  protocol::EncodeHeader(header, message.header);
+  message.piece = {payload, payload_bytes};
+  message.cookie = Remember(sent);
+  if (slot == GEEPS_TP_MAILBOX) context_->statistics->control_messages_sent.Add();
+  if (!link->waiting.empty() || !Offer(link, message, rank)) link->waiting.push_back(message);
+}
+
+bool Links::Offer(Link* link, const Waiting& message, uint32_t rank) {
+  const geeps_status code =
+      endpoint_->table().send(link->conn, message.slot, message.header, protocol::kHeaderBytes, &message.piece,
+                              message.slot == GEEPS_TP_MAILBOX ? 0 : 1, message.cookie);
+  if (code == GEEPS_AGAIN) return false;
+  if (code != GEEPS_OK) {
+    StatusDetail detail;
+    detail.code = static_cast<Code>(code);
+    detail.rank = static_cast<int32_t>(rank);
+    context_->fail(MakeStatus(detail, absl::StrCat("a message to rank ", rank, " was refused by the transport: ", CodeName(code))));
+  }
+  return true;
+}
+
+void Links::Retry(uint32_t rank) {
+  Link* const link = &links_[rank];
+  while (link->up && !link->waiting.empty() && Offer(link, link->waiting.front(), rank)) link->waiting.pop_front();
+}
+
+void Links::Notify(uint32_t rank) {
+  if (rank == context_->rank || !links_[rank].up) return;
+  endpoint_->transport().map->notify(links_[rank].conn);
+}
+
+bool Links::Poll() {
+  for (geeps_tp_event& event : polled_) event.struct_size = sizeof(geeps_tp_event);
+  uint64_t num = 0;
+  const geeps_status code = endpoint_->table().poll(endpoint_->get(), polled_.data(), sizeof(geeps_tp_event), polled_.size(), &num);
+  if (code < 0) {
+    context_->fail(Internal("the transport's poll failed: ", CodeName(code)));
+    return false;
+  }
+  for (uint64_t i = 0; i < num; ++i) {
+    if (!silent_) Handle(polled_[i]);
+  }
+  return num > 0;
+}
+
+void Links::Handle(const geeps_tp_event& event) {
+  switch (event.type) {
+    case GEEPS_TP_CONN_REQUEST: OnRequest(event); break;
+    case GEEPS_TP_UP: OnUp(event); break;
+    case GEEPS_TP_DOWN: OnDown(event); break;
+    case GEEPS_TP_SENT: OnSent(event); break;
+    case GEEPS_TP_RECEIVED: OnReceived(event); break;
+    case GEEPS_TP_NOTIFIED: events_->OnNotified(); break;
+    default: break;  // a newer transport may tell more
+  }
+}
+
+// Accepted when it names this job and a rank that connects to us and has not yet. A request may come before this worker has found out
+// that it needs the connection.
+void Links::OnRequest(const geeps_tp_event& event) {
+  ByteReader reader(absl::string_view(static_cast<const char*>(event.data), event.bytes));
+  const uint64_t job = reader.U64();
+  const uint32_t rank = reader.U32();
+  const bool fits = reader.done() && job == job_ && rank < context_->rank && links_[rank].conn == nullptr;
+  if (!fits) {
+    context_->log->Write(LogLevel::kWarning, "links", "a connection that does not belong to this job was refused");
+    endpoint_->table().close(event.conn, 0);
+    return;
+  }
+  links_[rank].conn = event.conn;
+  if (!context_->Check(endpoint_->Accept(event.conn, rank))) links_[rank].conn = nullptr;
+}
+
+void Links::OnUp(const geeps_tp_event& event) {
+  links_[event.cookie].up = true;
+}
+
+void Links::OnDown(const geeps_tp_event& event) {
+  for (uint32_t rank = 0; rank < links_.size(); ++rank) {
+    Link* const link = &links_[rank];
+    if (link->conn != event.conn) continue;
+    link->conn = nullptr;
+    link->up = false;
+    link->waiting.clear();
+    StatusDetail detail;
+    detail.code = event.status < 0 ? static_cast<Code>(event.status) : Code::kPeerLost;
+    detail.native_code = event.native_code;
+    events_->OnLinkDown(rank, MakeStatus(detail, absl::StrCat("the data connection to rank ", rank, " went down (",
+                                                              CodeName(event.status), ")")));
+    return;
+  }
+}
+
+void Links::OnReceived(const geeps_tp_event& event) {
+  const uint32_t rank = static_cast<uint32_t>(event.cookie);
+  protocol::Header header;
+  absl::Status status =
+      protocol::DecodeHeader(absl::MakeConstSpan(static_cast<const uint8_t*>(event.data), event.bytes), &header);
+  if (status.ok() && header.sequence != links_[rank].sequence_in) {
+    status = BadData("message ", header.sequence, " arrived where ", links_[rank].sequence_in, " was due");
+  }
+  if (!status.ok()) {
+    context_->fail(Prefixed(status, absl::StrCat("from rank ", rank)));
+    return;
+  }
+  ++links_[rank].sequence_in;
+  events_->OnMessage(rank, event.slot, header, event.payload_bytes);
+}
+
+void Links::OnSent(const geeps_tp_event& event) {
+  const Sent sent = in_flight_[event.cookie];
+  free_.push_back(static_cast<uint32_t>(event.cookie));
+  --num_in_flight_;
+  if (event.status == GEEPS_OK && sent.kind != Sent::Kind::kNothing) context_->actions.Push(sent);
+  for (uint32_t rank = 0; rank < links_.size(); ++rank) {
+    if (links_[rank].conn == event.conn && !links_[rank].waiting.empty()) Retry(rank);
+  }
+}
+
+}  // namespace geeps::movers

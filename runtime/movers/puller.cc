@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/movers/puller.h"
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+#include "runtime/movers/keeper.h"
+#include "runtime/movers/links.h"
+#include "runtime/movers/pusher.h"
+
+namespace geeps::movers {
+
+void Puller::OnPublishMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) {
+  Epoch* const epoch = context_->epoch;
+  StatusDetail detail;
+  detail.code = Code::kData;
+  detail.rank = static_cast<int32_t>(rank);
+  const bool known = header.partition < epoch->subscription_of_partition.size() &&
+                     epoch->subscription_of_partition[header.partition] != kNone;
+  if (!known) {
+    context_->fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: it published partition ", header.partition,
+                                                   ", to which rank ", context_->rank, " does not subscribe")));
+    return;
+  }
+  const uint32_t t = epoch->table_of_partition[header.partition];
+  const EpochTable& table = epoch->tables[t];
+  const plan::Subscription& subscription = epoch->layout.tables[t].subscriptions[epoch->subscription_of_partition[header.partition]];
+  const bool payload = (header.flags & (protocol::kFlagHeaderOnly | protocol::kFlagUnchanged)) == 0;
+  const uint64_t wanted = payload ? subscription.block.rows * table.schema.row_bytes() : 0;
+  const uint32_t wanted_slot = payload ? protocol::SlotOfPublish(header.partition) : GEEPS_TP_MAILBOX;
+  if (payload_bytes != wanted || slot != wanted_slot) {
+    context_->fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: it published ", payload_bytes,
+                                                   " bytes of table '", table.schema.name, "' partition ", header.partition,
+                                                   " in slot ", slot, ", where ", wanted, " bytes in slot ", wanted_slot, " were due")));
+    return;
+  }
+  OnPublish(header, nullptr);
+}
+
+void Puller::OnPublish(const protocol::Header& header, const uint8_t* values) {
+  Epoch* const epoch = context_->epoch;
+  const uint32_t t = epoch->table_of_partition[header.partition];
+  const uint32_t i = epoch->subscription_of_partition[header.partition];
+  EpochTable* const table = &epoch->tables[t];
+  const bool payload = (header.flags & (protocol::kFlagHeaderOnly | protocol::kFlagUnchanged)) == 0;
+  table->landings[i].local = values;
+  const protocol::SubscriberEffects effects =
+      table->subscribers[i].OnPublish(header.clock, payload, (header.flags & protocol::kFlagFrozen) != 0);
+  context_->actions.Push(SubscriberAction{t, i, effects});
+}
+
+void Puller::ScanAge(uint32_t t, uint32_t i) {
+  EpochTable* const table = &context_->epoch->tables[t];
+  const uint32_t partition = context_->epoch->layout.tables[t].subscriptions[i].partition;
+  const uint64_t word = table->ages[partition - table->first_partition]->load(std::memory_order_acquire);
+  protocol::SubscriberPartition* const subscriber = &table->subscribers[i];
+  if (word == 0 || (subscriber->absorbed() != protocol::kNoAge && subscriber->absorbed() >= word - 1)) return;
+  context_->actions.Push(SubscriberAction{t, i, subscriber->OnAgeWord(word - 1, table->lane_of[i] == kNone)});
+}
+
+void Puller::ScanAges() {
+  for (uint32_t t = 0; t < context_->epoch->tables.size(); ++t) {
+    if (!context_->epoch->tables[t].mapped) continue;
+    const size_t num = context_->epoch->tables[t].subscribers.size();
+    for (uint32_t i = 0; i < num; ++i) ScanAge(t, i);
+  }
+}
+
+void Puller::Execute(const SubscriberAction& action) {
+  const protocol::SubscriberEffects& effects = action.effects;
+  EpochTable* const table = &context_->epoch->tables[action.table];
+  if (effects.fail) {
+    context_->fail(BadData("the keeper of table '", table->schema.name, "' published a version that is not newer than ",
+                           table->subscribers[action.subscription].absorbed()));
+    return;
+  }
+  if (effects.absorb) Absorb(action.table, action.subscription);
+  if (effects.age_changed) {
+    const protocol::Age age = table->subscribers[action.subscription].absorbed();
+    context_->pusher->OnAge(action.table, action.subscription, age);
+    protocol::Sequencer::Effects sequenced;
+    context_->epoch->sequencer->OnAge(action.table, action.subscription, &sequenced);
+    for (const protocol::SequencerEffect& effect : sequenced) context_->actions.Push(effect);
+  }
+  if (effects.credit) ReturnCredit(action.table, action.subscription, effects.credit_age);
+}
+
+void Puller::Absorb(uint32_t t, uint32_t i) {
+  EpochTable* const table = &context_->epoch->tables[t];
+  Landing* const landing = &table->landings[i];
+  const plan::Block& block = context_->epoch->layout.tables[t].subscriptions[i].block;
+  const uint64_t row_bytes = table->schema.row_bytes();
+  const uint8_t* const from = landing->local != nullptr ? landing->local : landing->memory;
+  const absl::Status status =
+      context_->fill_stream.Copy(table->cache + block.first * row_bytes, from, block.rows * row_bytes);
+  if (!context_->Check(status)) return;
+  context_->Await(context_->fill_stream, "puller.absorb", &landing->absorb);
+}
+
+void Puller::OnAbsorbed(uint32_t t, uint32_t i) {
+  EpochTable* const table = &context_->epoch->tables[t];
+  if (table->landings[i].local != nullptr) {
+    table->landings[i].local = nullptr;
+    context_->keeper->OnLocalAbsorbed(context_->epoch->layout.tables[t].subscriptions[i].partition);
+  }
+  context_->actions.Push(SubscriberAction{t, i, table->subscribers[i].OnAbsorbed()});
+}
+
+// The slot is open again before the credit lets the next version come.
+void Puller::ReturnCredit(uint32_t t, uint32_t i, protocol::Age age) {
+  const EpochTable& table = context_->epoch->tables[t];
+  const plan::Subscription& subscription = context_->epoch->layout.tables[t].subscriptions[i];
+  const uint32_t keeper = context_->epoch->keeper_of_partition[subscription.partition];
+  protocol::Header header;
+  header.type = protocol::MessageType::kCredit;
+  header.partition = subscription.partition;
+  header.clock = age;
+  if (keeper == context_->rank) {
+    context_->keeper->OnCredit(keeper, header);
+    return;
+  }
+  if (table.landings[i].memory != nullptr && context_->links->IsUp(keeper)) {
+    if (!context_->Check(context_->links->ArmSlot(keeper, protocol::SlotOfPublish(subscription.partition)))) return;
+  }
+  context_->links->Send(keeper, GEEPS_TP_MAILBOX, header, nullptr, 0, Sent{});
+}
+
+}  // namespace geeps::movers

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/movers/pusher.h"
+
+#include "runtime/movers/keeper.h"
+#include "runtime/movers/links.h"
+
+namespace geeps::movers {
+
+void Pusher::Queue(uint32_t table) {
+  for (const protocol::ContributorEffect& effect : effects_) context_->actions.Push(ContributorAction{table, effect});
+  effects_.clear();
+}
+
+void Pusher::OnData(uint32_t t, protocol::Clock clock, uint32_t set_id) {
+  context_->epoch->tables[t].contributor->OnData(clock, set_id, &effects_);
+  Queue(t);
+}
+
+void Pusher::OnFire(uint32_t t, protocol::Clock clock, uint32_t set_id) {
+  context_->epoch->tables[t].contributor->OnFired(clock, set_id, &effects_);
+  Queue(t);
+}
+
+void Pusher::OnAge(uint32_t t, uint32_t subscription, protocol::Age age) {
+  EpochTable* const table = &context_->epoch->tables[t];
+  const uint32_t lane = table->lane_of[subscription];
+  if (lane == kNone) return;
+  table->contributor->OnAge(lane, age, &effects_);
+  Queue(t);
+}
+
+void Pusher::OnSent(uint32_t t, uint32_t lane, protocol::Clock clock) {
+  context_->epoch->tables[t].contributor->OnSent(lane, clock, &effects_);
+  Queue(t);
+}
+
+void Pusher::OnLocalApplied(uint32_t t, uint32_t partition, protocol::Clock clock) {
+  OnSent(t, context_->epoch->tables[t].lane_of[context_->epoch->subscription_of_partition[partition]], clock);
+}
+
+void Pusher::Execute(const ContributorAction& action) {
+  EpochTable* const table = &context_->epoch->tables[action.table];
+  switch (action.effect.kind) {
+    case protocol::ContributorEffect::Kind::kSend: SendContribution(table, action.table, action.effect); break;
+    case protocol::ContributorEffect::Kind::kFire: SendFire(table, action.table, action.effect); break;
+    case protocol::ContributorEffect::Kind::kStoreFired: StoreFired(table, action.table, action.effect); break;
+    case protocol::ContributorEffect::Kind::kEntryFree: {
+      protocol::Sequencer::Effects effects;
+      context_->epoch->sequencer->OnEntryFree(action.table, &effects);
+      for (const protocol::SequencerEffect& effect : effects) context_->actions.Push(effect);
+      break;
+    }
+  }
+}
+
+void Pusher::SendContribution(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect) {
+  const uint32_t partition = table->contributor->options().partitions[effect.index].partition;
+  const uint32_t keeper = table->keepers[table->contributor->options().partitions[effect.index].keeper];
+  const plan::Block& block =
+      context_->epoch->layout.plans[effect.set_id].tables[t].contributions[table->subscription_of[effect.index]];
+  const uint64_t row_bytes = table->schema.row_bytes();
+  const uint8_t* const values = table->log.values(effect.clock) + block.first * row_bytes;
+  const uint64_t bytes = block.rows * row_bytes;
+
+  protocol::Header header;
+  header.type = protocol::MessageType::kContribution;
+  header.flags = effect.fired ? protocol::kFlagFired : 0;
+  header.table = t;
+  header.partition = partition;
+  header.set_id = effect.set_id;
+  header.clock = effect.clock;
+  header.params = table->log.Params(effect.clock);
+  if (keeper == context_->rank) {
+    context_->statistics->contributions_local.Add();
+    context_->statistics->contribution_bytes_local.Add(bytes);
+    context_->keeper->OnContribution(keeper, header, values);
+    return;
+  }
+  context_->statistics->contributions_sent.Add();
+  context_->statistics->contribution_bytes_sent.Add(bytes);
+  context_->links->Send(keeper, protocol::SlotOfContribution(partition, effect.clock, table->slack_max), header, values, bytes,
+                        Sent{Sent::Kind::kContribution, t, effect.index, effect.clock});
+}
+
+void Pusher::SendFire(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect) {
+  protocol::Header header;
+  header.type = protocol::MessageType::kFire;
+  header.table = t;
+  header.set_id = effect.set_id;
+  header.clock = effect.clock;
+  const uint32_t keeper = table->keepers[effect.index];
+  if (keeper == context_->rank) {
+    context_->keeper->OnFire(keeper, header);
+  } else {
+    context_->links->Send(keeper, GEEPS_TP_MAILBOX, header, nullptr, 0, Sent{});
+  }
+}
+
+// The values and the parameters are in the entry; the release store shows them, and the header, to every keeper.
+void Pusher::StoreFired(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect) {
+  cache::LogHeader* const header = table->log.header(effect.clock);
+  header->clock = effect.clock;
+  header->set_id = effect.set_id;
+  if (effect.set_id != protocol::kSetNothing) {
+    for (const plan::Block& block : context_->epoch->layout.plans[effect.set_id].tables[t].contributions) {
+      if (block.rows == 0) continue;
+      context_->statistics->contributions_local.Add();
+      context_->statistics->contribution_bytes_local.Add(block.rows * table->schema.row_bytes());
+    }
+  }
+  table->fired[context_->rank]->store(effect.clock + 1, std::memory_order_release);
+  context_->keeper->ScanFired(t);
+  for (uint32_t keeper : table->keepers) context_->links->Notify(keeper);
+}
+
+}  // namespace geeps::movers

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/session/walk.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+
+namespace geeps::session {
+namespace {
+
+using movers::OpSlot;
+using movers::ProgramEvent;
+
+constexpr uint8_t kMade = 1;
+constexpr uint8_t kSkipped = 2;
+
+const char* CallName(plan::OpKind kind, bool end) {
+  switch (kind) {
+    case plan::OpKind::kRead: return end ? "post_read" : "read";
+    case plan::OpKind::kUpdate: return end ? "update" : "pre_update";
+    case plan::OpKind::kLocal: return end ? "post_local" : "access_local";
+  }
+  return "call";
+}
+
+}  // namespace
+
+void Walk::Attach(movers::Epoch* epoch, std::vector<uint64_t> serials,
+                  std::vector<std::shared_ptr<const plan::RecordedPlan>> recorded) {
+  std::vector<protocol::RuleParams> params(epoch->tables.size());
+  for (size_t t = 0; t < epoch->tables.size(); ++t) {
+    const table::TableSchema& schema = epoch->tables[t].schema;
+    params[t].num = static_cast<uint32_t>(schema.rule->num_params);
+    std::copy(schema.params, schema.params + schema.rule->num_params, params[t].values.begin());
+  }
+  epoch_ = epoch;
+  serials_ = std::move(serials);
+  recorded_ = std::move(recorded);
+  params_ = std::move(params);
+  number_ = 0;
+  in_pass_ = false;
+}
+
+std::string Walk::Name(uint32_t op) const { return plan::NameOfOperation(*recorded_[set_id_], op); }
+
+absl::StatusOr<uint32_t> Walk::FindPlan(uint64_t serial) const {
+  for (uint32_t i = 0; i < serials_.size(); ++i) {
+    if (serials_[i] == serial) return i;
+  }
+  return WrongState("the plan is not committed");
+}
+
+absl::Status Walk::PassBegin(uint64_t serial) {
+  if (in_pass_) return WrongState("a pass of plan '", pass().name, "' is under way; end it first");
+  GEEPS_ASSIGN_OR_RETURN(const uint32_t set_id, FindPlan(serial));
+  return BeginPass(set_id);
+}
+
+absl::Status Walk::BeginPass(uint32_t set_id) {
+  GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kPassBegin, set_id, 0));
+  engine_->WakeForProgram();
+  set_id_ = set_id;
+  serial_ = serials_[set_id];
+  in_pass_ = true;
+  ++number_;
+  position_ = 0;
+  num_open_ = 0;
+  states_.assign(pass().ops.size(), OpState::kAhead);
+  updated_.assign(epoch_->tables.size(), 0);
+  engine_->statistics()->passes.Add();
+  return absl::OkStatus();
+}
+
+absl::Status Walk::PassEnd(uint64_t next) {
+  if (!in_pass_) return WrongState("no pass is under way");
+  if (!pass().no_clock) return WrongState("plan '", pass().name, "' ends with a clock: call geeps_clock");
+  return End(next, false);
+}
+
+absl::Status Walk::Clock(uint64_t next) {
+  if (!in_pass_) return WrongState("no pass is under way");
+  if (pass().no_clock) return WrongState("plan '", pass().name, "' has no clock: call geeps_pass_end");
+  if (position_ < pass().steps.size()) {
+    const plan::Step& step = pass().steps[position_];
+    return WrongState("the pass is not complete: the ", CallName(pass().ops[step.op].kind, step.end), " of ", Name(step.op),
+                      " is due");
+  }
+  return End(next, true);
+}
+
+absl::Status Walk::End(uint64_t next, bool clock) {
+  if (num_open_ > 0) {
+    const auto open = std::find(states_.begin(), states_.end(), OpState::kOpen);
+    return WrongState(Name(static_cast<uint32_t>(open - states_.begin())), " is open");
+  }
+  uint32_t next_id = set_id_;
+  if (next != 0) {
+    GEEPS_ASSIGN_OR_RETURN(next_id, FindPlan(next));
+  }
+  for (uint32_t op = 0; op < states_.size(); ++op) {
+    if (states_[op] == OpState::kAhead && pass().ops[op].kind != plan::OpKind::kLocal) {
+      GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kSkipped, set_id_, op));
+    }
+  }
+  GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kPassEnd, next_id, 0));
+  in_pass_ = false;
+  if (clock) {
+    ++clock_;
+    engine_->clock()->store(clock_, std::memory_order_relaxed);
+    engine_->statistics()->clocks.Add();
+  }
+  if (next != 0) return BeginPass(next_id);
+  engine_->WakeForProgram();
+  return absl::OkStatus();
+}
+
+absl::Status Walk::NotDue(plan::OpKind kind, uint64_t op, bool end) const {
+  if (engine_->failed()) return engine_->failure();
+  if (!in_pass_) return WrongState("no pass is under way: geeps_pass_begin comes first");
+  if (SerialOf(op) != serial_) return Invalid("the operation is not one of plan '", pass().name, "', which the pass walks");
+  const uint64_t index = (op & 0xffffffffu) - 1;
+  if (index >= pass().ops.size()) {
+    return Invalid("operation ", index, " of plan '", pass().name, "', which has ", pass().ops.size());
+  }
+  if (pass().ops[index].kind != kind) {
+    return Invalid(Name(static_cast<uint32_t>(index)), " was given to ", CallName(kind, end));
+  }
+  if (position_ >= pass().steps.size()) {
+    return WrongState("the ", CallName(kind, end), " of ", Name(static_cast<uint32_t>(index)),
+                      " was called where the pass is complete and its end is due");
+  }
+  const plan::Step& step = pass().steps[position_];
+  return WrongState("the ", CallName(kind, end), " of ", Name(static_cast<uint32_t>(index)), " was called where the ",
+                    CallName(pass().ops[step.op].kind, step.end), " of ", Name(step.op), " is due");
+}
+
+absl::StatusOr<uint32_t> Walk::Due(plan::OpKind kind, uint64_t op, bool end) {
+  if (!in_pass_ || SerialOf(op) != serial_ || position_ >= pass().steps.size() || engine_->failed()) return NotDue(kind, op, end);
+  const uint32_t index = static_cast<uint32_t>(op) - 1;
+  const plan::Step& step = pass().steps[position_];
+  if (step.op != index || step.end != end || pass().ops[index].kind != kind) return NotDue(kind, op, end);
+  return index;
+}
+
+// The step is done; second calls of skipped operations have no place any more.
+void Walk::Advance() {
+  ++position_;
+  while (position_ < pass().steps.size()) {
+    const plan::Step& step = pass().steps[position_];
+    if (!step.end || states_[step.op] != OpState::kSkipped) return;
+    ++position_;
+  }
+}
+
+// Room comes as soon as the mover thread runs; it waits for nobody.
+absl::Status Walk::Tell(ProgramEvent::Kind kind, uint32_t set_id, uint32_t op) {
+  while (!epoch_->queue->Push({kind, set_id, op})) {
+    if (engine_->failed()) return engine_->failure();
+    engine_->WakeForProgram();
+    std::this_thread::yield();
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
+  const OpSlot& slot = epoch_->plans[set_id_].slots[op];
+  const uint64_t ready = OpSlot::Word(number_, OpSlot::kReady);
+  if (slot.word.load(std::memory_order_acquire) == ready) return true;
+  engine_->WakeForProgram();
+  const auto is_over = [&] { return slot.word.load(std::memory_order_seq_cst) == ready || engine_->failed(); };
+  if (limit_ns > 0) {
+    const auto begin = std::chrono::steady_clock::now();
+    const bool in_time = engine_->program_wait()->Until(limit_ns, is_over);
+    engine_->statistics()->waits.Add();
+    engine_->statistics()->wait_ns.Add(static_cast<uint64_t>((std::chrono::steady_clock::now() - begin).count()));
+    if (!in_time) return MakeStatus(Code::kTimeout, absl::StrCat(Name(op), " was not ready within ", limit_ns, " ns at clock ", clock_));
+  }
+  if (engine_->failed()) return engine_->failure();
+  return slot.word.load(std::memory_order_acquire) == ready;
+}
+
+absl::StatusOr<bool> Walk::Read(uint64_t op, uint64_t limit_ns, View* out) {
+  GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kRead, op, false));
+  const plan::PlannedOp& planned = pass().ops[index];
+  const bool refillable = !planned.in_place && planned.slack > 0;
+  OpSlot& slot = epoch_->plans[set_id_].slots[index];
+  while (true) {
+    GEEPS_ASSIGN_OR_RETURN(const bool ready, AwaitReady(index, limit_ns));
+    if (!ready) return false;
+    if (!refillable) break;
+    // The movers may be about to fill it again with a newer version: whoever changes the word first has it.
+    uint64_t expected = OpSlot::Word(number_, OpSlot::kReady);
+    if (slot.word.compare_exchange_strong(expected, OpSlot::Word(number_, OpSlot::kTaken), std::memory_order_acq_rel)) {
+      GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kTaken, set_id_, index));
+      engine_->WakeForProgram();
+      break;
+    }
+  }
+  const movers::EpochTable& table = epoch_->tables[planned.table];
+  out->dtype = static_cast<uint32_t>(table.schema.dtype);
+  out->num_rows = planned.num_rows;
+  out->row_values = table.schema.row_values;
+  out->row_bytes = table.schema.row_bytes();
+  out->data = planned.in_place ? table.cache + planned.place_row * out->row_bytes : epoch_->arena.bytes() + planned.buffer_offset;
+  out->in_place = planned.in_place;
+  out->fixed = true;
+  out->min_age = slot.min_age;
+  out->max_age = slot.max_age;
+  if (planned.in_place) engine_->statistics()->in_place_reads.Add();
+  states_[index] = OpState::kOpen;
+  ++num_open_;
+  Advance();
+  return true;
+}
+
+absl::Status Walk::PostRead(uint64_t op) {
+  GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kRead, op, true));
+  GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kPosted, set_id_, index));
+  // Only a post that lets the table be fired is worth a wake-up; the movers see the others when they next wake.
+  if (position_ >= pass().tables[pass().ops[index].table].fire_step) engine_->WakeForProgram();
+  states_[index] = OpState::kOver;
+  --num_open_;
+  Advance();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Walk::PreUpdate(uint64_t op, uint64_t limit_ns, View* out) {
+  GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kUpdate, op, false));
+  GEEPS_ASSIGN_OR_RETURN(const bool ready, AwaitReady(index, limit_ns));
+  if (!ready) return false;
+  const plan::PlannedOp& planned = pass().ops[index];
+  const movers::EpochTable& table = epoch_->tables[planned.table];
+  out->dtype = static_cast<uint32_t>(table.schema.dtype);
+  out->num_rows = planned.num_rows;
+  out->row_values = table.schema.row_values;
+  out->row_bytes = table.schema.row_bytes();
+  out->data = planned.in_place ? table.log.values(clock_) + planned.place_row * out->row_bytes
+                               : epoch_->arena.bytes() + planned.buffer_offset;
+  out->in_place = planned.in_place;
+  out->fixed = !planned.in_place;
+  if (planned.in_place) engine_->statistics()->in_place_updates.Add();
+  states_[index] = OpState::kOpen;
+  ++num_open_;
+  Advance();
+  return true;
+}
+
+absl::Status Walk::Update(uint64_t op) {
+  GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kUpdate, op, true));
+  const uint32_t t = pass().ops[index].table;
+  if (updated_[t] == kSkipped) {
+    return WrongState(Name(index), " was made where another update of the table was skipped in this pass: all or none");
+  }
+  if (updated_[t] == 0) epoch_->tables[t].log.SetParams(clock_, params_[t]);
+  GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kPosted, set_id_, index));
+  engine_->WakeForProgram();
+  updated_[t] = kMade;
+  states_[index] = OpState::kOver;
+  --num_open_;
+  Advance();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Walk::AccessLocal(uint64_t op, View* out) {
+  GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kLocal, op, false));
+  const plan::PlannedOp& planned = pass().ops[index];
+  cache::LocalData* const local = epoch_->locals[planned.table].get();
+  const uint64_t row_bytes = epoch_->layout.locals[planned.table].row_bytes;
+  if ((planned.flags & plan::kLocalFetch) != 0 && !local->IsKept(epoch_->layout.local_segments[set_id_][index])) {
+    return WrongState(Name(index), " fetches rows of which nothing was kept");
+  }
+  out->dtype = 0x010801u;
+  out->num_rows = planned.num_rows;
+  out->row_values = row_bytes;
+  out->row_bytes = row_bytes;
+  out->data = local->data() + planned.place_row * row_bytes;
+  out->in_place = true;
+  out->fixed = true;
+  states_[index] = OpState::kOpen;
+  ++num_open_;
+  Advance();
+  return true;
+}
+
+absl::Status Walk::PostLocal(uint64_t op) {
+  GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kLocal, op, true));
+  const plan::PlannedOp& planned = pass().ops[index];
+  epoch_->locals[planned.table]->SetKept(epoch_->layout.local_segments[set_id_][index], (planned.flags & plan::kLocalKeep) != 0);
+  states_[index] = OpState::kOver;
+  --num_open_;
+  Advance();
+  return absl::OkStatus();
+}
+
+absl::Status Walk::Skip(uint64_t op) {
+  if (!in_pass_ || SerialOf(op) != serial_ || position_ >= pass().steps.size()) return NotDue(plan::OpKind::kRead, op, false);
+  const uint64_t index = (op & 0xffffffffu) - 1;
+  const plan::Step step = pass().steps[position_];
+  if (index >= pass().ops.size()) return NotDue(plan::OpKind::kRead, op, false);
+  const plan::PlannedOp& planned = pass().ops[index];
+  if (step.op != index) return NotDue(planned.kind, op, states_[index] == OpState::kOpen);
+  if (engine_->failed()) return engine_->failure();
+  if ((planned.flags & plan::kOptional) == 0) return WrongState(Name(step.op), " is not optional");
+  if (planned.kind == plan::OpKind::kUpdate) {
+    if (updated_[planned.table] == kMade) {
+      return WrongState(Name(step.op), " was skipped where another update of the table was made in this pass: all or none");
+    }
+    updated_[planned.table] = kSkipped;
+  }
+  if (planned.kind != plan::OpKind::kLocal) {
+    GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kSkipped, set_id_, step.op));
+    engine_->WakeForProgram();
+  }
+  if (states_[index] == OpState::kOpen) --num_open_;
+  states_[index] = OpState::kSkipped;
+  Advance();
+  return absl::OkStatus();
+}
+
+absl::Status Walk::SetParams(uint64_t object, const protocol::RuleParams& params) {
+  if (epoch_ == nullptr) return absl::OkStatus();
+  for (size_t t = 0; t < epoch_->tables.size(); ++t) {
+    if (epoch_->tables[t].object != object) continue;
+    if (in_pass_ && updated_[t] == kMade) {
+      return WrongState("table '", epoch_->tables[t].schema.name, "' was updated in clock ", clock_,
+                        " already: set rule parameters before its first update");
+    }
+    params_[t] = params;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace geeps::session

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Walk: the program's side of a pass: keeps the order of the plan, hands operations out when the movers have made them ready, and
+// tells the movers what the program did. The ready path takes no lock and allocates nothing.
+// Thread contract: one call at a time (the program's).
+#ifndef GEEPS_RUNTIME_SESSION_WALK_H_
+#define GEEPS_RUNTIME_SESSION_WALK_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "runtime/movers/engine.h"
+#include "runtime/movers/epoch.h"
+#include "runtime/plan/layout.h"
+
+namespace geeps::session {
+
+// What geeps_view shows.
+struct View {
+  uint32_t dtype = 0;
+  void* data = nullptr;
+  uint64_t num_rows = 0;
+  uint64_t row_values = 0;
+  uint64_t row_bytes = 0;
+  bool in_place = false;
+  bool fixed = false;
+  uint64_t min_age = 0;
+  uint64_t max_age = 0;
+};
+
+class Walk {
+ public:
+  explicit Walk(movers::Engine* engine) : engine_(engine) {}
+
+  // A commit has put `epoch` in force. plans: the serial number of each plan's handle, by set id; recorded: for texts.
+  void Attach(movers::Epoch* epoch, std::vector<uint64_t> serials,
+              std::vector<std::shared_ptr<const plan::RecordedPlan>> recorded);
+
+  bool in_pass() const { return in_pass_; }
+  protocol::Clock clock() const { return clock_; }
+
+  // plan: serial number. Errors: WrongState when a pass is under way or the plan is not committed.
+  absl::Status PassBegin(uint64_t serial);
+  // next: serial number of the plan whose pass begins at once; 0: none.
+  absl::Status PassEnd(uint64_t next);
+  absl::Status Clock(uint64_t next);
+
+  // op: as geeps_op. Limits: 0 only looks (false: not ready, nothing changed).
+  absl::StatusOr<bool> Read(uint64_t op, uint64_t limit_ns, View* out);
+  absl::Status PostRead(uint64_t op);
+  absl::StatusOr<bool> PreUpdate(uint64_t op, uint64_t limit_ns, View* out);
+  absl::Status Update(uint64_t op);
+  absl::StatusOr<bool> AccessLocal(uint64_t op, View* out);
+  absl::Status PostLocal(uint64_t op);
+  absl::Status Skip(uint64_t op);
+
+  // Rule parameters of a table (by object id) for the current clock and later ones.
+  absl::Status SetParams(uint64_t object, const protocol::RuleParams& params);
+
+  static uint64_t MakeOp(uint64_t serial, uint32_t index) { return serial << 32 | (index + 1); }
+  static uint64_t SerialOf(uint64_t op) { return op >> 32; }
+
+ private:
+  enum class OpState : uint8_t { kAhead, kOpen, kOver, kSkipped };
+
+  // The index of `op` when its first (end false) or second call is due now.
+  absl::StatusOr<uint32_t> Due(plan::OpKind kind, uint64_t op, bool end);
+  absl::Status NotDue(plan::OpKind kind, uint64_t op, bool end) const;
+  absl::StatusOr<bool> AwaitReady(uint32_t op, uint64_t limit_ns);
+  absl::Status Tell(movers::ProgramEvent::Kind kind, uint32_t set_id, uint32_t op);
+  absl::Status End(uint64_t next, bool clock);
+  absl::StatusOr<uint32_t> FindPlan(uint64_t serial) const;
+  absl::Status BeginPass(uint32_t set_id);
+  void Advance();
+  std::string Name(uint32_t op) const;
+  const plan::PlannedPass& pass() const { return epoch_->layout.plans[set_id_]; }
+
+  movers::Engine* const engine_;
+  movers::Epoch* epoch_ = nullptr;
+  std::vector<uint64_t> serials_;
+  std::vector<std::shared_ptr<const plan::RecordedPlan>> recorded_;
+  std::vector<protocol::RuleParams> params_;      // by table
+  std::vector<uint8_t> updated_;                  // by table: updates made in this pass (1), skipped (2)
+  bool in_pass_ = false;
+  uint32_t set_id_ = 0;
+  uint64_t serial_ = 0;
+  uint64_t number_ = 0;                           // of the pass, as the sequencer counts
+  uint32_t position_ = 0;                         // step that is due
+  uint32_t num_open_ = 0;
+  protocol::Clock clock_ = 0;
+  std::vector<OpState> states_;                   // by operation
+};
+
+}  // namespace geeps::session
+
+#endif  // GEEPS_RUNTIME_SESSION_WALK_H_
