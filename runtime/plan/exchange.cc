@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The row sets that a worker tells a keeper at commit. Numbers are in base 128, least digits first, the highest bit of a byte set when more
-// follow, in the shortest form: so that equal sets have equal bytes, and no others.
+// The row sets that a worker tells a keeper at commit. Numbers are in base 128, least digits first, the highest bit of
+// a byte set when more follow, in the shortest form: so that equal sets have equal bytes, and no others.
 //
 //   version (1), number of plans, number of partitions, then for each partition, ascending:
 //     partitions left out since the one before, R(w,p), then U(w,p,q) for each plan
-//   a set: number of runs, then for each run: rows since the end of the run before (the first: since the begin of the partition), its length
+//   a set: number of runs, then for each run: rows since the end of the run before (the first: since the begin of the
+//   partition), its length
 #include <algorithm>
 #include <utility>
 
@@ -47,10 +48,12 @@ class Reader {
     for (uint32_t shift = 0;; shift += 7) {
       if (left() == 0) return BadData("row sets end after ", bytes_.size(), " bytes, inside ", what);
       const uint64_t digit = static_cast<uint8_t>(bytes_[position_++]);
-      if (shift == 63 && digit > 1) return BadData("row sets, byte ", position_ - 1, ": ", what, " has more than 64 bits");
+      if (shift == 63 && digit > 1)
+        return BadData("row sets, byte ", position_ - 1, ": ", what, " has more than 64 bits");
       number |= (digit & 0x7f) << shift;
       if (digit >= 0x80) continue;
-      if (digit == 0 && shift > 0) return BadData("row sets, byte ", position_ - 1, ": ", what, " is not in its shortest form");
+      if (digit == 0 && shift > 0)
+        return BadData("row sets, byte ", position_ - 1, ": ", what, " is not in its shortest form");
       return number;
     }
   }
@@ -60,7 +63,8 @@ class Reader {
     GEEPS_ASSIGN_OR_RETURN(num_runs, Number("a number of runs"));
     // Runs do not touch, so at least one row lies between two of them; each takes two bytes or more.
     if (num_runs > partition.num_rows / 2 + partition.num_rows % 2 || num_runs > left() / 2) {
-      return BadData("row sets of partition ", id, ": ", num_runs, " runs in ", partition.num_rows, " rows and ", left(), " bytes");
+      return BadData("row sets of partition ", id, ": ", num_runs, " runs in ", partition.num_rows, " rows and ",
+                     left(), " bytes");
     }
     std::vector<RowRun> runs;
     runs.reserve(num_runs);
@@ -72,8 +76,8 @@ class Reader {
       GEEPS_ASSIGN_OR_RETURN(count, Number("a run of rows"));
       const uint64_t rest = partition.end_row() - end;
       if (gap > rest || count > rest - gap || count == 0 || (i > 0 && gap == 0)) {
-        return BadData("row sets of partition ", id, ", run ", i, ": ", count, " rows, ", gap, " after row ", end, ", in rows ",
-                       partition.first_row, " to ", partition.end_row());
+        return BadData("row sets of partition ", id, ", run ", i, ": ", count, " rows, ", gap, " after row ", end,
+                       ", in rows ", partition.first_row, " to ", partition.end_row());
       }
       runs.push_back({end + gap, count});
       end += gap + count;
@@ -87,8 +91,8 @@ class Reader {
 };
 
 // Reads one partition's sets; `id` is the smallest that may come.
-absl::StatusOr<PartitionSets> ReadPartition(Reader* reader, uint64_t id, absl::Span<const Partition> partitions, uint32_t keeper,
-                                            uint32_t num_plans) {
+absl::StatusOr<PartitionSets> ReadPartition(Reader* reader, uint64_t id, absl::Span<const Partition> partitions,
+                                            uint32_t keeper, uint32_t num_plans) {
   uint64_t gap = 0;
   GEEPS_ASSIGN_OR_RETURN(gap, reader->Number("a partition"));
   if (id >= partitions.size() || gap >= partitions.size() - id) {
@@ -151,7 +155,8 @@ absl::StatusOr<std::vector<PartitionSets>> DecodeSets(absl::string_view bytes, a
   const uint64_t kept = static_cast<uint64_t>(
       std::count_if(partitions.begin(), partitions.end(), [&](const Partition& p) { return p.keeper == keeper; }));
   if (count > kept || count > reader.left() / (2 + uint64_t{num_plans})) {
-    return BadData("row sets of ", count, " partitions in ", reader.left(), " bytes, but rank ", keeper, " keeps ", kept);
+    return BadData("row sets of ", count, " partitions in ", reader.left(), " bytes, but rank ", keeper, " keeps ",
+                   kept);
   }
   std::vector<PartitionSets> out;
   out.reserve(count);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text of geeps_plan_explain. First an Explanation is derived from layout and plan, then it is written as text or as JSON, so that
-// both say the same.
+// The text of geeps_plan_explain. First an Explanation is derived from layout and plan, then it is written as text or
+// as JSON, so that both say the same.
 #include <algorithm>
 #include <utility>
 
@@ -17,9 +17,9 @@ namespace geeps::plan {
 namespace {
 
 struct ExplainedOp {
-  std::string name;             // "operation 3 (read of table 'conv1')"
+  std::string name;  // "operation 3 (read of table 'conv1')"
   std::string rows;
-  uint64_t bytes = 0;           // handed out
+  uint64_t bytes = 0;  // handed out
   uint32_t slack = 0;
   bool in_place = false;
   std::string why_copied;
@@ -43,8 +43,8 @@ struct Explanation {
   std::vector<ExplainedOp> ops;
   std::vector<ExplainedTable> tables;
   uint64_t local_bytes = 0;
-  uint64_t buffer_bytes = 0;    // of this plan
-  uint64_t copied_bytes = 0;    // moved between cache, buffers and log in one pass
+  uint64_t buffer_bytes = 0;  // of this plan
+  uint64_t copied_bytes = 0;  // moved between cache, buffers and log in one pass
 };
 
 // Why the access is copied: the first condition of R9 that does not hold.
@@ -55,11 +55,14 @@ std::string WhyCopied(const LayoutInput::Table& table, uint32_t slack_max, const
   }
   if ((op.flags & kReadCopy) != 0) return "COPY was asked for";
   if (op.gather.runs.size() + op.gather.pairs.size() > 1) return "its rows are not contiguous in the parameter cache";
-  if (table.mapped) return absl::StrCat("it touches ", op.subscriptions.size(), " partitions and the table is read with slack ", slack_max);
+  if (table.mapped)
+    return absl::StrCat("it touches ", op.subscriptions.size(), " partitions and the table is read with slack ",
+                        slack_max);
   return absl::StrCat("the table is read with slack ", slack_max, ", so versions arrive while it is held");
 }
 
-ExplainedOp ExplainOp(const LayoutInput& input, const WorkerLayout& layout, const RecordedPlan& plan, const PlannedOp& op, uint32_t i) {
+ExplainedOp ExplainOp(const LayoutInput& input, const WorkerLayout& layout, const RecordedPlan& plan,
+                      const PlannedOp& op, uint32_t i) {
   ExplainedOp out;
   out.name = NameOfOperation(plan, i);
   out.rows = DescribeRows(plan.ops[i].rows);
@@ -93,7 +96,8 @@ std::string WhenFired(const RecordedPlan& plan, const PlannedPass& pass, const P
   return absl::StrCat("after ", name, ", ", what, "; its last update is ", NameOfOperation(plan, last));
 }
 
-ExplainedTable ExplainTable(const LayoutInput& input, const WorkerLayout& layout, const RecordedPlan& plan, const PlannedPass& pass, uint32_t t) {
+ExplainedTable ExplainTable(const LayoutInput& input, const WorkerLayout& layout, const RecordedPlan& plan,
+                            const PlannedPass& pass, uint32_t t) {
   const TableLayout& what = layout.tables[t];
   const PlannedTable& planned = pass.tables[t];
   const uint64_t row_bytes = input.tables[t].schema.row_bytes();
@@ -103,13 +107,15 @@ ExplainedTable ExplainTable(const LayoutInput& input, const WorkerLayout& layout
   out.cache_bytes = what.cache_rows * row_bytes;
   out.log_bytes = what.log_rows_max * row_bytes * protocol::NumLogEntries(slack_max);
   out.sent_bytes = planned.log_rows * row_bytes;
-  for (const Subscription& subscription : what.subscriptions) out.received_bytes += subscription.reads.NumRows() * row_bytes;
+  for (const Subscription& subscription : what.subscriptions)
+    out.received_bytes += subscription.reads.NumRows() * row_bytes;
   out.fired = WhenFired(plan, pass, planned);
   out.late = planned.num_updates > 0 && planned.fire_step > planned.last_update_step;
   return out;
 }
 
-Explanation Derive(const WorkerLayout& layout, const PlannedPass& pass, const RecordedPlan& plan, const LayoutInput& input) {
+Explanation Derive(const WorkerLayout& layout, const PlannedPass& pass, const RecordedPlan& plan,
+                   const LayoutInput& input) {
   Explanation out;
   out.name = plan.name;
   out.no_clock = plan.no_clock;
@@ -149,23 +155,27 @@ struct Totals {
 
 std::string AsText(const Explanation& e) {
   const Totals totals(e);
-  std::string out = absl::StrCat("plan '", e.name, "': ", e.ops.size(), e.ops.size() == 1 ? " operation" : " operations", ", ends ",
-                                 e.no_clock ? "without a clock" : "with a clock", "\n");
-  absl::StrAppend(&out, "memory: parameter cache ", totals.cache, " bytes, update log ", totals.log, ", access buffers ", e.buffer_bytes,
-                  ", local data ", e.local_bytes, "\n");
-  absl::StrAppend(&out, "moved per pass: sent ", totals.sent, " bytes, received ", totals.received, ", copied ", e.copied_bytes, "\n");
+  std::string out =
+      absl::StrCat("plan '", e.name, "': ", e.ops.size(), e.ops.size() == 1 ? " operation" : " operations", ", ends ",
+                   e.no_clock ? "without a clock" : "with a clock", "\n");
+  absl::StrAppend(&out, "memory: parameter cache ", totals.cache, " bytes, update log ", totals.log,
+                  ", access buffers ", e.buffer_bytes, ", local data ", e.local_bytes, "\n");
+  absl::StrAppend(&out, "moved per pass: sent ", totals.sent, " bytes, received ", totals.received, ", copied ",
+                  e.copied_bytes, "\n");
   for (const ExplainedOp& op : e.ops) {
     absl::StrAppend(&out, "  ", op.name, ": ", op.rows, ", ", op.bytes, " bytes");
     if (op.slack > 0) absl::StrAppend(&out, ", slack ", op.slack);
     if (op.in_place) {
       absl::StrAppend(&out, ", in place\n");
     } else {
-      absl::StrAppend(&out, ", copied by ", op.index_runs, " runs and ", op.index_pairs, " single rows: ", op.why_copied, "\n");
+      absl::StrAppend(&out, ", copied by ", op.index_runs, " runs and ", op.index_pairs,
+                      " single rows: ", op.why_copied, "\n");
     }
   }
   for (const ExplainedTable& table : e.tables) {
-    absl::StrAppend(&out, "  table '", table.name, "': cache ", table.cache_bytes, " bytes, update log ", table.log_bytes, ", sent ",
-                    table.sent_bytes, ", received ", table.received_bytes, ", fired ", table.fired, table.late ? " (late)" : "", "\n");
+    absl::StrAppend(&out, "  table '", table.name, "': cache ", table.cache_bytes, " bytes, update log ",
+                    table.log_bytes, ", sent ", table.sent_bytes, ", received ", table.received_bytes, ", fired ",
+                    table.fired, table.late ? " (late)" : "", "\n");
   }
   return out;
 }
@@ -188,32 +198,47 @@ std::string Quoted(absl::string_view text) {
 std::string AsJson(const Explanation& e) {
   const Totals totals(e);
   const auto boolean = [](bool value) { return value ? "true" : "false"; };
-  std::string out = absl::StrCat("{\"plan\":", Quoted(e.name), ",\"clock\":", boolean(!e.no_clock), ",\"memory_bytes\":{\"cache\":", totals.cache,
-                                 ",\"log\":", totals.log, ",\"buffers\":", e.buffer_bytes, ",\"local\":", e.local_bytes,
+  std::string out = absl::StrCat("{\"plan\":", Quoted(e.name), ",\"clock\":", boolean(!e.no_clock),
+                                 ",\"memory_bytes\":{\"cache\":", totals.cache, ",\"log\":", totals.log,
+                                 ",\"buffers\":", e.buffer_bytes, ",\"local\":", e.local_bytes,
                                  "},\"moved_bytes\":{\"sent\":", totals.sent, ",\"received\":", totals.received,
                                  ",\"copied\":", e.copied_bytes, "},\"operations\":[");
-  absl::StrAppend(&out, absl::StrJoin(e.ops, ",", [&](std::string* to, const ExplainedOp& op) {
-    absl::StrAppend(to, "{\"name\":", Quoted(op.name), ",\"rows\":", Quoted(op.rows), ",\"bytes\":", op.bytes, ",\"slack\":", op.slack,
-                    ",\"in_place\":", boolean(op.in_place));
-    if (!op.in_place) {
-      absl::StrAppend(to, ",\"why_copied\":", Quoted(op.why_copied), ",\"index_runs\":", op.index_runs, ",\"index_pairs\":", op.index_pairs);
-    }
-    absl::StrAppend(to, "}");
-  }), "],\"tables\":[");
-  absl::StrAppend(&out, absl::StrJoin(e.tables, ",", [&](std::string* to, const ExplainedTable& table) {
-    absl::StrAppend(to, "{\"name\":", Quoted(table.name), ",\"cache_bytes\":", table.cache_bytes, ",\"log_bytes\":", table.log_bytes,
-                    ",\"sent_bytes\":", table.sent_bytes, ",\"received_bytes\":", table.received_bytes, ",\"fired\":", Quoted(table.fired),
-                    ",\"late\":", boolean(table.late), "}");
-  }), "]}");
+  absl::StrAppend(&out,
+                  absl::StrJoin(e.ops, ",",
+                                [&](std::string* to, const ExplainedOp& op) {
+                                  absl::StrAppend(to, "{\"name\":", Quoted(op.name), ",\"rows\":", Quoted(op.rows),
+                                                  ",\"bytes\":", op.bytes, ",\"slack\":", op.slack,
+                                                  ",\"in_place\":", boolean(op.in_place));
+                                  if (!op.in_place) {
+                                    absl::StrAppend(to, ",\"why_copied\":", Quoted(op.why_copied),
+                                                    ",\"index_runs\":", op.index_runs,
+                                                    ",\"index_pairs\":", op.index_pairs);
+                                  }
+                                  absl::StrAppend(to, "}");
+                                }),
+                  "],\"tables\":[");
+  absl::StrAppend(&out,
+                  absl::StrJoin(e.tables, ",",
+                                [&](std::string* to, const ExplainedTable& table) {
+                                  absl::StrAppend(
+                                      to, "{\"name\":", Quoted(table.name), ",\"cache_bytes\":", table.cache_bytes,
+                                      ",\"log_bytes\":", table.log_bytes, ",\"sent_bytes\":", table.sent_bytes,
+                                      ",\"received_bytes\":", table.received_bytes, ",\"fired\":", Quoted(table.fired),
+                                      ",\"late\":", boolean(table.late), "}");
+                                }),
+                  "]}");
   return out;
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> Explain(const WorkerLayout& layout, const RecordedPlan& plan, const LayoutInput& input, absl::string_view format) {
+absl::StatusOr<std::string> Explain(const WorkerLayout& layout, const RecordedPlan& plan, const LayoutInput& input,
+                                    absl::string_view format) {
   if (format != "text" && format != "json") return Invalid("format '", format, "' is neither text nor json");
-  const auto pass = std::find_if(layout.plans.begin(), layout.plans.end(), [&](const PlannedPass& p) { return p.name == plan.name; });
-  if (pass == layout.plans.end() || pass->ops.size() != plan.ops.size()) return NotFound("plan '", plan.name, "' is not in the layout");
+  const auto pass =
+      std::find_if(layout.plans.begin(), layout.plans.end(), [&](const PlannedPass& p) { return p.name == plan.name; });
+  if (pass == layout.plans.end() || pass->ops.size() != plan.ops.size())
+    return NotFound("plan '", plan.name, "' is not in the layout");
   const Explanation explanation = Derive(layout, *pass, plan, input);
   return format == "text" ? AsText(explanation) : AsJson(explanation);
 }

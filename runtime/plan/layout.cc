@@ -34,18 +34,21 @@ absl::Status CheckTables(const LayoutInput& input) {
     }
     uint64_t row = 0;
     for (uint64_t p = table.first_partition; p < end; ++p) {
-      if (input.partitions[p].first_row != row) return Invalid("table '", table.schema.name, "': no partition begins at row ", row);
+      if (input.partitions[p].first_row != row)
+        return Invalid("table '", table.schema.name, "': no partition begins at row ", row);
       row = input.partitions[p].end_row();
     }
     if (row != table.schema.num_rows) {
-      return Invalid("table '", table.schema.name, "': its partitions have ", row, " of ", table.schema.num_rows, " rows");
+      return Invalid("table '", table.schema.name, "': its partitions have ", row, " of ", table.schema.num_rows,
+                     " rows");
     }
   }
   if (!input.slack_max.empty() && input.slack_max.size() != input.tables.size()) {
     return Invalid("slack maxima for ", input.slack_max.size(), " of ", input.tables.size(), " tables");
   }
   for (uint32_t slack_max : input.slack_max) {
-    if (slack_max > protocol::kSlackMax) return Invalid("agreed slack ", slack_max, " is more than ", protocol::kSlackMax);
+    if (slack_max > protocol::kSlackMax)
+      return Invalid("agreed slack ", slack_max, " is more than ", protocol::kSlackMax);
   }
   for (const LayoutInput::Local& local : input.locals) {
     if (ClampedProduct(local.num_rows, local.row_bytes) > kBytesMax) {
@@ -65,8 +68,10 @@ absl::Status PlaceBuffers(const LayoutInput& input, WorkerLayout* layout) {
       op.buffer_offset = offset;
       op.buffer_bytes = ClampedProduct(op.num_rows, input.tables[op.table].schema.row_bytes());
       if (op.buffer_bytes > kBytesMax - kBufferAlignment - offset) {
-        return NoMemory("plan '", layout->plans[q].name, "', ", NameOfOperation(*input.plans[q], static_cast<uint32_t>(i)), ": access buffer of ",
-                        op.num_rows, " rows of ", input.tables[op.table].schema.row_bytes(), " bytes behind ", offset, " bytes of others");
+        return NoMemory("plan '", layout->plans[q].name, "', ",
+                        NameOfOperation(*input.plans[q], static_cast<uint32_t>(i)), ": access buffer of ", op.num_rows,
+                        " rows of ", input.tables[op.table].schema.row_bytes(), " bytes behind ", offset,
+                        " bytes of others");
       }
       offset += (op.buffer_bytes + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment;
     }
@@ -85,7 +90,8 @@ absl::Status ResolvePlans(const LayoutInput& input, WorkerLayout* layout) {
   for (size_t q = 0; q < input.plans.size(); ++q) {
     const RecordedPlan& plan = *input.plans[q];
     if (q > 0 && input.plans[q - 1]->name == plan.name) return Invalid("two plans are named '", plan.name, "'");
-    if (q > 0 && input.plans[q - 1]->name > plan.name) return Invalid("plan '", plan.name, "' is not in the order of the names");
+    if (q > 0 && input.plans[q - 1]->name > plan.name)
+      return Invalid("plan '", plan.name, "' is not in the order of the names");
     PlannedPass pass;
     pass.name = plan.name;
     pass.no_clock = plan.no_clock;
@@ -97,11 +103,14 @@ absl::Status ResolvePlans(const LayoutInput& input, WorkerLayout* layout) {
       const auto& objects = is_local ? locals : tables;
       const auto found = objects.find(op.object);
       if (found == objects.end()) {
-        return Invalid("plan '", plan.name, "', ", NameOfOperation(plan, i), ": was destroyed, or belongs to another runtime");
+        return Invalid("plan '", plan.name, "', ", NameOfOperation(plan, i),
+                       ": was destroyed, or belongs to another runtime");
       }
-      const uint64_t num_rows = is_local ? input.locals[found->second].num_rows : input.tables[found->second].schema.num_rows;
+      const uint64_t num_rows =
+          is_local ? input.locals[found->second].num_rows : input.tables[found->second].schema.num_rows;
       if (!op.rows.IsEmpty() && op.rows.runs().back().end() > num_rows) {
-        return Invalid("plan '", plan.name, "', ", NameOfOperation(plan, i), ": row ", op.rows.runs().back().end() - 1, " of ", num_rows);
+        return Invalid("plan '", plan.name, "', ", NameOfOperation(plan, i), ": row ", op.rows.runs().back().end() - 1,
+                       " of ", num_rows);
       }
       PlannedOp planned;
       planned.kind = op.kind;
@@ -119,8 +128,8 @@ absl::Status ResolvePlans(const LayoutInput& input, WorkerLayout* layout) {
   }
   for (size_t t = 0; t < input.slack_max.size(); ++t) {
     if (input.slack_max[t] < layout->tables[t].slack_max) {
-      return Invalid("table '", input.tables[t].schema.name, "': agreed slack ", input.slack_max[t], " is less than that of the own reads, ",
-                     layout->tables[t].slack_max);
+      return Invalid("table '", input.tables[t].schema.name, "': agreed slack ", input.slack_max[t],
+                     " is less than that of the own reads, ", layout->tables[t].slack_max);
     }
   }
   return absl::OkStatus();

@@ -13,18 +13,24 @@ namespace {
 
 const char* KindName(OpKind kind) {
   switch (kind) {
-    case OpKind::kRead: return "read of table";
-    case OpKind::kUpdate: return "update of table";
-    case OpKind::kLocal: return "access of local data";
+    case OpKind::kRead:
+      return "read of table";
+    case OpKind::kUpdate:
+      return "update of table";
+    case OpKind::kLocal:
+      return "access of local data";
   }
   return "operation on";
 }
 
 uint32_t AllowedFlags(OpKind kind) {
   switch (kind) {
-    case OpKind::kRead: return kOptional | kReadCopy;
-    case OpKind::kUpdate: return kOptional | kUpdateZeroed;
-    case OpKind::kLocal: return kOptional | kLocalFetch | kLocalKeep;
+    case OpKind::kRead:
+      return kOptional | kReadCopy;
+    case OpKind::kUpdate:
+      return kOptional | kUpdateZeroed;
+    case OpKind::kLocal:
+      return kOptional | kLocalFetch | kLocalKeep;
   }
   return 0;
 }
@@ -59,8 +65,8 @@ std::string NameOfOperation(const RecordedPlan& plan, uint32_t op) {
 
 PlanRecorder::PlanRecorder(absl::string_view name) { plan_.name = std::string(name); }
 
-absl::StatusOr<uint32_t> PlanRecorder::Begin(OpKind kind, uint64_t object, absl::string_view object_name, table::RowSet rows,
-                                             uint32_t slack, uint32_t flags) {
+absl::StatusOr<uint32_t> PlanRecorder::Begin(OpKind kind, uint64_t object, absl::string_view object_name,
+                                             table::RowSet rows, uint32_t slack, uint32_t flags) {
   const uint32_t index = static_cast<uint32_t>(plan_.ops.size());
   const auto where = [&] { return absl::StrCat("plan '", plan_.name, "', ", NameOf(index, kind, object_name)); };
   if (ended_) return WrongState(where(), ": the plan has ended");
@@ -68,12 +74,14 @@ absl::StatusOr<uint32_t> PlanRecorder::Begin(OpKind kind, uint64_t object, absl:
   if ((flags & ~AllowedFlags(kind)) != 0) {
     return Invalid(where(), ": flags ", FlagNames(flags & ~AllowedFlags(kind)), " do not fit this kind of operation");
   }
-  if (kind != OpKind::kRead && slack != 0) return Invalid(where(), ": slack ", slack, " given, but only a read has one");
+  if (kind != OpKind::kRead && slack != 0)
+    return Invalid(where(), ": slack ", slack, " given, but only a read has one");
   if (slack > protocol::kSlackMax) {
     return Invalid(where(), ": slack ", slack, " is more than the largest, ", protocol::kSlackMax);
   }
   if (kind == OpKind::kLocal && !rows.IsContiguous()) {
-    return Unsupported(where(), ": its rows are ", rows.num_runs(), " runs; local data are accessed in place, so they must be one");
+    return Unsupported(where(), ": its rows are ", rows.num_runs(),
+                       " runs; local data are accessed in place, so they must be one");
   }
   Operation op;
   op.kind = kind;

@@ -62,8 +62,8 @@ RowIndex RowIndexBuilder::Build() const {
 }
 
 bool RowBits::Worth(uint64_t num_rows, uint64_t num_runs) {
-  // Below some hundred runs sorting is free. A bit and half a bit of counts a row, against 16 bytes a run; 64 MiB of bits take a few ms.
-  // Counts are 32 bits wide.
+  // Below some hundred runs sorting is free. A bit and half a bit of counts a row, against 16 bytes a run; 64 MiB of
+  // bits take a few ms. Counts are 32 bits wide.
   if (num_runs < 256 || num_rows > kPairMax) return false;
   return num_rows / 8 <= std::max<uint64_t>(uint64_t{64} << 20, 8 * num_runs);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// RowIndex: which rows of one dense array are which rows of another, prebuilt at commit. RowUnion and SeenRows are the two steps that
-// derive it: where each row of a union of sets lies, and which rows of an update are touched for the first time.
+// RowIndex: which rows of one dense array are which rows of another, prebuilt at commit. RowUnion and SeenRows are the
+// two steps that derive it: where each row of a union of sets lies, and which rows of an update are touched for the
+// first time.
 //
-// Many scattered rows are counted in a bitmap (a set bit a row, and the number of rows before each word), so that the place of a row takes two
-// loads; few runs, or rows far apart, by sorted runs.
-// Thread contract: RowIndex is a plain value; the others are used by one thread.
+// Many scattered rows are counted in a bitmap (a set bit a row, and the number of rows before each word), so that the
+// place of a row takes two loads; few runs, or rows far apart, by sorted runs. Thread contract: RowIndex is a plain
+// value; the others are used by one thread.
 #ifndef GEEPS_RUNTIME_PLAN_ROW_INDEX_H_
 #define GEEPS_RUNTIME_PLAN_ROW_INDEX_H_
 
@@ -19,11 +20,18 @@
 
 namespace geeps::plan {
 
-// A prebuilt index between two dense row arrays. Runs first; single rows (runs shorter than 2) as 32-bit pairs. A single row at 2^32 or
-// above stays a run.
+// A prebuilt index between two dense row arrays. Runs first; single rows (runs shorter than 2) as 32-bit pairs. A
+// single row at 2^32 or above stays a run.
 struct RowIndex {
-  struct Run { uint64_t to = 0; uint64_t from = 0; uint64_t count = 0; };
-  struct Pair { uint32_t to = 0; uint32_t from = 0; };
+  struct Run {
+    uint64_t to = 0;
+    uint64_t from = 0;
+    uint64_t count = 0;
+  };
+  struct Pair {
+    uint32_t to = 0;
+    uint32_t from = 0;
+  };
   std::vector<Run> runs;
   std::vector<Pair> pairs;
   bool empty() const { return runs.empty() && pairs.empty(); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the plans mean for one table: the rows of the cache and of the log entries, the partitions in which the worker takes part,
-// and which accesses need no copy (R9).
+// What the plans mean for one table: the rows of the cache and of the log entries, the partitions in which the worker
+// takes part, and which accesses need no copy (R9).
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -23,7 +23,7 @@ struct Access {
 
 struct TableWork {
   uint64_t num_rows = 0;
-  uint32_t slack_max = 0;               // agreed, or the worker's own
+  uint32_t slack_max = 0;  // agreed, or the worker's own
   bool mapped = false;
   absl::Span<const Partition> partitions;
   std::vector<Access> reads;                 // of all plans
@@ -59,7 +59,8 @@ RowUnion UnionOf(uint64_t num_rows, const std::vector<Access>& accesses) {
   return RowUnion(num_rows, sets);
 }
 
-// Calls fn(index of a partition) for the partitions that have a row of the set, ascending, without looking at every run.
+// Calls fn(index of a partition) for the partitions that have a row of the set, ascending, without looking at every
+// run.
 template <typename Fn>
 void ForEachPartition(const RowSet& rows, absl::Span<const Partition> partitions, Fn&& fn) {
   if (rows.IsEmpty()) return;
@@ -132,7 +133,8 @@ void PlaceRead(const TableWork& work, const RowUnion& cache, const std::vector<u
 }
 
 // The rows of a log entry that this update is the first to write are stored, the others added.
-void PlaceUpdate(const RowUnion& log, const Access& access, SeenRows* seen, RowIndexBuilder* store, RowIndexBuilder* add) {
+void PlaceUpdate(const RowUnion& log, const Access& access, SeenRows* seen, RowIndexBuilder* store,
+                 RowIndexBuilder* add) {
   store->Clear();
   add->Clear();
   uint64_t from = 0;

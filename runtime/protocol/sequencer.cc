@@ -17,7 +17,8 @@ Sequencer::Sequencer(SequencerOptions options, std::vector<SequencerTable> table
     table.next_fire = clock_;
     table.firings.resize(4);  // the current clock, the next one, and one whose drains are late
     if (tables_[t].contributor != nullptr) table.data_clocks.resize(tables_[t].contributor->num_entries());
-    if (tables_[t].subscribers != nullptr) table.num_subscriptions = static_cast<uint32_t>(tables_[t].subscribers->size());
+    if (tables_[t].subscribers != nullptr)
+      table.num_subscriptions = static_cast<uint32_t>(tables_[t].subscribers->size());
     table.first_list = static_cast<uint32_t>(lists_.size());
     lists_.resize(lists_.size() + 2 + table.num_subscriptions);
   }
@@ -97,7 +98,8 @@ void Sequencer::BeginFirings(const Pass& pass) {
     const size_t size = table.firings.size();
     if (pass.clock - table.next_fire >= size) {
       std::vector<Firing> grown(2 * size);
-      for (Clock clock = table.next_fire; clock < pass.clock; ++clock) grown[clock & (2 * size - 1)] = FiringOf(table, clock);
+      for (Clock clock = table.next_fire; clock < pass.clock; ++clock)
+        grown[clock & (2 * size - 1)] = FiringOf(table, clock);
       table.firings = std::move(grown);
     }
     const Work& work = work_[pass.plan][t];
@@ -193,7 +195,8 @@ void Sequencer::OnPosted(uint32_t op, Effects* effects) {
   Slot& slot = *CurrentSlot(op);
   const SequencerOptions::Op& what = OpOf(slot);
   if (what.is_local) return;
-  assert(slot.pass == pass_ && (slot.state == State::kReady || slot.state == State::kTakingBack || slot.state == State::kTaken));
+  assert(slot.pass == pass_ &&
+         (slot.state == State::kReady || slot.state == State::kTakingBack || slot.state == State::kTaken));
   slot.over = pass_;
   Unwatch(slot);
   Firing& firing = FiringOf(table_states_[what.table], current_.clock);
@@ -356,7 +359,8 @@ uint64_t Sequencer::StateDigest() const {
     for (Clock data : table.data_clocks) digest = MixDigest(digest, data);
   }
   for (const Slot& slot : slots_) {
-    digest = MixDigest(digest, static_cast<uint64_t>(slot.state) | uint64_t{slot.discard} << 8 | uint64_t{slot.answer_due} << 9);
+    digest = MixDigest(
+        digest, static_cast<uint64_t>(slot.state) | uint64_t{slot.discard} << 8 | uint64_t{slot.answer_due} << 9);
     digest = MixDigest(digest, slot.pass);
     digest = MixDigest(digest, slot.over);
     digest = MixDigest(digest, slot.hold_ended);

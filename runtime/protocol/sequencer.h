@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sequencer: walks the committed plans ahead of the program and behind it: decides which operation may be filled, is ready, is drained,
-// and when a table is fired (R1, R8, R9, R10). It learns what the program does from events in the program's order, and what was
-// absorbed from the subscribers it is given. While a pass runs it already prepares the next one, of the plan that is expected; a wrong guess
-// costs the prepared operations, nothing else.
+// Sequencer: walks the committed plans ahead of the program and behind it: decides which operation may be filled, is
+// ready, is drained, and when a table is fired (R1, R8, R9, R10). It learns what the program does from events in the
+// program's order, and what was absorbed from the subscribers it is given. While a pass runs it already prepares the
+// next one, of the plan that is expected; a wrong guess costs the prepared operations, nothing else.
 //
-// An operation's slot serves one pass at a time, named by the pass number (1, 2, ...; every geeps_pass_begin and every `next` counts one).
-// Local accesses never come here: the program's walk serves them.
+// An operation's slot serves one pass at a time, named by the pass number (1, 2, ...; every geeps_pass_begin and every
+// `next` counts one). Local accesses never come here: the program's walk serves them.
 //
-// Costs: an input looks at the operations that wait for what has changed, and at no others; the begin and the end of a pass look at each table,
-// and at each operation only when the plan is not the expected one.
-// Pure: one call at a time, no allocation in the steady state beyond the effects' vector, copyable (Rebind the copy).
+// Costs: an input looks at the operations that wait for what has changed, and at no others; the begin and the end of a
+// pass look at each table, and at each operation only when the plan is not the expected one. Pure: one call at a time,
+// no allocation in the steady state beyond the effects' vector, copyable (Rebind the copy).
 #ifndef GEEPS_RUNTIME_PROTOCOL_SEQUENCER_H_
 #define GEEPS_RUNTIME_PROTOCOL_SEQUENCER_H_
 
@@ -30,18 +30,18 @@ inline constexpr uint32_t kNoPlan = ~uint32_t{0};
 struct SequencerOptions {
   struct Op {
     bool is_update = false;
-    bool is_local = false;        // ignored by the sequencer; keeps the numbering of the plan
+    bool is_local = false;  // ignored by the sequencer; keeps the numbering of the plan
     bool in_place = false;
-    bool zeroed = false;          // updates: handed out zeroed (a fill)
+    bool zeroed = false;  // updates: handed out zeroed (a fill)
     uint32_t table = 0;
     uint32_t slack = 0;
     std::vector<uint32_t> subscriptions;  // reads: indexes into the table's subscribers
   };
   struct Plan {
     bool no_clock = false;
-    std::vector<Op> ops;          // in the order of their first calls: the order in which they are prepared
+    std::vector<Op> ops;  // in the order of their first calls: the order in which they are prepared
   };
-  std::vector<Plan> plans;        // by set id
+  std::vector<Plan> plans;  // by set id
   uint32_t num_tables = 0;
   Clock first_clock = 0;
 };
@@ -54,20 +54,22 @@ struct SequencerTable {
 
 struct SequencerEffect {
   enum class Kind : uint8_t {
-    kFill,     // begin: gather a copied read, or zero an update; mark its subscriptions (OnFillBegun); answer with OnFillDone
+    kFill,     // begin: gather a copied read, or zero an update; mark its subscriptions (OnFillBegun); answer with
+               // OnFillDone
     kReady,    // the program may have operation `op` in pass `pass`
-    kUnready,  // a ready read is filled again (a newer version was absorbed): take it back unless the program has it; answer with OnTakenBack
-    kDrain,    // begin: move the posted buffer into the log entry of `clock`; answer with OnDrained. Those of a table in the order of the effects:
-               // later updates of a row are added to what the first one stored
-    kData,     // all updates of `table` are in the log entry of `clock`
-    kFire,     // R1: `table` is fired for `clock`
+    kUnready,  // a ready read is filled again (a newer version was absorbed): take it back unless the program has it;
+               // answer with OnTakenBack
+    kDrain,  // begin: move the posted buffer into the log entry of `clock`; answer with OnDrained. Those of a table in
+             // the order of the effects: later updates of a row are added to what the first one stored
+    kData,  // all updates of `table` are in the log entry of `clock`
+    kFire,  // R1: `table` is fired for `clock`
   };
   Kind kind = Kind::kFill;
-  uint32_t set_id = 0;    // the plan
+  uint32_t set_id = 0;  // the plan
   uint32_t op = 0;
   uint32_t table = 0;
   uint64_t pass = 0;
-  Clock clock = 0;        // the clock of that pass
+  Clock clock = 0;  // the clock of that pass
 };
 
 class Sequencer {
@@ -80,11 +82,11 @@ class Sequencer {
 
   // --- from the program, in its order ---
   void OnPassBegin(uint32_t set_id, Effects* effects);
-  void OnTaken(uint32_t op, Effects* effects);     // a copied read with slack > 0 was handed out (others need not be told)
-  void OnPosted(uint32_t op, Effects* effects);    // post_read or update, and all device work before it is over
-  void OnSkipped(uint32_t op, Effects* effects);   // never handed out, or handed back unused
-  // The pass is over; every operation of it was posted or skipped. expected: the plan of the next pass, as far as known, or kNoPlan. When it is
-  // another one than that of the pass, every kReady of pass pass() + 1 is void.
+  void OnTaken(uint32_t op, Effects* effects);  // a copied read with slack > 0 was handed out (others need not be told)
+  void OnPosted(uint32_t op, Effects* effects);   // post_read or update, and all device work before it is over
+  void OnSkipped(uint32_t op, Effects* effects);  // never handed out, or handed back unused
+  // The pass is over; every operation of it was posted or skipped. expected: the plan of the next pass, as far as
+  // known, or kNoPlan. When it is another one than that of the pass, every kReady of pass pass() + 1 is void.
   void OnPassEnd(uint32_t expected, Effects* effects);
 
   // --- from the movers ---
@@ -98,10 +100,11 @@ class Sequencer {
   // Log entries of `table` became free.
   void OnEntryFree(uint32_t table, Effects* effects);
 
-  // Between passes: forgets everything prepared (every kReady of pass pass() + 1 is void); true when nothing is being filled or taken back
-  // any more. Used by fences; repeat after OnFillDone and OnTakenBack until true.
+  // Between passes: forgets everything prepared (every kReady of pass pass() + 1 is void); true when nothing is being
+  // filled or taken back any more. Used by fences; repeat after OnFillDone and OnTakenBack until true.
   bool Discard();
-  // Prepares for `expected` from now on (after a commit or a fence). REQUIRES: every table is fired for all clocks before `clock`.
+  // Prepares for `expected` from now on (after a commit or a fence). REQUIRES: every table is fired for all clocks
+  // before `clock`.
   void Resume(Clock clock, uint32_t expected, Effects* effects);
 
   Clock clock() const { return clock_; }
@@ -111,34 +114,37 @@ class Sequencer {
 
  private:
   enum class State : uint8_t {
-    kIdle,        // serves no pass
-    kWaiting,     // for an age or a log entry, in the waiting list of what is missing
+    kIdle,     // serves no pass
+    kWaiting,  // for an age or a log entry, in the waiting list of what is missing
     kFilling,
     kReady,
     kTakingBack,  // kUnready is not answered
     kTaken,
     kDraining,
-    kParked,      // over before kUnready was answered
+    kParked,  // over before kUnready was answered
   };
   static constexpr uint32_t kNone = ~uint32_t{0};
 
   struct Slot {
     State state = State::kIdle;
-    bool discard = false;        // being filled for a pass that will not use it
-    bool answer_due = false;     // kUnready is not answered
+    bool discard = false;     // being filled for a pass that will not use it
+    bool answer_due = false;  // kUnready is not answered
     uint32_t plan = 0;
     uint32_t op = 0;
-    uint32_t cursor = 0;         // reads: the subscriptions before it serve the pass
-    uint32_t list = kNone;       // waiting list it is in, and its neighbours there
+    uint32_t cursor = 0;    // reads: the subscriptions before it serve the pass
+    uint32_t list = kNone;  // waiting list it is in, and its neighbours there
     uint32_t before = kNone;
     uint32_t after = kNone;
-    uint64_t pass = 0;           // the pass it serves
-    uint64_t over = 0;           // last pass in which the operation was posted or skipped
-    uint64_t hold_ended = 0;     // last pass in which its hold ended (R1)
-    Clock clock = 0;             // of `pass`
-    Age filled_age = kNoAge;     // copied reads with slack: smallest age that was filled
+    uint64_t pass = 0;        // the pass it serves
+    uint64_t over = 0;        // last pass in which the operation was posted or skipped
+    uint64_t hold_ended = 0;  // last pass in which its hold ended (R1)
+    Clock clock = 0;          // of `pass`
+    Age filled_age = kNoAge;  // copied reads with slack: smallest age that was filled
   };
-  struct List { uint32_t first = kNone; uint32_t last = kNone; };
+  struct List {
+    uint32_t first = kNone;
+    uint32_t last = kNone;
+  };
   struct Pass {
     uint64_t number = 0;
     uint32_t plan = kNoPlan;
@@ -146,7 +152,7 @@ class Sequencer {
   };
   // What a plan does to a table in each pass.
   struct Work {
-    uint32_t holds = 0;          // updates and reads: what must happen before the fire (R1)
+    uint32_t holds = 0;  // updates and reads: what must happen before the fire (R1)
     uint32_t updates = 0;
     uint32_t copied_reads = 0;
   };
@@ -154,18 +160,18 @@ class Sequencer {
   struct Firing {
     uint64_t pass = 0;
     uint32_t plan = 0;
-    uint32_t holds = 0;          // what is left
-    uint32_t updates = 0;        // not in the log yet
-    uint32_t skipped = 0;        // updates skipped
-    bool data = false;           // kData was emitted
+    uint32_t holds = 0;    // what is left
+    uint32_t updates = 0;  // not in the log yet
+    uint32_t skipped = 0;  // updates skipped
+    bool data = false;     // kData was emitted
   };
   struct Table {
-    Clock next_fire = 0;             // oldest clock not fired
-    std::vector<Firing> firings;     // by clock mod size, a power of two; grown when that many clocks are not fired
-    std::vector<Clock> data_clocks;  // by log entry: 1 + the last clock that put data into it
-    uint32_t discarded_fills = 0;    // R1: they hold the fire
-    uint32_t discarded_zeroings = 0; // of the log itself: they hold the updates
-    uint32_t first_list = 0;         // waiting lists: updates of even clocks, of odd ones, then reads by subscription
+    Clock next_fire = 0;              // oldest clock not fired
+    std::vector<Firing> firings;      // by clock mod size, a power of two; grown when that many clocks are not fired
+    std::vector<Clock> data_clocks;   // by log entry: 1 + the last clock that put data into it
+    uint32_t discarded_fills = 0;     // R1: they hold the fire
+    uint32_t discarded_zeroings = 0;  // of the log itself: they hold the updates
+    uint32_t first_list = 0;          // waiting lists: updates of even clocks, of odd ones, then reads by subscription
     uint32_t num_subscriptions = 0;
   };
 
@@ -214,10 +220,10 @@ class Sequencer {
   Clock clock_;
   uint64_t pass_ = 0;
   bool in_pass_ = false;
-  uint32_t num_discarded_ = 0;           // fills in flight that nobody will use
+  uint32_t num_discarded_ = 0;  // fills in flight that nobody will use
   uint32_t num_answers_due_ = 0;
-  Pass current_;                         // while in_pass_
-  Pass next_;                            // the pass that is prepared; plan kNoPlan: none
+  Pass current_;  // while in_pass_
+  Pass next_;     // the pass that is prepared; plan kNoPlan: none
 };
 
 }  // namespace geeps::protocol

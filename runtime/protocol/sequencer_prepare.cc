@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of the sequencer that finds out when an operation is ready: R8 for reads, R10 for updates, and the filling again of reads
-// with slack. A slot that cannot go on waits in the list of the one thing that is missing: a subscription, or the log entry of its clock.
+// The part of the sequencer that finds out when an operation is ready: R8 for reads, R10 for updates, and the filling
+// again of reads with slack. A slot that cannot go on waits in the list of the one thing that is missing: a
+// subscription, or the log entry of its clock.
 #include <algorithm>
 
 #include "runtime/protocol/mutants.h"
@@ -83,8 +84,8 @@ void Sequencer::MakeReady(Slot& slot, Effects* effects) {
   }
 }
 
-// A ready read with slack waits for the subscription that it was filled from at the smallest age: a read is only as fresh as its oldest
-// partition, and is not filled again for each of many.
+// A ready read with slack waits for the subscription that it was filled from at the smallest age: a read is only as
+// fresh as its oldest partition, and is not filled again for each of many.
 void Sequencer::Refill(Slot& slot, Effects* effects) {
   if (slot.filled_age == kNoAge) return;
   const SequencerOptions::Op& what = OpOf(slot);
@@ -115,7 +116,8 @@ uint32_t Sequencer::FirstUnfillable(const Slot& slot) const {
   return kNone;
 }
 
-// R10. The contributor hears of a fire only after the step that decided it; until then the entry is judged by the clock that had it before.
+// R10. The contributor hears of a fire only after the step that decided it; until then the entry is judged by the clock
+// that had it before.
 bool Sequencer::EntryFree(uint32_t table_index, Clock clock) const {
   const Table& table = table_states_[table_index];
   const Contributor* contributor = tables_[table_index].contributor;
@@ -133,7 +135,8 @@ bool Sequencer::EntryFree(uint32_t table_index, Clock clock) const {
 void Sequencer::RetryUpdates(uint32_t table_index, Effects* effects) {
   for (uint32_t parity = 0; parity < 2; ++parity) {
     const uint32_t list = table_states_[table_index].first_list + parity;
-    if (lists_[list].first != kNone && EntryFree(table_index, slots_[lists_[list].first].clock)) RetryList(list, effects);
+    if (lists_[list].first != kNone && EntryFree(table_index, slots_[lists_[list].first].clock))
+      RetryList(list, effects);
   }
 }
 
