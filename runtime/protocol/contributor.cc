@@ -50,7 +50,10 @@ void Contributor::OnData(Clock clock, uint32_t set_id, std::vector<ContributorEf
 
 void Contributor::OnFired(Clock clock, uint32_t /*set_id*/, std::vector<ContributorEffect>* effects) {
   next_fired_ = clock + 1;
-  if (options_.mapped) return ProgressMapped(effects);
+  if (options_.mapped) {
+    ProgressMapped(effects);
+    return FreeMapped(effects);
+  }
   for (uint32_t keeper = 0; keeper < keepers_.size(); ++keeper) Progress(keeper, effects);
   // Where nobody has to be told, the entry is done now.
   if (Entry* entry = DataOf(clock); entry != nullptr) FreeIfDone(entry, effects);
@@ -144,6 +147,8 @@ bool Contributor::FireAt(uint32_t index, std::vector<ContributorEffect>* effects
 }
 
 void Contributor::Progress(uint32_t keeper, std::vector<ContributorEffect>* effects) {
+  while (Broken(Mutant::kFireOvertakesData) && FireAt(keeper, effects)) {
+  }
   do {
     for (uint32_t lane : keepers_[keeper].lanes) SendFrom(lane, effects);
   } while (FireAt(keeper, effects));

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/protocol/message.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "runtime/base/status.h"
+
+namespace geeps::protocol {
+namespace {
+
+using Bytes = std::array<uint8_t, kHeaderBytes>;
+
+Bytes Encode(const Header& header) {
+  Bytes bytes;
+  bytes.fill(0xee);
+  EncodeHeader(header, bytes.data());
+  return bytes;
+}
+
+absl::Status Decode(const Bytes& bytes, Header* out) { return DecodeHeader(absl::MakeConstSpan(bytes), out); }
+
+bool Same(const Header& a, const Header& b) {
+  return a.type == b.type && a.flags == b.flags && a.table == b.table && a.partition == b.partition &&
+         a.set_id == b.set_id && a.epoch == b.epoch && a.sequence == b.sequence && a.clock == b.clock &&
+         SameBits(a.params, b.params);
+}
+
+// One of each type, every field of the type with a value of its own.
+std::vector<Header> Samples() {
+  Header contribution;
+  contribution.type = MessageType::kContribution;
+  contribution.flags = kFlagFired;
+  contribution.table = 3;
+  contribution.partition = 0x01020304;
+  contribution.set_id = kSetNothing;
+  contribution.epoch = 0x1112131415161718;
+  contribution.sequence = 0x2122232425262728;
+  contribution.clock = 0x3132333435363738;
+  contribution.params.num = 3;
+  contribution.params.values = {0.1, -0.0, 1e300};
+
+  Header fire = contribution;
+  fire.type = MessageType::kFire;
+  fire.flags = 0;
+  fire.partition = 0;
+  fire.params = RuleParams{};
+
+  Header publish = contribution;
+  publish.type = MessageType::kPublish;
+  publish.flags = kFlagHeaderOnly | kFlagFrozen;
+  publish.set_id = 0;
+  publish.params = RuleParams{};
+
+  Header credit = publish;
+  credit.type = MessageType::kCredit;
+  credit.flags = 0;
+  return {contribution, fire, publish, credit};
+}
+
+}  // namespace
+
+TEST_CASE("Header: what is encoded is decoded, every field of every type") {
+  for (const Header& header : Samples()) {
+    Header decoded;
+    REQUIRE(Decode(Encode(header), &decoded).ok());
+    CHECK(Same(decoded, header));
+  }
+}
+
+TEST_CASE("Header: bytes are little endian, at fixed places") {
+  const Bytes bytes = Encode(Samples()[0]);
+  CHECK(bytes[0] == 1);
+  CHECK(bytes[1] == kFlagFired);
+  CHECK(bytes[2] == 3);
+  CHECK(bytes[4] == 3);
+  CHECK(bytes[8] == 0x04);
+  CHECK(bytes[11] == 0x01);
+  CHECK(bytes[16] == 0x18);
+  CHECK(bytes[23] == 0x11);
+  CHECK(bytes[24] == 0x28);
+  CHECK(bytes[32] == 0x38);
+  CHECK(bytes[39] == 0x31);
+  CHECK(bytes[55] == 0x80);  // the sign of -0.0
+  CHECK(std::all_of(bytes.begin() + 64, bytes.end(), [](uint8_t byte) { return byte == 0; }));
+}
+
+TEST_CASE("Header: fields that a type does not have are encoded as zero") {
+  Header header = Samples()[0];
+  header.type = MessageType::kFire;
+  header.flags = 0;
+  Header decoded;
+  REQUIRE(Decode(Encode(header), &decoded).ok());
+  CHECK(decoded.partition == 0);
+  CHECK(decoded.params.num == 0);
+  header.type = MessageType::kCredit;
+  REQUIRE(Decode(Encode(header), &decoded).ok());
+  CHECK(decoded.set_id == 0);
+  CHECK(decoded.partition == header.partition);
+}
+
+TEST_CASE("Header: every length but the right one is refused, and nothing is written") {
+  std::vector<uint8_t> bytes(2 * kHeaderBytes);
+  EncodeHeader(Samples()[0], bytes.data());
+  for (size_t length = 0; length <= bytes.size(); ++length) {
+    Header out;
+    out.clock = 77;
+    const absl::Status status = DecodeHeader(absl::MakeConstSpan(bytes).first(length), &out);
+    CHECK(status.ok() == (length == kHeaderBytes));
+    if (status.ok()) continue;
+    CHECK(out.clock == 77);
+    CHECK(DetailOf(status).code == Code::kData);
+    CHECK(std::string(status.message()).find(std::to_string(length)) != std::string::npos);
+  }
+}
+
+TEST_CASE("Header: every change of every byte is refused or changes the header, and what is accepted is canonical") {
+  for (const Header& header : Samples()) {
+    const Bytes good = Encode(header);
+    for (size_t at = 0; at < kHeaderBytes; ++at) {
+      for (int change = 1; change < 256; ++change) {
+        Bytes bytes = good;
+        bytes[at] = static_cast<uint8_t>(bytes[at] ^ change);
+        Header out;
+        out.clock = 77;
+        const absl::Status status = Decode(bytes, &out);
+        if (!status.ok()) {
+          CHECK(out.clock == 77);
+          CHECK(DetailOf(status).code == Code::kData);
+          continue;
+        }
+        CHECK_FALSE(Same(out, header));
+        CHECK(Encode(out) == bytes);
+      }
+    }
+  }
+}
+
+TEST_CASE("Header: unknown types, unknown flags, too many parameters and bytes that must be zero are refused by name") {
+  auto refusal = [](size_t at, uint8_t value) {
+    Bytes bytes = Encode(Samples()[0]);
+    bytes[at] = value;
+    Header out;
+    return std::string(Decode(bytes, &out).message());
+  };
+  CHECK(refusal(0, 0).find("unknown type 0") != std::string::npos);
+  CHECK(refusal(0, 5).find("unknown type 5") != std::string::npos);
+  CHECK(refusal(1, 0x80).find("flags 128, known are 3") != std::string::npos);
+  CHECK(refusal(1, kFlagFrozen).find("flags 16, known are 3") != std::string::npos);
+  CHECK(refusal(2, 9).find("9 rule parameters, at most 8") != std::string::npos);
+  CHECK(refusal(3, 1).find("1 in byte 3, which must be zero") != std::string::npos);
+  CHECK(refusal(64, 2).find("2 in byte 64, which must be zero") != std::string::npos);
+  CHECK(refusal(127, 255).find("255 in byte 127, which must be zero") != std::string::npos);
+}
+
+TEST_CASE("Slots: no two landing slots and publishes of a connection share a number, and none is the mailbox") {
+  std::set<uint32_t> seen = {0};
+  const uint32_t last = (uint32_t{1} << 25) - 2;
+  for (uint32_t partition : {0u, 1u, 2u, 1000u, last}) {
+    for (Clock clock = 100; clock < 100 + kSlackMax + 1; ++clock) {
+      CHECK(seen.insert(SlotOfContribution(partition, clock, kSlackMax)).second);
+      CHECK(SlotOfContribution(partition, clock, kSlackMax) ==
+            SlotOfContribution(partition, clock + kSlackMax + 1, kSlackMax));
+    }
+    CHECK(seen.insert(SlotOfPublish(partition)).second);
+  }
+}
+
+}  // namespace geeps::protocol
