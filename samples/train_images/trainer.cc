@@ -93,6 +93,7 @@ class Trainer {
     // Falls in equal steps over the epochs: the last ones settle what the first ones found.
     model_->SetLearningRate(options_.lr * (options_.epochs - epoch + 1) / options_.epochs, err_);
     mine_ = Totals();
+    idled_ = false;
     ProgressFigures figures;
     const uint64_t wait_before_ns = train_.wait_ns();
     const Clock::time_point begin = Clock::now();
@@ -102,7 +103,8 @@ class Trainer {
       figures.wait_seconds = static_cast<double>(train_.wait_ns() - wait_before_ns) * 1e-9;
       progress->Update(figures);
     }
-    train_data_.Next(err_);  // past the end of the epoch; when the limit came first this ends training anyway
+    // Takes the end of the epoch, which a worker that idled in the last step has seen; after the limit nothing follows.
+    if (!idled_ && !LimitReached()) train_data_.Next(err_);
     storage_.Fence();
     figures.seconds = SecondsSince(begin);
 
@@ -124,6 +126,7 @@ class Trainer {
   void Step(ProgressFigures* figures) {
     const Batch* batch = train_data_.Next(err_);
     if (batch == nullptr) {
+      idled_ = true;
       idle_.Walk([](Walker&) {});
       return;
     }
@@ -216,6 +219,7 @@ class Trainer {
   Totals mine_, epoch_totals_;
   double before_[kNumTotals] = {};
   uint64_t steps_ = 0;
+  bool idled_ = false;  // in this epoch: it ended for this worker one step before it did for others
 };
 
 }  // namespace
