@@ -98,8 +98,8 @@ typedef struct geeps_source_buffer {
 } geeps_source_buffer;
 
 #define GEEPS_SOURCE_SAMPLE_PADDED 0x1u   /* there to make the batch whole; do not count it */
-#define GEEPS_SOURCE_SAMPLE_REPLACED 0x2u /* a bad sample; sample_ids names the one that took its place */
-#define GEEPS_SOURCE_SAMPLE_ZEROED 0x4u   /* a bad sample; sample_ids names it */
+#define GEEPS_SOURCE_SAMPLE_REPLACED 0x2u /* a bad sample, named by sample_ids; the contents of a good one */
+#define GEEPS_SOURCE_SAMPLE_ZEROED 0x4u   /* a bad sample, named by sample_ids; zeros */
 
 typedef struct geeps_source_slot { /* the caller's memory, with all it points to; unmoved while the source has it */
   uint32_t struct_size;

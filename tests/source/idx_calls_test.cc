@@ -95,6 +95,26 @@ TEST_CASE("idx: after cancel dequeue says so until seek; the slots stay enqueued
   CHECK(out->position == 10);
 }
 
+TEST_CASE("idx: cancel and statistics from another thread end a consumer that never stops by itself") {
+  Opened o;
+  REQUIRE(o.source.Configure(MakeConfig(0, 1, 4)) == GEEPS_OK);
+  std::thread other([&] {
+    geeps_source_stats stats = {};
+    stats.struct_size = sizeof stats;
+    while (stats.samples < 1000) Api()->get_stats(o.source.handle, &stats, nullptr);
+    Api()->cancel(o.source.handle);
+  });
+  Slot slot(4, kBytes);
+  geeps_source_slot* out = nullptr;
+  geeps_status status = GEEPS_OK;
+  while (status != GEEPS_E_CANCELLED) {
+    if (status == GEEPS_OK) REQUIRE(o.Enqueue(&slot) == GEEPS_OK);
+    status = o.Dequeue(&out);
+  }
+  other.join();
+  CHECK(o.Readable());
+}
+
 TEST_CASE("idx: the event descriptor is readable exactly while dequeue would tell a slot, the end or a cancellation") {
   Opened o;
   REQUIRE(o.source.Configure(MakeConfig(0, 1, 10)) == GEEPS_OK);
