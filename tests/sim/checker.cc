@@ -234,9 +234,7 @@ std::string CheckRead(const Reference& reference, const ReadRecord& record, std:
   return "";
 }
 
-Checker::Checker(CheckedWorld world) : reference_(std::move(world)) {
-  seen_.assign(reference_.world().world, std::vector<Age>(reference_.world().partitions.size(), 0));
-}
+Checker::Checker(CheckedWorld world) : reference_(std::move(world)) {}
 
 std::string Checker::OnRead(const ReadRecord& record) {
   ++num_reads_;
@@ -247,7 +245,7 @@ std::string Checker::OnRead(const ReadRecord& record) {
   for (const SeenAges& ages : partitions) {
     if (reference_.world().partitions[ages.partition].frozen) continue;
     stale = stale || ages.matching.back() < record.clock;
-    Age& seen = seen_[record.reader][ages.partition];
+    Age& seen = seen_[{record.reader, record.operation, ages.partition}];
     if (ages.matching.back() < seen) {
       return absl::StrCat(NameOf(record), ": partition ", ages.partition, " shows version ", ages.matching.back(),
                           " after version ", seen);

@@ -5,7 +5,8 @@
 // what is wrong with the first bad record.
 //
 // A read at clock c with slack s is right when each of its partitions shows exactly one version a in all rows and lanes,
-// c - s <= a <= c, all participants have fired clock a - 1, and no earlier read of this worker has seen a younger one. Rows of tables with the rule `add` are
+// c - s <= a <= c, all participants have fired clock a - 1, and the same operation has not seen a younger one before. (Different operations may: one
+// that was filled ahead can be older than one that was filled later, as far as its slack goes.) Rows of tables with the rule `add` are
 // vector clocks: lane w counts what worker w has contributed, the last lane sums keyed pseudo-random integers, so that every sentence can tell
 // which clocks were counted.
 // One thread at a time.
@@ -13,7 +14,9 @@
 #define GEEPS_TESTS_SIM_CHECKER_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -50,6 +53,7 @@ struct CheckedWorld {
 
 struct ReadRecord {
   uint32_t reader = 0;
+  uint32_t operation = 0;       // of that reader, the same in every pass
   uint32_t table = 0;
   protocol::Clock clock = 0;
   uint32_t slack = 0;
@@ -126,7 +130,8 @@ class Checker {
 
  private:
   Reference reference_;
-  std::vector<std::vector<protocol::Age>> seen_;  // [reader][partition]: youngest version read
+  // By (reader, operation, partition): the version read last.
+  std::map<std::tuple<uint32_t, uint32_t, uint32_t>, protocol::Age> seen_;
   uint64_t num_reads_ = 0;
   uint64_t num_stale_reads_ = 0;
 };

@@ -253,7 +253,21 @@ std::string World::Describe(const Event& event) const {
   switch (event.kind) {
     case Event::Kind::kProgram: {
       const ProgramState& program = state_.workers[event.worker].program;
-      return absl::StrCat(text, " (pass ", program.pass_number, ", step ", program.step, ", clock ", program.clock, ")");
+      absl::StrAppend(&text, " (pass ", program.pass_number, ", step ", program.step, ", clock ", program.clock, ")");
+      if (program.finished || !program.in_pass) return text;
+      const plan::PlannedPass& planned = spec_->workers[event.worker].layout.plans[PassOf(event.worker).set_id];
+      if (program.step >= planned.steps.size()) return text;
+      const plan::Step step = planned.steps[program.step];
+      const plan::PlannedOp& op = planned.ops[step.op];
+      static constexpr const char* kKinds[] = {"read", "update", "local access"};
+      absl::StrAppend(&text, step.end ? " ends " : " begins ", kKinds[static_cast<int>(op.kind)], " ", step.op, " of table ", op.table,
+                      op.in_place ? " in place" : "");
+      for (size_t i = 0; i < op.subscriptions.size(); ++i) {
+        const uint32_t p = spec_->workers[event.worker].tables[op.table].subscriptions[op.subscriptions[i]].partition;
+        absl::StrAppend(&text, ", partition ", p, " version ",
+                        static_cast<int64_t>(state_.workers[event.worker].ops[PassOf(event.worker).set_id][step.op].ages[i]));
+      }
+      return text;
     }
     case Event::Kind::kArrive: {
       const Channel& channel = state_.channels[event.a];

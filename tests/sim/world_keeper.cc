@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // World: what a keeper executes.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -118,6 +119,11 @@ void World::EndApply(uint32_t p) {
     const ParticipantSpec& participant = partition.participants[input.participant];
     const uint32_t num_values = static_cast<uint32_t>(participant.updates[input.set_id].NumRows()) * lanes;
     state_.memory.EndRead(input.offset, num_values);
+    const double* values = state_.memory.at(input.offset);
+    if (std::find(values, values + num_values, kPoison) != values + num_values) {
+      Fail(absl::StrCat("partition ", p, ": the contribution of worker ", participant.rank, " for clock ", keeper.clock,
+                        " was not written"));
+    }
     if (!participant.mapped) state_.memory.Poison(input.offset, num_values);
   }
   keeper.inputs.clear();

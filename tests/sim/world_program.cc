@@ -142,6 +142,7 @@ void World::CheckShown(uint32_t w, uint32_t op_index) {
   const plan::PlannedOp& planned = Planned(w, set_id, op_index);
   ReadRecord record;
   record.reader = w;
+  record.operation = set_id * 4096 + op_index;
   record.table = planned.table;
   record.clock = state_.workers[w].program.clock;
   record.slack = planned.slack;
@@ -209,8 +210,10 @@ void World::CheckWaiting(uint32_t w) {
     for (const protocol::SequencerEffect& drain : worker.drains) {
       if (drain.set_id == set_id && drain.op == op) return;
     }
-    for (const OpState& other : worker.ops[set_id]) {
-      if (other.filling) return;  // a fill nobody wants may be zeroing the log entry
+    for (const auto& plan : worker.ops) {
+      for (const OpState& other : plan) {
+        if (other.filling) return;  // a fill nobody wants may be zeroing the log entry
+      }
     }
     if (!worker.contributors[planned.table].EntryFree(program.clock)) return;
     if (program.clock >= worker.contributors[planned.table].fired() + worker.contributors[planned.table].num_entries()) return;
