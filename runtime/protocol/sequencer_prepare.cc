@@ -116,8 +116,9 @@ uint32_t Sequencer::FirstUnfillable(const Slot& slot) const {
   return kNone;
 }
 
-// R10. The contributor hears of a fire only after the step that decided it; until then the entry is judged by the clock
-// that had it before.
+// R10. The contributor hears of data and fires only after the step that decided them. Until then it cannot be asked
+// about `clock`, but what was in the entry before is known by a clock that it knows, and what this step has put there
+// is noted here.
 bool Sequencer::EntryFree(uint32_t table_index, Clock clock) const {
   const Table& table = table_states_[table_index];
   const Contributor* contributor = tables_[table_index].contributor;
@@ -125,10 +126,12 @@ bool Sequencer::EntryFree(uint32_t table_index, Clock clock) const {
   if (table.discarded_zeroings > 0) return false;
   if (contributor == nullptr) return true;
   const uint32_t num_entries = contributor->num_entries();
-  if (clock < contributor->fired() + num_entries) return contributor->EntryFree(clock);
-  if (clock >= table.next_fire + num_entries) return false;
-  const bool had_data = table.data_clocks[clock % num_entries] == clock - num_entries + 1;
-  return !had_data && contributor->EntryFree(clock - num_entries);
+  const Clock fired = contributor->fired();
+  if (clock < fired + num_entries) return contributor->EntryFree(clock);
+  // In mapped memory every clock gives its entry back, so kEntryFree follows.
+  if (clock >= table.next_fire + num_entries || contributor->options().mapped) return false;
+  if (table.data_clocks[clock % num_entries] > fired) return false;
+  return contributor->EntryFree(fired + (clock - fired) % num_entries);
 }
 
 // All updates in a list have one clock.

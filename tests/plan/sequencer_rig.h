@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A sequencer with real subscribers and contributors around it, driven by hand. Effects are collected as text, one word each:
+// A sequencer with real subscribers and contributors around it, driven by hand. Effects are collected as text, one word
+// each:
 //   fill/ready/unready/drain PLAN.OP#PASS    data/fire TABLE@CLOCK
 // Data and fires are passed on to the contributor of the table at once, as movers do.
 #ifndef GEEPS_TESTS_PLAN_SEQUENCER_RIG_H_
@@ -46,9 +47,11 @@ inline SequencerOptions::Plan Plan(std::vector<Op> ops, bool no_clock = false) {
 class Rig {
  public:
   // Every table has num_partitions partitions, all at one keeper; slack_max is that of all tables.
-  Rig(std::vector<SequencerOptions::Plan> plans, uint32_t num_tables, uint32_t slack_max = 0, uint32_t num_partitions = 1)
+  Rig(std::vector<SequencerOptions::Plan> plans, uint32_t num_tables, uint32_t slack_max = 0,
+      uint32_t num_partitions = 1)
       : plans_(plans),
-        subscribers_(num_tables, std::vector<SubscriberPartition>(num_partitions, SubscriberPartition(SubscriberOptions()))) {
+        subscribers_(num_tables,
+                     std::vector<SubscriberPartition>(num_partitions, SubscriberPartition(SubscriberOptions()))) {
     for (uint32_t t = 0; t < num_tables; ++t) {
       ContributorOptions options;
       options.num_keepers = 1;
@@ -129,7 +132,8 @@ class Rig {
   void HoldSends(bool on) { hold_sends_ = on; }
   void SendsDone(uint32_t table) {
     std::vector<ContributorEffect> effects;
-    for (const ContributorEffect& send : std::exchange(held_, {})) contributors_[table].OnSent(send.index, send.clock, &effects);
+    for (const ContributorEffect& send : std::exchange(held_, {}))
+      contributors_[table].OnSent(send.index, send.clock, &effects);
     Contribute(table, effects);
     Run();
   }
@@ -162,7 +166,8 @@ class Rig {
                       of_table ? absl::StrCat(effect.table, "@", effect.clock)
                                : absl::StrCat(effect.set_id, ".", effect.op, "#", effect.pass));
       if (effect.kind == Kind::kFill) {
-        for (uint32_t s : plans_[effect.set_id].ops[effect.op].subscriptions) subscribers_[effect.table][s].OnFillBegun();
+        for (uint32_t s : plans_[effect.set_id].ops[effect.op].subscriptions)
+          subscribers_[effect.table][s].OnFillBegun();
       }
       if (!of_table) continue;
       std::vector<ContributorEffect> effects;
