@@ -50,6 +50,7 @@ class Trainer {
 
   void Run() {
     if (!Prepare()) return;
+    if (info_.rank == 0) PrintTask();
     Progress progress(info_.rank == 0, options_.epochs, train_data_.layout().max_batches);
     for (uint32_t epoch = 1; epoch <= options_.epochs && err_.ok() && !LimitReached(); ++epoch) {
       RunEpoch(epoch, &progress);
@@ -84,6 +85,14 @@ class Trainer {
     save_.Record([this](Walker& w) { WriteParameters(w, nullptr); }, GEEPS_PLAN_NO_CLOCK);
     storage_.Commit({&train_, &idle_, &evaluate_, &report_, &look_, &save_});
     return err_.ok();
+  }
+
+  void PrintTask() const {
+    uint64_t parameters = 0;
+    for (const Layer& l : model_->layers()) parameters += uint64_t{l.num_rows()} * l.row_values();
+    std::printf("%" PRIu64 " images, %" PRIu64 " parameters, %u workers, %u images per step over all of them, slack %u\n",
+                train_data_.num_samples(), parameters, info_.world, options_.batch, options_.slack);
+    std::fflush(stdout);
   }
 
   bool LimitReached() const { return options_.limit_steps != 0 && steps_ >= options_.limit_steps; }
