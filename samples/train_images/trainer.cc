@@ -90,7 +90,7 @@ class Trainer {
   void PrintTask() const {
     uint64_t parameters = 0;
     for (const Layer& l : model_->layers()) parameters += uint64_t{l.num_rows()} * l.row_values();
-    std::printf("%" PRIu64 " images, %" PRIu64 " parameters, %u workers, %u images per step over all of them, slack %u\n",
+    std::printf("%" PRIu64 " images, %" PRIu64 " parameters, %u workers, %u images per step over all, slack %u\n",
                 train_data_.num_samples(), parameters, info_.world, options_.batch, options_.slack);
     std::fflush(stdout);
   }
