@@ -136,20 +136,20 @@ typedef struct geeps_device { /* static const; all slots are required */
   uint32_t struct_size;
   uint32_t reserved0;
 
-  /* [any-thread] The number of devices goes to *num; the first cap of them to out, `stride` bytes apart. No device: GEEPS_OK and 0,
-   * or GEEPS_E_NOT_FOUND with a sentence that says what is missing (driver, library). */
+  /* [any-thread] The number of devices goes to *num; the first cap of them to out, `stride` bytes apart. No device:
+   * GEEPS_OK and 0, or GEEPS_E_NOT_FOUND with a sentence that says what is missing (driver, library). */
   geeps_status (*list)(const geeps_host *host, geeps_dev_info *out, uint64_t stride, uint64_t cap, uint64_t *num,
                        geeps_error *err);
   /* [any-thread] The caller owns *out. */
   geeps_status (*create)(const geeps_host *host, const geeps_dev_config *config, geeps_dev **out, geeps_error *err);
-  /* [serial per device] [blocks] Streams, events, indexes and memory were given back. Work that still waits is dropped; notices not
-   * yet given are given. */
+  /* [serial per device] [blocks] Streams, events, indexes and memory were given back. Work that still waits is dropped;
+   * notices not yet given are given. */
   void (*destroy)(geeps_dev *dev);
   /* [any-thread] Always answers. */
   geeps_status (*get_info)(geeps_dev *dev, geeps_dev_info *out, geeps_error *err);
 
-  /* [any-thread] [blocks] kind: GEEPS_DEV_MEMORY, GEEPS_DEV_PINNED. Aligned to 256 bytes, contents unspecified; bytes >= 1. The text of
-   * GEEPS_E_NOMEM has the bytes wanted and free. */
+  /* [any-thread] [blocks] kind: GEEPS_DEV_MEMORY, GEEPS_DEV_PINNED. Aligned to 256 bytes, contents unspecified;
+   * bytes >= 1. The text of GEEPS_E_NOMEM has the bytes wanted and free. */
   geeps_status (*alloc)(geeps_dev *dev, int32_t kind, uint64_t bytes, void **out, geeps_error *err);
   /* [any-thread] [blocks] NULL does nothing. All work that uses the memory is done. */
   void (*free)(geeps_dev *dev, int32_t kind, void *memory, uint64_t bytes);
@@ -174,9 +174,10 @@ typedef struct geeps_device { /* static const; all slots are required */
   geeps_status (*event_query)(geeps_dev_event *event, geeps_error *err);
   /* [serial per event] [blocks] Sleeps until it is complete. */
   geeps_status (*event_wait)(geeps_dev_event *event, geeps_error *err);
-  /* [serial per event] Calls fn once when what the event has captured now is complete: GEEPS_OK, GEEPS_E_DEVICE when the device is lost,
-   * or GEEPS_E_CANCELLED from destroy. When it is complete already: on this thread, before the call returns; else on a thread of
-   * the back end. fn must not sleep and must not call the back end. On an error fn is not called. */
+  /* [serial per event] Calls fn once when what the event has captured now is complete: with GEEPS_OK, with
+   * GEEPS_E_DEVICE when the device is lost, with GEEPS_E_CANCELLED from destroy. When it is complete already: on this
+   * thread, before the call returns; else on a thread of the back end, or of whoever loses or destroys the device. fn
+   * must not sleep and must not call the back end. On an error fn is not called. */
   geeps_status (*event_notify)(geeps_dev_event *event, void (*fn)(void *ctx, geeps_status status), void *ctx,
                                geeps_error *err);
 
@@ -184,15 +185,16 @@ typedef struct geeps_device { /* static const; all slots are required */
   geeps_status (*copy)(geeps_dev_stream *stream, void *dst, const void *src, uint64_t bytes, geeps_error *err);
   /* [serial per stream] Every byte becomes `value`. */
   geeps_status (*fill)(geeps_dev_stream *stream, void *dst, uint8_t value, uint64_t bytes, geeps_error *err);
-  /* [any-thread] [blocks] Prebuilds what moves rows: the runs and pairs, which may be freed afterwards. Each row of dst occurs at most
-   * once in all, a row of src any number of times; rows lie below dst_rows and src_rows. The caller owns *out. */
+  /* [any-thread] [blocks] Prebuilds what moves rows: the runs and pairs, which may be freed afterwards. Each row of dst
+   * occurs at most once in all, a row of src any number of times; rows lie below dst_rows and src_rows. The caller owns
+   * *out. */
   geeps_status (*index_create)(geeps_dev *dev, const geeps_row_run *runs, uint64_t num_runs, const geeps_row_pair *pairs,
                                uint64_t num_pairs, uint64_t dst_rows, uint64_t src_rows, geeps_dev_index **out,
                                geeps_error *err);
   /* [any-thread] All work that uses it is done. NULL does nothing. */
   void (*index_destroy)(geeps_dev_index *index);
-  /* [serial per stream] Moves may run in any order or at once: none writes what another one reads or writes. The structs lie
-   * moves[0].struct_size bytes apart. */
+  /* [serial per stream] Moves may run in any order or at once: none writes what another one reads or writes. The structs
+   * lie moves[0].struct_size bytes apart. */
   geeps_status (*move_rows)(geeps_dev_stream *stream, const geeps_row_move *moves, uint64_t num_moves, geeps_error *err);
   /* [serial per stream] As move_rows. */
   geeps_status (*apply)(geeps_dev_stream *stream, const geeps_apply *applies, uint64_t num_applies, geeps_error *err);

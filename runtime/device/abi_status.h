@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Between absl::Status and the device interface's (geeps_status, geeps_error), and structs that come across it with their size.
+// Between absl::Status and the device interface's (geeps_status, geeps_error), and structs that come across it with
+// their size.
 // Thread contract: pure functions.
 #ifndef GEEPS_RUNTIME_DEVICE_ABI_STATUS_H_
 #define GEEPS_RUNTIME_DEVICE_ABI_STATUS_H_
@@ -39,8 +40,8 @@ geeps_status Guarded(geeps_error* err, Fn&& fn) {
   }
 }
 
-// Copies a struct that begins with its uint32_t size: what a shorter one lacks is zero; a longer one may hold zeros only in what
-// this build does not know.
+// Copies a struct that begins with its uint32_t size: what a shorter one lacks is zero; a longer one may hold zeros
+// only in what this build does not know.
 template <typename T>
 absl::Status ReadStruct(const void* from, const char* type_name, T* out) {
   uint32_t size = 0;

@@ -19,7 +19,8 @@ using table::RuleId;
 using table::UpdateRule;
 
 static_assert(GEEPS_F32 == static_cast<uint32_t>(DType::kF32) && GEEPS_F64 == static_cast<uint32_t>(DType::kF64));
-static_assert(GEEPS_RULE_ADD == static_cast<uint32_t>(RuleId::kAdd) && GEEPS_RULE_SGD == static_cast<uint32_t>(RuleId::kSgd));
+static_assert(GEEPS_RULE_ADD == static_cast<uint32_t>(RuleId::kAdd) &&
+              GEEPS_RULE_SGD == static_cast<uint32_t>(RuleId::kSgd));
 static_assert(GEEPS_REDUCE_SUM == static_cast<uint32_t>(Reduce::kSum) &&
               GEEPS_REDUCE_MEAN == static_cast<uint32_t>(Reduce::kMean));
 static_assert(GEEPS_DEVICE_MAX_STATES == table::kMaxRuleStates && GEEPS_DEVICE_MAX_PARAMS == table::kMaxRuleParams);
@@ -38,14 +39,14 @@ absl::Status CheckSegments(const geeps_apply& apply, uint64_t value_bytes) {
     const geeps_apply_segment& segment = apply.segments[i];
     if (segment.first_row < end || segment.num_rows == 0 || segment.num_rows > apply.num_rows ||
         segment.first_row > apply.num_rows - segment.num_rows) {
-      return Invalid("apply: segment ", i, " has ", segment.num_rows, " rows from row ", segment.first_row, " on, after row ",
-                     end, " of ", apply.num_rows);
+      return Invalid("apply: segment ", i, " has ", segment.num_rows, " rows from row ", segment.first_row,
+                     " on, after row ", end, " of ", apply.num_rows);
     }
     end = segment.first_row + segment.num_rows;
     if (segment.num_inputs == 0 || segment.num_inputs > apply.num_inputs ||
         segment.first_input > apply.num_inputs - segment.num_inputs) {
-      return Invalid("apply: segment ", i, " has ", segment.num_inputs, " inputs from input ", segment.first_input, " of ",
-                     apply.num_inputs, " on");
+      return Invalid("apply: segment ", i, " has ", segment.num_inputs, " inputs from input ", segment.first_input,
+                     " of ", apply.num_inputs, " on");
     }
     for (uint64_t j = 0; j < segment.num_inputs; ++j) {
       const geeps_apply_input& input = apply.inputs[segment.first_input + j];
@@ -74,15 +75,18 @@ absl::Status CheckApply(const geeps_apply& apply) {
   }
   const UpdateRule* rule = table::FindRule(static_cast<RuleId>(apply.rule));
   if (rule == nullptr) return Unsupported("apply: rule ", apply.rule);
-  if (apply.reduce != GEEPS_REDUCE_SUM && apply.reduce != GEEPS_REDUCE_MEAN) return Invalid("apply: reduce ", apply.reduce);
+  if (apply.reduce != GEEPS_REDUCE_SUM && apply.reduce != GEEPS_REDUCE_MEAN)
+    return Invalid("apply: reduce ", apply.reduce);
   if (apply.row_values == 0) return Invalid("apply: rows of 0 values");
   if (apply.num_rows == 0) return absl::OkStatus();
   const uint64_t value_bytes = table::ValueBytes(static_cast<DType>(apply.dtype));
   GEEPS_RETURN_IF_ERROR(CheckMemory("values_in", apply.values_in, value_bytes));
   GEEPS_RETURN_IF_ERROR(CheckMemory("values_out", apply.values_out, value_bytes));
-  for (int i = 0; i < rule->num_states; ++i) GEEPS_RETURN_IF_ERROR(CheckMemory("a state", apply.states[i], value_bytes));
+  for (int i = 0; i < rule->num_states; ++i)
+    GEEPS_RETURN_IF_ERROR(CheckMemory("a state", apply.states[i], value_bytes));
   if (apply.num_segments > 0 && (apply.segments == nullptr || apply.inputs == nullptr)) {
-    return Invalid("apply: ", apply.num_segments, " segments, but ", apply.segments ? "inputs" : "segments", " is NULL");
+    return Invalid("apply: ", apply.num_segments, " segments, but ", apply.segments ? "inputs" : "segments",
+                   " is NULL");
   }
   return CheckSegments(apply, value_bytes);
 }
@@ -103,7 +107,8 @@ void ApplyNow(const geeps_apply& apply) {
     const uint64_t offset = segment.first_row * row_bytes;
     target.value_in = static_cast<const uint8_t*>(apply.values_in) + offset;
     target.value_out = static_cast<uint8_t*>(apply.values_out) + offset;
-    for (int s = 0; s < target.rule->num_states; ++s) target.states[s] = static_cast<uint8_t*>(apply.states[s]) + offset;
+    for (int s = 0; s < target.rule->num_states; ++s)
+      target.states[s] = static_cast<uint8_t*>(apply.states[s]) + offset;
     inputs.clear();
     for (uint64_t j = 0; j < segment.num_inputs; ++j) {
       const geeps_apply_input& input = apply.inputs[segment.first_input + j];

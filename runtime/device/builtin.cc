@@ -47,7 +47,8 @@ geeps_status IndexCreate(geeps_dev* /*dev*/, const geeps_row_run* runs, uint64_t
   return Guarded(err, [&]() -> absl::Status {
     if (out == nullptr) return Invalid("index_create: out is NULL");
     if ((num_runs > 0 && runs == nullptr) || (num_pairs > 0 && pairs == nullptr)) {
-      return Invalid("index_create: ", num_runs, " runs and ", num_pairs, " pairs, but ", runs ? "pairs" : "runs", " is NULL");
+      return Invalid("index_create: ", num_runs, " runs and ", num_pairs, " pairs, but ", runs ? "pairs" : "runs",
+                     " is NULL");
     }
     GEEPS_ASSIGN_OR_RETURN(auto index, HostIndex::Build(absl::MakeConstSpan(runs, num_runs),
                                                         absl::MakeConstSpan(pairs, num_pairs), dst_rows, src_rows));

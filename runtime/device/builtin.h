@@ -24,7 +24,8 @@ absl::Status ReadConfig(const geeps_dev_config* from, const char* name, geeps_de
 
 // index_create and index_destroy of the table.
 geeps_status IndexCreate(geeps_dev* dev, const geeps_row_run* runs, uint64_t num_runs, const geeps_row_pair* pairs,
-                         uint64_t num_pairs, uint64_t dst_rows, uint64_t src_rows, geeps_dev_index** out, geeps_error* err);
+                         uint64_t num_pairs, uint64_t dst_rows, uint64_t src_rows, geeps_dev_index** out,
+                         geeps_error* err);
 void IndexDestroy(geeps_dev_index* index);
 
 // Calls fn(T) for each of `num` descriptors that lie first's struct_size bytes apart; stops at the first error.
@@ -37,8 +38,8 @@ absl::Status ForEachStruct(const T* first, uint64_t num, const char* type_name, 
     T copy;
     GEEPS_RETURN_IF_ERROR(ReadStruct(reinterpret_cast<const uint8_t*>(first) + i * stride, type_name, &copy));
     if (copy.struct_size != stride) {
-      return MakeStatus(Code::kAbi, absl::StrCat(type_name, " ", i, " has struct_size ", copy.struct_size, ", the first has ",
-                                                 stride));
+      return MakeStatus(Code::kAbi, absl::StrCat(type_name, " ", i, " has struct_size ", copy.struct_size,
+                                                 ", the first has ", stride));
     }
     GEEPS_RETURN_IF_ERROR(fn(copy));
   }

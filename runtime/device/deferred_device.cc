@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The deferred back end, built in: the host back end's memory and kernels behind streams that run later (deferred_engine.h). New memory
-// is poisoned with 0xff, a NaN in f32 and f64, so that what was not written yet is seen.
+// The deferred back end, built in: the host back end's memory and kernels behind streams that run later
+// (deferred_engine.h). New memory is poisoned with 0xff, a NaN in f32 and f64, so that what was not written yet is
+// seen.
 // Thread contract: as include/geeps_device.h.
 #include <cstring>
 #include <string>
@@ -23,7 +24,8 @@ constexpr uint32_t kFlags = GEEPS_DEV_HOST_ACCESSIBLE;
 constexpr int kPoison = 0xff;
 
 struct DeferredDevice {
-  DeferredDevice(uint64_t memory_limit, Schedule schedule, uint64_t seed) : memory(memory_limit), engine(schedule, seed) {}
+  DeferredDevice(uint64_t memory_limit, Schedule schedule, uint64_t seed)
+      : memory(memory_limit), engine(schedule, seed) {}
 
   HostMemory memory;
   DeferredEngine engine;
@@ -150,7 +152,8 @@ geeps_status EventWait(geeps_dev_event* event, geeps_error* err) {
   return Guarded(err, [&] { return Of(event)->engine->Wait(Of(event)->ticket); });
 }
 
-geeps_status EventNotify(geeps_dev_event* event, void (*fn)(void* ctx, geeps_status status), void* ctx, geeps_error* err) {
+geeps_status EventNotify(geeps_dev_event* event, void (*fn)(void* ctx, geeps_status status), void* ctx,
+                         geeps_error* err) {
   return Guarded(err, [&]() -> absl::Status {
     Of(event)->engine->Notify(Of(event)->ticket, fn, ctx);
     return absl::OkStatus();
@@ -160,9 +163,10 @@ geeps_status EventNotify(geeps_dev_event* event, void (*fn)(void* ctx, geeps_sta
 geeps_status Copy(geeps_dev_stream* stream, void* dst, const void* src, uint64_t bytes, geeps_error* err) {
   return Guarded(err, [&]() -> absl::Status {
     if (bytes == 0) return Of(stream)->engine->cause();
-    if (dst == nullptr || src == nullptr) return Invalid("copy of ", bytes, " bytes: ", dst ? "src" : "dst", " is NULL");
-    return Of(stream)->engine->Enqueue(
-        Of(stream)->queue, [=] { std::memcpy(dst, src, bytes); }, {{dst, bytes}, {src, bytes}});
+    if (dst == nullptr || src == nullptr)
+      return Invalid("copy of ", bytes, " bytes: ", dst ? "src" : "dst", " is NULL");
+    return Of(stream)->engine->Enqueue(Of(stream)->queue, [=] { std::memcpy(dst, src, bytes); },
+                                       {{dst, bytes}, {src, bytes}});
   });
 }
 
@@ -170,8 +174,7 @@ geeps_status Fill(geeps_dev_stream* stream, void* dst, uint8_t value, uint64_t b
   return Guarded(err, [&]() -> absl::Status {
     if (bytes == 0) return Of(stream)->engine->cause();
     if (dst == nullptr) return Invalid("fill of ", bytes, " bytes: dst is NULL");
-    return Of(stream)->engine->Enqueue(
-        Of(stream)->queue, [=] { std::memset(dst, value, bytes); }, {{dst, bytes}});
+    return Of(stream)->engine->Enqueue(Of(stream)->queue, [=] { std::memset(dst, value, bytes); }, {{dst, bytes}});
   });
 }
 
@@ -251,10 +254,30 @@ geeps_status Apply(geeps_dev_stream* stream, const geeps_apply* applies, uint64_
 }
 
 constexpr geeps_device kTable = {
-    sizeof(geeps_device), 0,            List,         Create,        Destroy,         GetInfo,
-    Alloc,                Free,         StreamCreate, StreamDestroy, StreamGetNative, StreamWait,
-    EventCreate,          EventDestroy, EventRecord,  EventQuery,    EventWait,       EventNotify,
-    Copy,                 Fill,         IndexCreate,  IndexDestroy,  MoveRows,        Apply,
+    sizeof(geeps_device),
+    0,
+    List,
+    Create,
+    Destroy,
+    GetInfo,
+    Alloc,
+    Free,
+    StreamCreate,
+    StreamDestroy,
+    StreamGetNative,
+    StreamWait,
+    EventCreate,
+    EventDestroy,
+    EventRecord,
+    EventQuery,
+    EventWait,
+    EventNotify,
+    Copy,
+    Fill,
+    IndexCreate,
+    IndexDestroy,
+    MoveRows,
+    Apply,
 };
 
 }  // namespace

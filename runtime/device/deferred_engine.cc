@@ -140,8 +140,9 @@ void DeferredEngine::ForgetMemory(const void* memory, uint64_t bytes) {
     for (const Step& step : stream->steps) {
       for (const MemoryRange& range : step.ranges) {
         if (!Overlap(range, {memory, bytes})) continue;
-        Lose(MakeStatus(Code::kDevice, absl::StrCat("a region of ", bytes, " bytes was given back while work in stream ",
-                                                    stream->native, " that uses it still waits")));
+        Lose(
+            MakeStatus(Code::kDevice, absl::StrCat("a region of ", bytes, " bytes was given back while work in stream ",
+                                                   stream->native, " that uses it still waits")));
         return;
       }
     }
@@ -174,9 +175,12 @@ bool DeferredEngine::MayGoOn(const Stream& stream) {
 DeferredEngine::Stream* DeferredEngine::Choose() {
   while (!wanted_.empty() && wanted_.front()->is_done) wanted_.pop_front();
   switch (schedule_) {
-    case Schedule::kLazy: return wanted_.empty() ? nullptr : ChooseWanted();
-    case Schedule::kEager: return ChooseInTurn();
-    case Schedule::kSeeded: break;
+    case Schedule::kLazy:
+      return wanted_.empty() ? nullptr : ChooseWanted();
+    case Schedule::kEager:
+      return ChooseInTurn();
+    case Schedule::kSeeded:
+      break;
   }
   if (wanted_.empty() && steps_ahead_ == 0) return nullptr;
   Stream* stream = ChooseAtRandom();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// DeferredEngine: streams and events of the deferred back end. Work is put into FIFO queues and run later by one internal thread, in
-// the order that the schedule chooses, so that a wait somebody forgot shows as wrong data on any machine:
+// DeferredEngine: streams and events of the deferred back end. Work is put into FIFO queues and run later by one
+// internal thread, in the order that the schedule chooses, so that a wait somebody forgot shows as wrong data on any
+// machine:
 //   lazy    nothing runs until somebody waits, and then only what the wait depends on;
 //   eager   whatever may run runs as soon as possible, streams in turn;
 //   seeded  any stream that may go on, chosen at random; between waits a few pieces of work run ahead, at random too.
@@ -70,8 +71,8 @@ class DeferredEngine {
   absl::Status Wait(const TicketRef& ticket);
   void Notify(const TicketRef& ticket, NoticeFn fn, void* ctx);
 
-  // Called before memory is given back: work that still waits and uses it loses the device, for it would have read or written
-  // memory of somebody else.
+  // Called before memory is given back: work that still waits and uses it loses the device, for it would have read or
+  // written memory of somebody else.
   void ForgetMemory(const void* memory, uint64_t bytes);
 
   absl::Status cause() const;

@@ -146,8 +146,9 @@ geeps_apply MakeApply() {
   return apply;
 }
 
-absl::StatusOr<std::unique_ptr<Device>> Device::Create(const geeps_device* table, const geeps_host* host, int32_t device_id,
-                                                       absl::string_view variant, uint64_t memory_limit) {
+absl::StatusOr<std::unique_ptr<Device>> Device::Create(const geeps_device* table, const geeps_host* host,
+                                                       int32_t device_id, absl::string_view variant,
+                                                       uint64_t memory_limit) {
   const std::string variant_text(variant);
   geeps_dev_config config = {};
   config.struct_size = sizeof(config);
@@ -201,8 +202,9 @@ absl::StatusOr<Event> Device::CreateEvent() const {
   return event;
 }
 
-absl::StatusOr<RowIndex> Device::CreateIndex(absl::Span<const geeps_row_run> runs, absl::Span<const geeps_row_pair> pairs,
-                                             uint64_t dst_rows, uint64_t src_rows) const {
+absl::StatusOr<RowIndex> Device::CreateIndex(absl::Span<const geeps_row_run> runs,
+                                             absl::Span<const geeps_row_pair> pairs, uint64_t dst_rows,
+                                             uint64_t src_rows) const {
   RowIndex index;
   GEEPS_RETURN_IF_ERROR(Call([&](geeps_error* err) {
     return table_->index_create(dev_, runs.data(), runs.size(), pairs.data(), pairs.size(), dst_rows, src_rows,

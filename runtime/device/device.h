@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Device, Stream, Event, Memory, RowIndex: owners over the table of functions of a back end (include/geeps_device.h), so that nothing
-// above knows which one it is. All are move-only; a default-constructed or moved-from one owns nothing. Destructors
-// work on a lost device too.
+// Device, Stream, Event, Memory, RowIndex: owners over the table of functions of a back end (include/geeps_device.h),
+// so that nothing above knows which one it is. All are move-only; a default-constructed or moved-from one owns nothing.
+// Destructors work on a lost device too.
 // Thread contract: Device from any thread; each stream, event and index by one thread at a time.
 #ifndef GEEPS_RUNTIME_DEVICE_DEVICE_H_
 #define GEEPS_RUNTIME_DEVICE_DEVICE_H_
@@ -69,8 +69,8 @@ class Event {
   absl::StatusOr<bool> IsComplete() const;
   // The calling thread sleeps until it is complete.
   absl::Status Wait(WaitSite site) const;
-  // fn(ctx, status) once when it is complete: on this thread at once, or later on a thread of the back end. fn must neither
-  // sleep nor call the device. A skipped site calls at once.
+  // fn(ctx, status) once when it is complete: on this thread at once, or later on a thread of the back end. fn must
+  // neither sleep nor call the device. A skipped site calls at once.
   absl::Status Notify(WaitSite site, void (*fn)(void* ctx, geeps_status status), void* ctx) const;
 
   explicit operator bool() const { return event_ != nullptr; }
@@ -130,7 +130,8 @@ class Stream {
 };
 
 // A description of a move with struct_size set.
-geeps_row_move MakeRowMove(uint32_t mode, uint32_t dtype, uint64_t row_values, void* dst, const void* src, const RowIndex& index);
+geeps_row_move MakeRowMove(uint32_t mode, uint32_t dtype, uint64_t row_values, void* dst, const void* src,
+                           const RowIndex& index);
 // An empty description with struct_size set.
 geeps_apply MakeApply();
 
@@ -138,8 +139,9 @@ geeps_apply MakeApply();
 class Device {
  public:
   // `table` stays valid; `host` may be nullptr. memory_limit: most bytes of device memory, 0: what there is.
-  static absl::StatusOr<std::unique_ptr<Device>> Create(const geeps_device* table, const geeps_host* host, int32_t device_id,
-                                                        absl::string_view variant, uint64_t memory_limit);
+  static absl::StatusOr<std::unique_ptr<Device>> Create(const geeps_device* table, const geeps_host* host,
+                                                        int32_t device_id, absl::string_view variant,
+                                                        uint64_t memory_limit);
   ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host back end, built in: ordinary memory, synchronous. Work is done when the call that adds it returns, so streams only check
-// their arguments and events are always complete.
+// The host back end, built in: ordinary memory, synchronous. Work is done when the call that adds it returns, so
+// streams only check their arguments and events are always complete.
 // Thread contract: as include/geeps_device.h; nothing here waits.
 #include <cstring>
 #include <unordered_set>
@@ -78,7 +78,8 @@ geeps_status Create(const geeps_host* /*host*/, const geeps_dev_config* config, 
 void Destroy(geeps_dev* dev) { delete Of(dev); }
 
 geeps_status GetInfo(geeps_dev* dev, geeps_dev_info* out, geeps_error* err) {
-  return Guarded(err, [&] { return WriteStruct(BuiltinInfo("host", kFlags, &Of(dev)->memory()), "geeps_dev_info", out); });
+  return Guarded(err,
+                 [&] { return WriteStruct(BuiltinInfo("host", kFlags, &Of(dev)->memory()), "geeps_dev_info", out); });
 }
 
 geeps_status Alloc(geeps_dev* dev, int32_t kind, uint64_t bytes, void** out, geeps_error* err) {
@@ -113,7 +114,9 @@ geeps_status StreamGetNative(geeps_dev_stream* stream, uint64_t* out, geeps_erro
   return GEEPS_OK;
 }
 
-geeps_status StreamWait(geeps_dev_stream* /*stream*/, geeps_dev_event* /*event*/, geeps_error* /*err*/) { return GEEPS_OK; }
+geeps_status StreamWait(geeps_dev_stream* /*stream*/, geeps_dev_event* /*event*/, geeps_error* /*err*/) {
+  return GEEPS_OK;
+}
 
 geeps_status EventCreate(geeps_dev* dev, geeps_dev_event** out, geeps_error* err) {
   return Guarded(err, [&]() -> absl::Status {
@@ -125,7 +128,9 @@ geeps_status EventCreate(geeps_dev* dev, geeps_dev_event** out, geeps_error* err
 
 void EventDestroy(geeps_dev_event* event) { delete reinterpret_cast<HostEvent*>(event); }
 
-geeps_status EventRecord(geeps_dev_event* /*event*/, geeps_dev_stream* /*stream*/, geeps_error* /*err*/) { return GEEPS_OK; }
+geeps_status EventRecord(geeps_dev_event* /*event*/, geeps_dev_stream* /*stream*/, geeps_error* /*err*/) {
+  return GEEPS_OK;
+}
 
 geeps_status EventIsComplete(geeps_dev_event* /*event*/, geeps_error* /*err*/) { return GEEPS_OK; }
 
@@ -138,7 +143,8 @@ geeps_status EventNotify(geeps_dev_event* /*event*/, void (*fn)(void* ctx, geeps
 geeps_status Copy(geeps_dev_stream* /*stream*/, void* dst, const void* src, uint64_t bytes, geeps_error* err) {
   return Guarded(err, [&]() -> absl::Status {
     if (bytes == 0) return absl::OkStatus();
-    if (dst == nullptr || src == nullptr) return Invalid("copy of ", bytes, " bytes: ", dst ? "src" : "dst", " is NULL");
+    if (dst == nullptr || src == nullptr)
+      return Invalid("copy of ", bytes, " bytes: ", dst ? "src" : "dst", " is NULL");
     std::memcpy(dst, src, bytes);
     return absl::OkStatus();
   });
@@ -175,10 +181,30 @@ geeps_status Apply(geeps_dev_stream* /*stream*/, const geeps_apply* applies, uin
 }
 
 constexpr geeps_device kTable = {
-    sizeof(geeps_device), 0,          List,           Create,         Destroy,         GetInfo,
-    Alloc,                Free,       StreamCreate,   StreamDestroy,  StreamGetNative, StreamWait,
-    EventCreate,          EventDestroy, EventRecord,  EventIsComplete, EventIsComplete, EventNotify,
-    Copy,                 Fill,       IndexCreate,    IndexDestroy,   MoveRows,        Apply,
+    sizeof(geeps_device),
+    0,
+    List,
+    Create,
+    Destroy,
+    GetInfo,
+    Alloc,
+    Free,
+    StreamCreate,
+    StreamDestroy,
+    StreamGetNative,
+    StreamWait,
+    EventCreate,
+    EventDestroy,
+    EventRecord,
+    EventIsComplete,
+    EventIsComplete,
+    EventNotify,
+    Copy,
+    Fill,
+    IndexCreate,
+    IndexDestroy,
+    MoveRows,
+    Apply,
 };
 
 }  // namespace

@@ -44,8 +44,8 @@ absl::Status HostMemory::Allocate(int32_t kind, uint64_t bytes, void** out) {
   void* memory = AllocateAligned(bytes);
   if (memory == nullptr) {
     used.fetch_sub(bytes, std::memory_order_relaxed);
-    return NoMemory(bytes, " bytes of ", is_device ? "device" : "pinned", " memory wanted; the system has no more, ", before,
-                    " are in use");
+    return NoMemory(bytes, " bytes of ", is_device ? "device" : "pinned", " memory wanted; the system has no more, ",
+                    before, " are in use");
   }
   *out = memory;
   return absl::OkStatus();

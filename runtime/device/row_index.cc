@@ -51,8 +51,8 @@ void Fetch(const uint8_t* row, uint64_t row_bytes, bool to_write) {
 
 // Calls row_fn(dst, src) for every pair, with the rows ahead on their way into the cache.
 template <typename RowFn>
-void WalkPairs(absl::Span<const geeps_row_pair> pairs, uint64_t row_bytes, bool reads_dst, uint8_t* dst, const uint8_t* src,
-               RowFn&& row_fn) {
+void WalkPairs(absl::Span<const geeps_row_pair> pairs, uint64_t row_bytes, bool reads_dst, uint8_t* dst,
+               const uint8_t* src, RowFn&& row_fn) {
   const size_t num_fetched = pairs.size() > kRowsAhead ? pairs.size() - kRowsAhead : 0;
   size_t i = 0;
   for (; i < num_fetched; ++i) {
@@ -67,19 +67,28 @@ void WalkPairs(absl::Span<const geeps_row_pair> pairs, uint64_t row_bytes, bool 
 // A constant length becomes plain vector moves instead of a call.
 template <uint64_t kRowBytes>
 void CopyPairsOf(absl::Span<const geeps_row_pair> pairs, uint8_t* dst, const uint8_t* src) {
-  WalkPairs(pairs, kRowBytes, false, dst, src, [](uint8_t* to, const uint8_t* from) { std::memcpy(to, from, kRowBytes); });
+  WalkPairs(pairs, kRowBytes, false, dst, src,
+            [](uint8_t* to, const uint8_t* from) { std::memcpy(to, from, kRowBytes); });
 }
 
 void CopyPairs(absl::Span<const geeps_row_pair> pairs, uint64_t row_bytes, uint8_t* dst, const uint8_t* src) {
   switch (row_bytes) {
-    case 4: return CopyPairsOf<4>(pairs, dst, src);
-    case 8: return CopyPairsOf<8>(pairs, dst, src);
-    case 16: return CopyPairsOf<16>(pairs, dst, src);
-    case 32: return CopyPairsOf<32>(pairs, dst, src);
-    case 64: return CopyPairsOf<64>(pairs, dst, src);
-    case 128: return CopyPairsOf<128>(pairs, dst, src);
-    case 256: return CopyPairsOf<256>(pairs, dst, src);
-    default: break;
+    case 4:
+      return CopyPairsOf<4>(pairs, dst, src);
+    case 8:
+      return CopyPairsOf<8>(pairs, dst, src);
+    case 16:
+      return CopyPairsOf<16>(pairs, dst, src);
+    case 32:
+      return CopyPairsOf<32>(pairs, dst, src);
+    case 64:
+      return CopyPairsOf<64>(pairs, dst, src);
+    case 128:
+      return CopyPairsOf<128>(pairs, dst, src);
+    case 256:
+      return CopyPairsOf<256>(pairs, dst, src);
+    default:
+      break;
   }
   WalkPairs(pairs, row_bytes, false, dst, src,
             [row_bytes](uint8_t* to, const uint8_t* from) { std::memcpy(to, from, row_bytes); });
@@ -110,8 +119,8 @@ absl::StatusOr<std::unique_ptr<HostIndex>> HostIndex::Build(absl::Span<const gee
     const geeps_row_run& run = runs[i];
     if (run.num_rows == 0 || run.num_rows > dst_rows || run.dst_row > dst_rows - run.num_rows ||
         run.num_rows > src_rows || run.src_row > src_rows - run.num_rows) {
-      return Invalid("run ", i, " of a row index moves ", run.num_rows, " rows from row ", run.src_row, " of ", src_rows,
-                     " to row ", run.dst_row, " of ", dst_rows);
+      return Invalid("run ", i, " of a row index moves ", run.num_rows, " rows from row ", run.src_row, " of ",
+                     src_rows, " to row ", run.dst_row, " of ", dst_rows);
     }
   }
   for (size_t i = 0; i < pairs.size(); ++i) {
@@ -131,10 +140,14 @@ absl::StatusOr<std::unique_ptr<HostIndex>> HostIndex::Build(absl::Span<const gee
 
 uint64_t MoveValueBytes(uint32_t dtype) {
   switch (dtype) {
-    case GEEPS_F32: return 4;
-    case GEEPS_F64: return 8;
-    case GEEPS_U8: return 1;
-    default: return 0;
+    case GEEPS_F32:
+      return 4;
+    case GEEPS_F64:
+      return 8;
+    case GEEPS_U8:
+      return 1;
+    default:
+      return 0;
   }
 }
 
@@ -148,7 +161,8 @@ absl::Status CheckMove(const geeps_row_move& move) {
   const HostIndex& index = *HostIndex::Of(move.index);
   if (index.runs().empty() && index.pairs().empty()) return absl::OkStatus();
   if (move.dst == nullptr || move.src == nullptr) return Invalid("row move: ", move.dst ? "src" : "dst", " is NULL");
-  if (reinterpret_cast<uintptr_t>(move.dst) % value_bytes != 0 || reinterpret_cast<uintptr_t>(move.src) % value_bytes != 0) {
+  if (reinterpret_cast<uintptr_t>(move.dst) % value_bytes != 0 ||
+      reinterpret_cast<uintptr_t>(move.src) % value_bytes != 0) {
     return Invalid("row move: memory is not aligned to values of ", value_bytes, " bytes");
   }
   return absl::OkStatus();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// HostIndex: a prebuilt row index of the built-in back ends, and the kernel that moves rows by it. Runs are copied whole; the pairs
-// left over are walked with the rows ahead being fetched, without a division anywhere.
-// Thread contract: immutable after Build.
+// HostIndex: a prebuilt row index of the built-in back ends, and the kernel that moves rows by it. Runs are copied
+// whole; the pairs left over are walked with the rows ahead being fetched, without a division anywhere. Thread
+// contract: immutable after Build.
 #ifndef GEEPS_RUNTIME_DEVICE_ROW_INDEX_H_
 #define GEEPS_RUNTIME_DEVICE_ROW_INDEX_H_
 

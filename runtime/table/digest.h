@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Digester: a 64-bit digest of a sequence of numbers and texts, equal on every machine. It tells honest mistakes apart, not forgeries.
+// Digester: a 64-bit digest of a sequence of numbers and texts, equal on every machine. It tells honest mistakes apart,
+// not forgeries.
 // Thread contract: plain value.
 #ifndef GEEPS_RUNTIME_TABLE_DIGEST_H_
 #define GEEPS_RUNTIME_TABLE_DIGEST_H_
@@ -11,8 +12,8 @@
 
 namespace geeps::table {
 
-// A bijection that spreads every bit over all others. Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
-// OOPSLA 2014 (variant 13 of Stafford's mixers).
+// A bijection that spreads every bit over all others. Source: Steele, Lea, Flood, "Fast splittable pseudorandom number
+// generators", OOPSLA 2014 (variant 13 of Stafford's mixers).
 inline constexpr uint64_t MixBits(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;

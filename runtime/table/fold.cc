@@ -10,7 +10,8 @@
 namespace geeps::table {
 namespace {
 
-// Values worked on at once: two sums of 8 KiB at most beside the inputs, values and state, in a level-1 cache of 32 KiB.
+// Values worked on at once: two sums of 8 KiB at most beside the inputs, values and state, in a level-1 cache of 32
+// KiB.
 constexpr uint64_t kBlockValues = 1024;
 
 template <typename T>
@@ -24,7 +25,8 @@ const T* ValuesOf(const FoldInput& input, uint64_t first) {
   return static_cast<const T*>(input.values) + first;
 }
 
-// The left fold of inputs[begin, end) at values first .. first + n - 1: the input itself when there is one, else in `sum`.
+// The left fold of inputs[begin, end) at values first .. first + n - 1: the input itself when there is one, else in
+// `sum`.
 template <typename T>
 const T* FoldGroup(absl::Span<const FoldInput> inputs, size_t begin, size_t end, uint64_t first, uint64_t n, T* sum) {
   const T* left = ValuesOf<T>(inputs[begin], first);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fold: contributions of one clock become one reduced contribution, which the rule applies, in a single pass. The order of
-// the sum is canonical, hence its bits: groups of consecutive ranks, a left fold in rank order inside a group, then a left fold
-// over the groups. A sum starts with its first contributor's values, never from zero (-0.0 + 0.0 would lose a sign), and absent
-// contributors are skipped.
+// The fold: contributions of one clock become one reduced contribution, which the rule applies, in a single pass. The
+// order of the sum is canonical, hence its bits: groups of consecutive ranks, a left fold in rank order inside a group,
+// then a left fold over the groups. A sum starts with its first contributor's values, never from zero (-0.0 + 0.0 would
+// lose a sign), and absent contributors are skipped.
 // Thread contract: pure functions.
 #ifndef GEEPS_RUNTIME_TABLE_FOLD_H_
 #define GEEPS_RUNTIME_TABLE_FOLD_H_
@@ -37,9 +37,8 @@ struct FoldTarget {
   absl::Span<const double> params;  // [rule->num_params]
 };
 
-// Sums `inputs` and takes one step of the rule for num_values values of `dtype`. Every input is read once, values and state are
-// read and written once.
-// REQUIRES: inputs are not empty, in rank order; none overlaps the target.
+// Sums `inputs` and takes one step of the rule for num_values values of `dtype`. Every input is read once, values and
+// state are read and written once. REQUIRES: inputs are not empty, in rank order; none overlaps the target.
 void FoldAndStep(DType dtype, uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target);
 
 // The sum alone, written to `out` (which may be the values of inputs[0], else overlaps none).

@@ -13,8 +13,9 @@ namespace {
 // 53 random bits as a double in [0, 1): exact.
 double UnitUniform(uint64_t bits) { return static_cast<double>(bits >> 11) * 0x1p-53; }
 
-// The natural logarithm of a normal positive x by + - * / alone, so that no C library has a say. Writes x = m * 2^e with m in
-// [sqrt(1/2), sqrt(2)); log m = 2 atanh(t), t = (m - 1) / (m + 1). |t| < 0.1716, so the series' 12th term is below 1e-19.
+// The natural logarithm of a normal positive x by + - * / alone, so that no C library has a say. Writes x = m * 2^e
+// with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(t), t = (m - 1) / (m + 1). |t| < 0.1716, so the series' 12th term is
+// below 1e-19.
 double ExactLog(double x) {
   constexpr double kLn2 = 0x1.62e42fefa39efp-1;
   constexpr double kSqrt2 = 0x1.6a09e667f3bcdp0;
@@ -32,8 +33,8 @@ double ExactLog(double x) {
   return exponent * kLn2 + 2.0 * (t * series);
 }
 
-// A standard normal number by Marsaglia's polar method: points of the square until one lies in the unit disc. std::sqrt is
-// correctly rounded (IEEE 754), everything else is + - * /.
+// A standard normal number by Marsaglia's polar method: points of the square until one lies in the unit disc. std::sqrt
+// is correctly rounded (IEEE 754), everything else is + - * /.
 double UnitNormal(uint64_t key) {
   for (uint64_t attempt = 0;; ++attempt) {
     const double u = 2.0 * UnitUniform(MixBits(key + kGoldenStep * (2 * attempt + 1))) - 1.0;
@@ -49,8 +50,10 @@ double UnitNormal(uint64_t key) {
 double InitialValue(const InitSpec& init, uint64_t row_key, uint64_t column) {
   const uint64_t key = MixBits(row_key + kGoldenStep * (column + 1));
   switch (init.kind) {
-    case InitKind::kZero: return 0.0;
-    case InitKind::kConstant: return init.a;
+    case InitKind::kZero:
+      return 0.0;
+    case InitKind::kConstant:
+      return init.a;
     case InitKind::kUniform: {
       const double offset = (init.b - init.a) * UnitUniform(key);
       return init.a + offset;

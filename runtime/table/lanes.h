@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lanes: element-wise loops over arrays, a pack of values at a time, the same operations for the pack and for the values left over.
-// Written with the vector extension of g++ and clang rather than left to the optimizer, which gives up at -O2. Element-wise IEEE
-// operations have the same bits in packs of any width.
+// Lanes: element-wise loops over arrays, a pack of values at a time, the same operations for the pack and for the
+// values left over. Written with the vector extension of g++ and clang rather than left to the optimizer, which gives
+// up at -O2. Element-wise IEEE operations have the same bits in packs of any width.
 // Thread contract: pure functions.
 #ifndef GEEPS_RUNTIME_TABLE_LANES_H_
 #define GEEPS_RUNTIME_TABLE_LANES_H_
@@ -29,8 +29,8 @@ inline void StoreLanes(T* to, const V& lanes) {
   std::memcpy(to, &lanes, sizeof(V));
 }
 
-// Calls fn.operator()<V>(i) so that every i in 0 .. n - 1 is covered once: V is a pack that covers i and the places behind it, or T.
-// Arrays may be the same, place for place, as each call loads before it stores.
+// Calls fn.operator()<V>(i) so that every i in 0 .. n - 1 is covered once: V is a pack that covers i and the places
+// behind it, or T. Arrays may be the same, place for place, as each call loads before it stores.
 template <typename T, typename Fn>
 inline void ForLanes(uint64_t n, Fn&& fn) {
   using Pack = typename PackOf<T>::type;

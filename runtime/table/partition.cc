@@ -23,8 +23,9 @@ absl::StatusOr<uint32_t> PartitionMap::Append(const TableSchema& schema) {
   entry.share_rows = DivideUp(schema.num_rows, num_keepers);
   entry.num_larger_shares = schema.num_rows - (entry.share_rows - 1) * num_keepers;
   entry.partition_rows = std::max<uint64_t>(schema.partition_bytes / schema.row_bytes(), 1);
-  const uint64_t num_new = entry.num_larger_shares * DivideUp(entry.share_rows, entry.partition_rows) +
-                           (num_keepers - entry.num_larger_shares) * DivideUp(entry.share_rows - 1, entry.partition_rows);
+  const uint64_t num_new =
+      entry.num_larger_shares * DivideUp(entry.share_rows, entry.partition_rows) +
+      (num_keepers - entry.num_larger_shares) * DivideUp(entry.share_rows - 1, entry.partition_rows);
   if (num_new > kPartitionsMax - num_partitions()) {
     return Invalid("table ", schema.name, " would have ", num_new, " partitions of at most ", schema.partition_bytes,
                    " bytes; with the ", num_partitions(), " there are, at most ", kPartitionsMax, " are possible");

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// PartitionMap: how tables are cut into partitions and who keeps each: a pure function of the schemas, in the order in which they
-// were appended, and of the world size. No value of a table depends on it.
+// PartitionMap: how tables are cut into partitions and who keeps each: a pure function of the schemas, in the order in
+// which they were appended, and of the world size. No value of a table depends on it.
 //
-// A table is spread over k = clamp(bytes / 64 KiB, 1, N) consecutive keepers, the first of which follows the last keeper of the
-// table before it; each keeper's share, an equal number of rows give or take one, is cut into partitions of at most
-// partition_bytes (a row that is longer is a partition of its own).
+// A table is spread over k = clamp(bytes / 64 KiB, 1, N) consecutive keepers, the first of which follows the last
+// keeper of the table before it; each keeper's share, an equal number of rows give or take one, is cut into partitions
+// of at most partition_bytes (a row that is longer is a partition of its own).
 // Thread contract: one writer at a time; const functions from any thread between appends.
 #ifndef GEEPS_RUNTIME_TABLE_PARTITION_H_
 #define GEEPS_RUNTIME_TABLE_PARTITION_H_
@@ -46,8 +46,8 @@ class PartitionMap {
   absl::Span<const Partition> partitions() const { return partitions_; }
   const Partition& partition(uint32_t id) const { return partitions_[id]; }
 
-  // Ids of a table's partitions: FirstPartition(t) .. FirstPartition(t) + NumPartitions(t) - 1, in the order of their rows.
-  // REQUIRES: table < num_tables().
+  // Ids of a table's partitions: FirstPartition(t) .. FirstPartition(t) + NumPartitions(t) - 1, in the order of their
+  // rows. REQUIRES: table < num_tables().
   uint32_t FirstPartition(uint32_t table) const { return tables_[table].first_partition; }
   uint32_t NumPartitions(uint32_t table) const { return tables_[table].num_partitions; }
   // The global id of the partition that has the row. A few operations, no search. REQUIRES: the row exists.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RowSet: a set of rows as ascending, disjoint runs that do not touch each other, so that equal sets have equal runs. In memory
-// the rows of a set lie dense, in ascending order; RankOf gives a row's place there.
+// RowSet: a set of rows as ascending, disjoint runs that do not touch each other, so that equal sets have equal runs.
+// In memory the rows of a set lie dense, in ascending order; RankOf gives a row's place there.
 // Thread contract: immutable after construction; const functions from any thread.
 #ifndef GEEPS_RUNTIME_TABLE_ROW_SET_H_
 #define GEEPS_RUNTIME_TABLE_ROW_SET_H_
@@ -30,9 +30,9 @@ class RowSet {
 
   RowSet() = default;
 
-  // The set of `runs`, as the program gives them: strictly ascending, disjoint, not empty, inside 0 .. num_rows - 1; the last
-  // one's count may be kToEnd. Runs that touch each other are merged.
-  // Errors: Invalid, naming the position of the offending run and its numbers.
+  // The set of `runs`, as the program gives them: strictly ascending, disjoint, not empty, inside 0 .. num_rows - 1;
+  // the last one's count may be kToEnd. Runs that touch each other are merged. Errors: Invalid, naming the position of
+  // the offending run and its numbers.
   static absl::StatusOr<RowSet> FromRuns(absl::Span<const RowRun> runs, uint64_t num_rows);
   static RowSet Range(uint64_t first, uint64_t count);
   // REQUIRES: strictly ascending.
@@ -79,7 +79,8 @@ class RowSet {
   std::string ToString() const;
 
  private:
-  // Appends a run behind the others, merged with the last one when they touch. REQUIRES: first >= end of the last run, count >= 1.
+  // Appends a run behind the others, merged with the last one when they touch. REQUIRES: first >= end of the last run,
+  // count >= 1.
   void Append(uint64_t first, uint64_t count);
 
   std::vector<RowRun> runs_;

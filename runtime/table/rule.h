@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// UpdateRule: what a keeper does with the reduced contribution g of one clock, row by row, as a small table of functions.
-// Rules are written operation by operation and calculated in the accumulate dtype, so that every device gives the same bits.
+// UpdateRule: what a keeper does with the reduced contribution g of one clock, row by row, as a small table of
+// functions. Rules are written operation by operation and calculated in the accumulate dtype, so that every device
+// gives the same bits.
 // Thread contract: pure functions.
 #ifndef GEEPS_RUNTIME_TABLE_RULE_H_
 #define GEEPS_RUNTIME_TABLE_RULE_H_
@@ -27,10 +28,11 @@ struct RuleParam {
   double initial;
 };
 
-// One step of a rule for n values that lie side by side. `params` are already in dtype T. value_out may equal value_in, state
-// arrays are read and written in place; grad overlaps none of them.
+// One step of a rule for n values that lie side by side. `params` are already in dtype T. value_out may equal value_in,
+// state arrays are read and written in place; grad overlaps none of them.
 template <typename T>
-using RuleStep = void (*)(uint64_t n, const T* params, const T* grad, const T* value_in, T* value_out, T* const* states);
+using RuleStep = void (*)(uint64_t n, const T* params, const T* grad, const T* value_in, T* value_out,
+                          T* const* states);
 
 struct UpdateRule {
   RuleId id;
@@ -56,9 +58,13 @@ int FindRuleParam(const UpdateRule& rule, absl::string_view name);
 template <typename T>
 RuleStep<T> StepOf(const UpdateRule& rule);
 template <>
-inline RuleStep<float> StepOf<float>(const UpdateRule& rule) { return rule.step_f32; }
+inline RuleStep<float> StepOf<float>(const UpdateRule& rule) {
+  return rule.step_f32;
+}
 template <>
-inline RuleStep<double> StepOf<double>(const UpdateRule& rule) { return rule.step_f64; }
+inline RuleStep<double> StepOf<double>(const UpdateRule& rule) {
+  return rule.step_f64;
+}
 
 }  // namespace geeps::table
 

@@ -22,7 +22,8 @@ absl::Status BadValue(absl::string_view key, absl::string_view value, absl::stri
 }
 
 // A finite number that stays finite in the table's dtype.
-absl::StatusOr<double> ParseNumber(absl::string_view key, absl::string_view value, absl::string_view text, DType dtype) {
+absl::StatusOr<double> ParseNumber(absl::string_view key, absl::string_view value, absl::string_view text,
+                                   DType dtype) {
   double number = 0;
   if (!absl::SimpleAtod(text, &number) || !std::isfinite(number)) return BadValue(key, value, "finite numbers");
   if (dtype == DType::kF32 && std::fabs(number) > std::numeric_limits<float>::max()) {
@@ -40,7 +41,8 @@ absl::StatusOr<uint64_t> ParseCount(absl::string_view key, absl::string_view val
 }
 
 absl::StatusOr<InitSpec> ParseInit(absl::string_view value, DType dtype) {
-  constexpr absl::string_view kWanted = "zero, constant:V, uniform:A:B with A <= B, or normal:MEAN:STDDEV with STDDEV >= 0";
+  constexpr absl::string_view kWanted =
+      "zero, constant:V, uniform:A:B with A <= B, or normal:MEAN:STDDEV with STDDEV >= 0";
   const std::vector<absl::string_view> parts = absl::StrSplit(value, ':');
   InitSpec init;
   size_t num_numbers = 0;
@@ -87,8 +89,8 @@ absl::Status CheckShape(const TableSchema& schema) {
   }
   const uint64_t value_bytes = ValueBytes(schema.dtype);
   if (schema.row_values > kRowBytesMax / value_bytes) {
-    return Invalid("a row of ", schema.row_values, " values of ", DTypeName(schema.dtype), " is longer than ", kRowBytesMax,
-                   " bytes, the longest row: use more rows of fewer values");
+    return Invalid("a row of ", schema.row_values, " values of ", DTypeName(schema.dtype), " is longer than ",
+                   kRowBytesMax, " bytes, the longest row: use more rows of fewer values");
   }
   if (schema.num_rows > kTableBytesMax / schema.row_bytes()) {
     return Invalid(schema.num_rows, " rows of ", schema.row_bytes(), " bytes are more than ", kTableBytesMax,
@@ -163,18 +165,22 @@ std::string NumberText(double number) {
 
 std::string DescribeInit(const InitSpec& init) {
   switch (init.kind) {
-    case InitKind::kZero: return "zero";
-    case InitKind::kConstant: return absl::StrCat("constant:", NumberText(init.a));
-    case InitKind::kUniform: return absl::StrCat("uniform:", NumberText(init.a), ":", NumberText(init.b));
-    case InitKind::kNormal: return absl::StrCat("normal:", NumberText(init.a), ":", NumberText(init.b));
+    case InitKind::kZero:
+      return "zero";
+    case InitKind::kConstant:
+      return absl::StrCat("constant:", NumberText(init.a));
+    case InitKind::kUniform:
+      return absl::StrCat("uniform:", NumberText(init.a), ":", NumberText(init.b));
+    case InitKind::kNormal:
+      return absl::StrCat("normal:", NumberText(init.a), ":", NumberText(init.b));
   }
   return "?";
 }
 
 }  // namespace
 
-absl::StatusOr<TableSchema> ParseTableOptions(absl::string_view name, uint64_t num_rows, uint64_t row_values, DType dtype,
-                                              OptionSpan options) {
+absl::StatusOr<TableSchema> ParseTableOptions(absl::string_view name, uint64_t num_rows, uint64_t row_values,
+                                              DType dtype, OptionSpan options) {
   GEEPS_RETURN_IF_ERROR(CheckName(name));
   TableSchema schema;
   schema.name = std::string(name);
@@ -188,14 +194,14 @@ absl::StatusOr<TableSchema> ParseTableOptions(absl::string_view name, uint64_t n
 }
 
 std::string Describe(const TableSchema& schema) {
-  std::string text = absl::StrCat(schema.name, " [", schema.num_rows, ", ", schema.row_values, "] ", DTypeName(schema.dtype),
-                                  " rule=", schema.rule->name);
+  std::string text = absl::StrCat(schema.name, " [", schema.num_rows, ", ", schema.row_values, "] ",
+                                  DTypeName(schema.dtype), " rule=", schema.rule->name);
   for (int i = 0; i < schema.rule->num_params; ++i) {
     absl::StrAppend(&text, " param.", schema.rule->params[i].name, "=", NumberText(schema.params[i]));
   }
   absl::StrAppend(&text, " reduce=", schema.reduce == Reduce::kSum ? "sum" : "mean",
-                  " rows=", schema.rows_same ? "same" : "any", " init=", DescribeInit(schema.init), " seed=", schema.seed,
-                  " sum_group=", schema.sum_group, " partition_bytes=", schema.partition_bytes);
+                  " rows=", schema.rows_same ? "same" : "any", " init=", DescribeInit(schema.init),
+                  " seed=", schema.seed, " sum_group=", schema.sum_group, " partition_bytes=", schema.partition_bytes);
   return text;
 }
 

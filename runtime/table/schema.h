@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// TableSchema: everything about a table that all workers must agree on: shape, dtype, rule, reduction, initial values, partition
-// size. Parsed from the options of geeps_table_create; two schemas are the same when their digests are.
+// TableSchema: everything about a table that all workers must agree on: shape, dtype, rule, reduction, initial values,
+// partition size. Parsed from the options of geeps_table_create; two schemas are the same when their digests are.
 // Thread contract: plain values, pure functions.
 #ifndef GEEPS_RUNTIME_TABLE_SCHEMA_H_
 #define GEEPS_RUNTIME_TABLE_SCHEMA_H_
@@ -40,8 +40,8 @@ struct TableSchema {
   uint64_t num_rows = 0;
   uint64_t row_values = 0;
   DType dtype = DType::kF32;
-  const UpdateRule* rule = nullptr;          // static
-  double params[kMaxRuleParams] = {};        // start values; rule->num_params of them count
+  const UpdateRule* rule = nullptr;    // static
+  double params[kMaxRuleParams] = {};  // start values; rule->num_params of them count
   Reduce reduce = Reduce::kSum;
   bool rows_same = false;
   InitSpec init;
@@ -55,10 +55,11 @@ struct TableSchema {
 
 using OptionSpan = absl::Span<const std::pair<absl::string_view, absl::string_view>>;
 
-// The schema of geeps_table_create's arguments; include/geeps.h lists the options. A later pair with the same key is an error.
-// Errors: Invalid for bad arguments, unknown keys and bad values; Unsupported for options that this release does not have.
-absl::StatusOr<TableSchema> ParseTableOptions(absl::string_view name, uint64_t num_rows, uint64_t row_values, DType dtype,
-                                              OptionSpan options);
+// The schema of geeps_table_create's arguments; include/geeps.h lists the options. A later pair with the same key is an
+// error. Errors: Invalid for bad arguments, unknown keys and bad values; Unsupported for options that this release does
+// not have.
+absl::StatusOr<TableSchema> ParseTableOptions(absl::string_view name, uint64_t num_rows, uint64_t row_values,
+                                              DType dtype, OptionSpan options);
 
 // One line with all that the digest covers, for sentences about workers that disagree.
 std::string Describe(const TableSchema& schema);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// SegmentSweep: cuts the rows of one partition into segments with the same contributors, so that each segment is summed as plain
-// arrays. Rows that nobody contributes to are in no segment: their value, state and step count stay as they are.
+// SegmentSweep: cuts the rows of one partition into segments with the same contributors, so that each segment is summed
+// as plain arrays. Rows that nobody contributes to are in no segment: their value, state and step count stay as they
+// are.
 // Thread contract: one thread at a time; memory is reused from build to build.
 #ifndef GEEPS_RUNTIME_TABLE_SEGMENTS_H_
 #define GEEPS_RUNTIME_TABLE_SEGMENTS_H_
@@ -35,8 +36,8 @@ struct Segment {
 
 class SegmentSweep {
  public:
-  // Sweeps over the run boundaries of the sources: O(boundaries * (log sources + contributors)). Inputs of a segment are in the order
-  // of the sources, so give these in rank order. The former result is gone.
+  // Sweeps over the run boundaries of the sources: O(boundaries * (log sources + contributors)). Inputs of a segment
+  // are in the order of the sources, so give these in rank order. The former result is gone.
   void Build(absl::Span<const SegmentSource> sources);
 
   absl::Span<const Segment> segments() const { return segments_; }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The contract of device back ends as a list of cases, each of which runs against any table of functions (include/geeps_device.h) and
-// compares with a scalar calculation on the host. It never touches device memory but by copies, so that it serves devices whose
-// memory the host cannot reach.
+// The contract of device back ends as a list of cases, each of which runs against any table of functions
+// (include/geeps_device.h) and compares with a scalar calculation on the host. It never touches device memory but by
+// copies, so that it serves devices whose memory the host cannot reach.
 // Thread contract: one case at a time per device.
 #ifndef GEEPS_TESTS_DEVICE_CONTRACT_H_
 #define GEEPS_TESTS_DEVICE_CONTRACT_H_
 
+#include <doctest/doctest.h>
+
 #include <cstdint>
 #include <cstring>
 #include <vector>
-
-#include <doctest/doctest.h>
 
 #include "absl/types/span.h"
 #include "runtime/base/status.h"
@@ -31,9 +31,9 @@ absl::Span<const ContractCase> KernelCases();
 // Runs every case on a fresh device each.
 void RunContract(const geeps_device* table, const char* variant, uint64_t num_seeds);
 
-#define GEEPS_CHECK_OK(expression)                        \
-  do {                                                    \
-    const absl::Status contract_status = (expression);    \
+#define GEEPS_CHECK_OK(expression)                                   \
+  do {                                                               \
+    const absl::Status contract_status = (expression);               \
     CHECK_MESSAGE(contract_status.ok(), contract_status.ToString()); \
   } while (0)
 

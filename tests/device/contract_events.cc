@@ -92,7 +92,8 @@ void AStreamRunsInOrder(const Device& device, uint64_t seed) {
 
 void AnEventOrdersTwoStreams(const Device& device, uint64_t /*seed*/) {
   const Stream a = device.CreateStream().value(), b = device.CreateStream().value();
-  const Memory x = device.Allocate(MemoryKind::kDevice, 64).value(), y = device.Allocate(MemoryKind::kDevice, 64).value();
+  const Memory x = device.Allocate(MemoryKind::kDevice, 64).value(),
+               y = device.Allocate(MemoryKind::kDevice, 64).value();
   const Event event = device.CreateEvent().value();
   GEEPS_CHECK_OK(a.Fill(x.data(), 7, 64));
   GEEPS_CHECK_OK(a.Record(event));
@@ -110,15 +111,16 @@ void AnEventNeverRecordedIsComplete(const Device& device, uint64_t /*seed*/) {
   GEEPS_CHECK_OK(stream.WaitFor("test.never", event));
   Finish(device, stream);
   geeps_status told = GEEPS_AGAIN;
-  GEEPS_CHECK_OK(event.Notify("test.never", [](void* ctx, geeps_status status) { *static_cast<geeps_status*>(ctx) = status; },
-                              &told));
+  GEEPS_CHECK_OK(event.Notify(
+      "test.never", [](void* ctx, geeps_status status) { *static_cast<geeps_status*>(ctx) = status; }, &told));
   CHECK(told == GEEPS_OK);
 }
 
 void AWaitIsForWhatWasCaptured(const Device& device, uint64_t /*seed*/) {
   // The second record lies behind work that waits for stream b itself: a wait that followed it would never end.
   const Stream a = device.CreateStream().value(), b = device.CreateStream().value();
-  const Memory x = device.Allocate(MemoryKind::kDevice, 64).value(), y = device.Allocate(MemoryKind::kDevice, 64).value();
+  const Memory x = device.Allocate(MemoryKind::kDevice, 64).value(),
+               y = device.Allocate(MemoryKind::kDevice, 64).value();
   const Event event = device.CreateEvent().value(), b_done = device.CreateEvent().value();
   GEEPS_CHECK_OK(a.Fill(x.data(), 1, 64));
   GEEPS_CHECK_OK(a.Record(event));
@@ -137,7 +139,8 @@ void AWaitIsForWhatWasCaptured(const Device& device, uint64_t /*seed*/) {
 
 void WaitsOutliveTheEvent(const Device& device, uint64_t /*seed*/) {
   const Stream b = device.CreateStream().value();
-  const Memory x = device.Allocate(MemoryKind::kDevice, 64).value(), y = device.Allocate(MemoryKind::kDevice, 64).value();
+  const Memory x = device.Allocate(MemoryKind::kDevice, 64).value(),
+               y = device.Allocate(MemoryKind::kDevice, 64).value();
   {
     const Stream a = device.CreateStream().value();
     const Event event = device.CreateEvent().value();
@@ -176,7 +179,8 @@ struct Notices {
 
 void ANoticeComesOnce(const Device& device, uint64_t /*seed*/) {
   const Stream a = device.CreateStream().value(), b = device.CreateStream().value();
-  const Memory x = device.Allocate(MemoryKind::kPinned, 64).value(), y = device.Allocate(MemoryKind::kPinned, 64).value();
+  const Memory x = device.Allocate(MemoryKind::kPinned, 64).value(),
+               y = device.Allocate(MemoryKind::kPinned, 64).value();
   const Event first = device.CreateEvent().value();
   Notices notices;
   {
@@ -214,7 +218,8 @@ void AnEmbeddersStreamIsTheSameQueue(const Device& device, uint64_t /*seed*/) {
   CHECK(device.WrapStream(0).ok());
 }
 
-// A random program over several streams and regions with every wait that it needs has the result of running it line by line.
+// A random program over several streams and regions with every wait that it needs has the result of running it line by
+// line.
 void RandomProgramsRunAsWritten(const Device& device, uint64_t seed) {
   constexpr uint64_t kBytes = 64;
   Random random(seed);

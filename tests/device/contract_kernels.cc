@@ -74,9 +74,9 @@ void MoveRowsOf(const Device& device, Random* random, uint32_t dtype, uint32_t m
   const Stream stream = device.CreateStream().value();
   const RowIndex index = device.CreateIndex(plan.runs, plan.pairs, plan.dst_rows, plan.src_rows).value();
   const bool as_bytes = mode == GEEPS_MOVE_COPY && random->OneIn(3);
-  const geeps_row_move move = as_bytes ? MakeRowMove(mode, GEEPS_U8, row_values * sizeof(T), dst_memory.data(),
-                                                     src_memory.data(), index)
-                                       : MakeRowMove(mode, dtype, row_values, dst_memory.data(), src_memory.data(), index);
+  const geeps_row_move move =
+      as_bytes ? MakeRowMove(mode, GEEPS_U8, row_values * sizeof(T), dst_memory.data(), src_memory.data(), index)
+               : MakeRowMove(mode, dtype, row_values, dst_memory.data(), src_memory.data(), index);
   GEEPS_CHECK_OK(stream.MoveRows({move}));
   CHECK(Download<T>(device, stream, dst_memory) == expected);
 }

@@ -17,7 +17,8 @@ TEST_CASE("Open: names a back end and its variant, anything else is refused with
   CHECK(std::string(Open("host").value()->info().name) == "host");
   CHECK(Open("host").value()->is_synchronous());
   CHECK(!Open("deferred").value()->is_synchronous());
-  for (const char* spec : {"deferred:lazy", "deferred:eager", "deferred:seeded:0", "deferred:seeded:18446744073709551615"}) {
+  for (const char* spec :
+       {"deferred:lazy", "deferred:eager", "deferred:seeded:0", "deferred:seeded:18446744073709551615"}) {
     CHECK(std::string(Open(spec).value()->info().name) == "deferred");
   }
   const auto error = [](absl::string_view spec) { return std::string(Open(spec).status().message()); };

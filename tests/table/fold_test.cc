@@ -32,8 +32,10 @@ template <typename T>
 TableSchema RandomSchema(Random* random) {
   const std::string group = std::to_string(1 + random->Below(4));
   const bool sgd = random->OneIn(2);
-  std::vector<std::pair<absl::string_view, absl::string_view>> options = {
-      {"rule", sgd ? "sgd" : "add"}, {"reduce", random->OneIn(2) ? "sum" : "mean"}, {"sum_group", group}, {"init", "normal:0:1"}};
+  std::vector<std::pair<absl::string_view, absl::string_view>> options = {{"rule", sgd ? "sgd" : "add"},
+                                                                          {"reduce", random->OneIn(2) ? "sum" : "mean"},
+                                                                          {"sum_group", group},
+                                                                          {"init", "normal:0:1"}};
   if (sgd) {
     options.push_back({"param.lr", "0.1"});
     options.push_back({"param.momentum", "0.9"});

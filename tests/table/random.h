@@ -20,7 +20,8 @@ class Random {
   // 0 .. end - 1. REQUIRES: end >= 1.
   uint64_t Below(uint64_t end) { return Bits() % end; }
   bool OneIn(uint64_t n) { return Below(n) == 0; }
-  // A number of either sign whose magnitude varies over many powers of two, so that sums in another order have other bits.
+  // A number of either sign whose magnitude varies over many powers of two, so that sums in another order have other
+  // bits.
   template <typename T>
   T Value() {
     const T mantissa = static_cast<T>(static_cast<int64_t>(Below(1 << 20)) - (1 << 19)) / static_cast<T>(1 << 19);
@@ -33,7 +34,8 @@ class Random {
     for (T& value : values) value = Value<T>();
     return values;
   }
-  // Each row of 0 .. num_rows - 1 with a chance that is the same in stretches: sets with long runs, single rows and gaps.
+  // Each row of 0 .. num_rows - 1 with a chance that is the same in stretches: sets with long runs, single rows and
+  // gaps.
   table::RowSet Rows(uint64_t num_rows) {
     std::vector<uint64_t> rows;
     uint64_t chance = Below(5);

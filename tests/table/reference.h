@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ReferenceTable: a bounded table kept by one loop over rows and columns, clock after clock: what any number of workers must agree with,
-// bit for bit. Written without the product's fold, rules and segments on purpose.
+// ReferenceTable: a bounded table kept by one loop over rows and columns, clock after clock: what any number of workers
+// must agree with, bit for bit. Written without the product's fold, rules and segments on purpose.
 // Thread contract: one thread.
 #ifndef GEEPS_TESTS_TABLE_REFERENCE_H_
 #define GEEPS_TESTS_TABLE_REFERENCE_H_

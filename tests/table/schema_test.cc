@@ -136,12 +136,20 @@ TEST_CASE("TableSchema: every option changes the digest and the description") {
   const Options base = {{"rule", "sgd"}};
   const TableSchema schema = Parse(base);
   CHECK(Digest(schema) == Digest(Parse(base)));
-  CHECK(Describe(schema) == "weights [10, 4] f32 rule=sgd param.lr=0.01 param.momentum=0 reduce=sum rows=any init=zero seed=0 "
-                            "sum_group=1 partition_bytes=1048576");
-  const std::pair<absl::string_view, absl::string_view> changes[] = {
-      {"param.lr", "0.010000000000000002"}, {"param.momentum", "0.5"}, {"reduce", "mean"},   {"rows", "same"},
-      {"init", "constant:0"},               {"seed", "1"},             {"sum_group", "2"},   {"partition_bytes", "65536"},
-      {"init", "uniform:0:1"},              {"init", "normal:0:1"},    {"init", "uniform:0:0.5"}};
+  CHECK(Describe(schema) ==
+        "weights [10, 4] f32 rule=sgd param.lr=0.01 param.momentum=0 reduce=sum rows=any init=zero seed=0 "
+        "sum_group=1 partition_bytes=1048576");
+  const std::pair<absl::string_view, absl::string_view> changes[] = {{"param.lr", "0.010000000000000002"},
+                                                                     {"param.momentum", "0.5"},
+                                                                     {"reduce", "mean"},
+                                                                     {"rows", "same"},
+                                                                     {"init", "constant:0"},
+                                                                     {"seed", "1"},
+                                                                     {"sum_group", "2"},
+                                                                     {"partition_bytes", "65536"},
+                                                                     {"init", "uniform:0:1"},
+                                                                     {"init", "normal:0:1"},
+                                                                     {"init", "uniform:0:0.5"}};
   for (const auto& change : changes) {
     CAPTURE(change.first);
     Options options = base;
