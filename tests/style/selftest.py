@@ -42,6 +42,8 @@ class RulesTest(unittest.TestCase):
         self.check(rule, "transports/tcp/a.cc", '#include "geeps_transport.h"\n#include "transports/tcp/b.h"\n', True)
         self.check(rule, "plugins/cuda/a.cc", "#include <cuda_runtime.h>\n", True)
         self.check(rule, "samples/hello.c", "#include <geeps.h>\n", True)
+        self.check(rule, "transports/inproc/a.cc", '#include "runtime/base/status.h"\n', True)
+        self.check(rule, "transports/inproc/a.cc", '#include "runtime/net/a.h"\n', False)
         self.check(rule, "transports/tcp/a.cc", '#include "runtime/base/status.h"\n', False)
         self.check(rule, "transports/tcp/a.cc", '#include "plugins/idx/b.h"\n', False)
         self.check(rule, "plugins/idx/a.cc", '#include "absl/strings/str_cat.h"\n', False)
