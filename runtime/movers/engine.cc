@@ -127,7 +127,7 @@ void Engine::Latch(const absl::Status& cause) {
     failure_ = Latched(cause);
     failed_.store(true, std::memory_order_seq_cst);
   }
-  log_->Write(LogLevel::kError, "runtime", cause.message());
+  if (DetailOf(cause).code != Code::kCancelled) log_->Write(LogLevel::kError, "runtime", cause.message());
   program_wait_.Notify();
   Post([this] {
     links_.Silence();

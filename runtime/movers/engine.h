@@ -72,6 +72,8 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   void WakeForProgram();
   ProgramWait* program_wait() { return &program_wait_; }
   Statistics* statistics() { return &statistics_; }
+  const Statistics& statistics() const { return statistics_; }
+  uint64_t clock_value() const { return clock_.load(std::memory_order_relaxed); }
   std::atomic<uint64_t>* clock() { return &clock_; }
   net::ControlPlane* control() { return &control_; }
 

@@ -126,9 +126,8 @@ void Keeper::ReadLogEntry(uint32_t t, uint32_t rank, protocol::Clock clock) {
   EpochTable* const table = &context_->epoch->tables[t];
   const cache::UpdateLog& log = table->peer_logs[rank];
   const uint32_t set_id = log.header(clock)->set_id;
-  const bool has_data = log.header(clock)->has_data != 0;
-  const bool known = set_id < context_->epoch->plans.size() || (set_id == protocol::kSetNothing && !has_data);
-  if (log.header(clock)->clock != clock || !known) {
+  const bool has_data = set_id != protocol::kSetNothing;
+  if (log.header(clock)->clock != clock || (has_data && set_id >= context_->epoch->plans.size())) {
     Refuse(rank, absl::StrCat("its log of table '", table->schema.name, "' holds clock ", log.header(clock)->clock, " of plan ",
                               set_id, " where clock ", clock, " was due"));
     return;

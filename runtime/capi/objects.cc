@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/capi/objects.h"
+
+#include <utility>
+
+#include "runtime/base/status.h"
+
+namespace geeps::capi {
+namespace {
+
+absl::Status BadHandle(const void* handle, const char* what) {
+  if (handle == nullptr) return Invalid("the ", what, " is NULL");
+  return Invalid("the handle given as ", what, " is stale, or no handle of a ", what);
+}
+
+absl::StatusOr<Child*> FindChild(HandleType type, const void* handle, const char* what) {
+  Child* const child = static_cast<Child*>(FindHandle(type, handle));
+  if (child == nullptr) return BadHandle(handle, what);
+  return child;
+}
+
+}  // namespace
+
+absl::StatusOr<RuntimeObject*> FindRuntime(const geeps_runtime* handle) {
+  RuntimeObject* const object = static_cast<RuntimeObject*>(FindHandle(HandleType::kRuntime, handle));
+  if (object == nullptr) return BadHandle(handle, "runtime");
+  return object;
+}
+
+absl::StatusOr<Child*> FindTable(const geeps_table* handle) { return FindChild(HandleType::kTable, handle, "table"); }
+absl::StatusOr<Child*> FindLocal(const geeps_local* handle) { return FindChild(HandleType::kLocal, handle, "local data"); }
+absl::StatusOr<Child*> FindPlan(const geeps_plan* handle) { return FindChild(HandleType::kPlan, handle, "plan"); }
+absl::StatusOr<Child*> FindRequest(const geeps_request* handle) { return FindChild(HandleType::kRequest, handle, "request"); }
+
+absl::StatusOr<void*> AddChild(RuntimeObject* owner, HandleType type, Child child) {
+  child.owner = owner;
+  auto owned = std::make_unique<Child>(std::move(child));
+  void* const handle = NewHandle(type, owned.get());
+  if (handle == nullptr) return NoMemory("no handle is left");
+  MutexLock lock(&owner->mutex);
+  owner->children[handle] = std::move(owned);
+  return handle;
+}
+
+void RemoveChild(Child* child, const void* handle) {
+  EndHandle(handle);
+  RuntimeObject* const owner = child->owner;
+  MutexLock lock(&owner->mutex);
+  owner->children.erase(handle);
+}
+
+void DestroyRuntime(RuntimeObject* object, const void* handle) {
+  EndHandle(handle);
+  {
+    MutexLock lock(&object->mutex);
+    for (const auto& [child, owned] : object->children) EndHandle(child);
+  }
+  delete object;
+}
+
+}  // namespace geeps::capi

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/session/runtime.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+#include "runtime/plan/declaration.h"
+
+namespace geeps::session {
+namespace {
+
+movers::Engine::Options EngineOptions(const Config& config, const device::Device* device, net::Endpoint* endpoint, Log* log) {
+  movers::Engine::Options options;
+  options.rank = config.rank;
+  options.world = config.world;
+  options.device = device;
+  options.endpoint = endpoint;
+  options.log = log;
+  return options;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Config& config, Log::Callback callback, void* log_user) {
+  auto log = std::make_unique<Log>(config.log_level, callback, log_user);
+  auto plugins = std::make_unique<net::PluginRegistry>(log.get(), config.plugin_path);
+  Open open;
+  GEEPS_ASSIGN_OR_RETURN(open.device, device::Open(config.device));
+  if (!config.skipped_wait.empty()) open.device->SkipWait(config.skipped_wait);
+  GEEPS_ASSIGN_OR_RETURN(const net::Transport transport, net::OpenTransport(plugins.get(), config.transport));
+  net::Endpoint::Options endpoint;
+  endpoint.rank = config.rank;
+  endpoint.payload_max = table::kRowBytesMax;
+  endpoint.job = config.rendezvous.empty() ? absl::StrCat("alone/", getpid(), "/", reinterpret_cast<uintptr_t>(log.get()))
+                                           : config.rendezvous;
+  GEEPS_ASSIGN_OR_RETURN(open.endpoint, net::Endpoint::Create(transport, endpoint));
+  std::unique_ptr<Runtime> runtime(new Runtime(config, std::move(log), std::move(plugins), std::move(open)));
+  GEEPS_RETURN_IF_ERROR(runtime->engine_.Start());
+  return runtime;
+}
+
+Runtime::Runtime(const Config& config, std::unique_ptr<Log> log, std::unique_ptr<net::PluginRegistry> plugins, Open open)
+    : config_(config),
+      log_owner_(std::move(log)),
+      log_(*log_owner_),
+      plugins_owner_(std::move(plugins)),
+      plugins_(*plugins_owner_),
+      endpoint_(std::move(open.endpoint)),
+      device_(std::move(open.device)),
+      engine_(EngineOptions(config_, device_.get(), &endpoint_, &log_)),
+      walk_(&engine_),
+      partitions_(std::make_shared<table::PartitionMap>(config.world)) {}
+
+// Without a shutdown the others are told why this worker ends.
+Runtime::~Runtime() {
+  if (call_ != nullptr && call_->request->done()) (void)Settle();
+  if (state_ == State::kStarted && !engine_.failed()) {
+    StatusDetail detail;
+    detail.code = Code::kPeerLost;
+    detail.rank = static_cast<int32_t>(config_.rank);
+    detail.clock = clock();
+    engine_.control()->Bye(MakeStatus(
+        detail, absl::StrCat("rank ", config_.rank, " was closed by its program at clock ", clock(), " without a shutdown")));
+  }
+  engine_.control()->Stop();
+  engine_.Latch(MakeStatus(Code::kCancelled, "the runtime was destroyed"));
+  engine_.Stop();
+}
+
+absl::Status Runtime::Settle() {
+  if (engine_.failed()) return engine_.failure();
+  if (call_ == nullptr) return absl::OkStatus();
+  if (!call_->request->done()) return WrongState("a long call is under way: wait for its request first");
+  const std::unique_ptr<Call> call = std::move(call_);
+  if (!call->request->status().ok()) return absl::OkStatus();
+  switch (call->job->kind) {
+    case movers::FenceJob::Kind::kStart: state_ = State::kStarted; break;
+    case movers::FenceJob::Kind::kShutdown: state_ = State::kShutDown; break;
+    case movers::FenceJob::Kind::kFence: break;
+    case movers::FenceJob::Kind::kCommit:
+      call_ = nullptr;
+      partitions_ = call->job->partitions;
+      for (const auto& [object, index] : call->map_index) {
+        tables_[object]->placed = true;
+        tables_[object]->map_index = index;
+      }
+      for (const auto& [object, data] : call->locals) locals_[object]->data = data;
+      walk_.Attach(call->epoch, call->serials, call->job->plans);
+      for (const auto& [object, table] : tables_) GEEPS_RETURN_IF_ERROR(walk_.SetParams(object, table->params));
+      committed_ = true;
+      break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Runtime::NeedStarted() {
+  GEEPS_RETURN_IF_ERROR(Settle());
+  if (state_ == State::kCreated) return WrongState("the runtime is not started: geeps_runtime_start comes first");
+  if (state_ == State::kShutDown) return WrongState("the runtime is shut down");
+  if (walk_.in_pass()) return WrongState("a pass is under way; end it first");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<Request>> Runtime::Submit(std::shared_ptr<movers::FenceJob> job) {
+  auto request = std::make_shared<Request>();
+  GEEPS_RETURN_IF_ERROR(request->Open());
+  if (call_ == nullptr) call_ = std::make_unique<Call>();
+  call_->request = request;
+  call_->job = job;
+  job->clock = clock();
+  Call* const call = call_.get();
+  job->done = [request, call](const absl::Status& status, movers::Epoch* epoch) {
+    if (status.ok()) call->epoch = epoch;
+    request->Complete(status);
+  };
+  engine_.Submit(std::move(job));
+  return request;
+}
+
+absl::StatusOr<std::shared_ptr<Request>> Runtime::Start() {
+  GEEPS_RETURN_IF_ERROR(Settle());
+  if (state_ != State::kCreated) return WrongState("the runtime is started already");
+  net::ControlOptions options;
+  options.rank = config_.rank;
+  options.world = config_.world;
+  options.rendezvous = config_.rendezvous;
+  options.job = "geeps";
+  options.transport = endpoint_.transport().name;
+  GEEPS_ASSIGN_OR_RETURN(options.transport_address, endpoint_.Address());
+  options.start_limit = std::chrono::seconds(config_.start_limit_s);
+  options.heartbeat_limit = std::chrono::milliseconds(config_.heartbeat_ms);
+  options.clock = engine_.clock();
+  options.log = &log_;
+  auto job = std::make_shared<movers::FenceJob>();
+  job->kind = movers::FenceJob::Kind::kStart;
+  GEEPS_ASSIGN_OR_RETURN(std::shared_ptr<Request> request, Submit(job));
+  const absl::Status begun = engine_.control()->Begin(options, &engine_);
+  if (!begun.ok()) engine_.Latch(begun);
+  return request;
+}
+
+absl::StatusOr<std::shared_ptr<Request>> Runtime::FenceAll() {
+  GEEPS_RETURN_IF_ERROR(NeedStarted());
+  auto job = std::make_shared<movers::FenceJob>();
+  job->kind = movers::FenceJob::Kind::kFence;
+  return Submit(std::move(job));
+}
+
+absl::StatusOr<std::shared_ptr<Request>> Runtime::Shutdown() {
+  GEEPS_RETURN_IF_ERROR(NeedStarted());
+  auto job = std::make_shared<movers::FenceJob>();
+  job->kind = movers::FenceJob::Kind::kShutdown;
+  return Submit(std::move(job));
+}
+
+absl::StatusOr<std::shared_ptr<Request>> Runtime::Commit(const std::vector<Plan*>& plans) {
+  GEEPS_RETURN_IF_ERROR(NeedStarted());
+  absl::StatusOr<std::shared_ptr<movers::FenceJob>> job = MakeCommit(plans);
+  if (!job.ok()) {
+    call_ = nullptr;
+    return job.status();
+  }
+  return Submit(*std::move(job));
+}
+
+void Runtime::Abort(absl::string_view text) {
+  if (engine_.failed()) return;
+  StatusDetail detail;
+  detail.code = Code::kAborted;
+  detail.rank = static_cast<int32_t>(config_.rank);
+  detail.clock = clock();
+  const absl::Status cause = MakeStatus(detail, text.empty() ? "the program aborted the job" : text);
+  engine_.control()->Bye(cause);
+  engine_.Latch(cause);
+}
+
+absl::StatusOr<Walk*> Runtime::ReadyWalk() {
+  GEEPS_RETURN_IF_ERROR(Settle());
+  if (!committed_) return WrongState("no plan is committed: geeps_commit comes first");
+  if (state_ == State::kShutDown) return WrongState("the runtime is shut down");
+  return &walk_;
+}
+
+}  // namespace geeps::session

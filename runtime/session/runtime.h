@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runtime: one worker: configuration, life cycle, and the owner of everything below. Tables, local data and plans are objects of it.
+// Life cycle: created -> started -> shut down; latched from anywhere.
+// Thread contract: as the tags of include/geeps.h say; what is [any-thread] there is marked so here.
+#ifndef GEEPS_RUNTIME_SESSION_RUNTIME_H_
+#define GEEPS_RUNTIME_SESSION_RUNTIME_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "runtime/base/log.h"
+#include "runtime/device/device.h"
+#include "runtime/movers/engine.h"
+#include "runtime/net/plugin.h"
+#include "runtime/net/transport.h"
+#include "runtime/plan/recorded_plan.h"
+#include "runtime/session/config.h"
+#include "runtime/session/request.h"
+#include "runtime/session/walk.h"
+#include "runtime/table/partition.h"
+#include "runtime/table/schema.h"
+
+namespace geeps::session {
+
+class Runtime;
+
+// What the handles of the C ABI stand for. They belong to their runtime.
+struct Table {
+  Runtime* runtime = nullptr;
+  uint64_t object = 0;          // never used twice in a runtime
+  table::TableSchema schema;
+  protocol::RuleParams params;  // of the current clock
+  bool handle_alive = true;
+  bool placed = false;          // in the partition map
+  uint32_t map_index = 0;
+};
+
+struct Local {
+  Runtime* runtime = nullptr;
+  uint64_t object = 0;
+  std::string name;
+  uint64_t num_rows = 0;
+  uint64_t row_bytes = 0;
+  bool handle_alive = true;
+  std::shared_ptr<cache::LocalData> data;  // from the first commit on
+};
+
+struct Plan {
+  Runtime* runtime = nullptr;
+  uint64_t serial = 0;          // never used twice in a runtime; the upper half of its operations' ids
+  plan::PlanRecorder recorder;
+  std::shared_ptr<const plan::RecordedPlan> recorded;  // from plan_end on
+  explicit Plan(absl::string_view name) : recorder(name) {}
+};
+
+class Runtime {
+ public:
+  static absl::StatusOr<std::unique_ptr<Runtime>> Create(const Config& config, Log::Callback log, void* log_user);
+  ~Runtime();
+
+  // Long calls.
+  absl::StatusOr<std::shared_ptr<Request>> Start();
+  absl::StatusOr<std::shared_ptr<Request>> Commit(const std::vector<Plan*>& plans);
+  absl::StatusOr<std::shared_ptr<Request>> FenceAll();
+  absl::StatusOr<std::shared_ptr<Request>> Shutdown();
+
+  absl::StatusOr<Table*> CreateTable(absl::string_view name, uint64_t num_rows, uint64_t row_values, uint32_t dtype,
+                                     table::OptionSpan options);
+  void DestroyTable(Table* table);
+  absl::Status SetParam(Table* table, absl::string_view key, double value);
+  absl::StatusOr<Local*> CreateLocal(absl::string_view name, uint64_t num_rows, uint64_t row_bytes);
+  void DestroyLocal(Local* local);
+
+  absl::StatusOr<Plan*> CreatePlan(absl::string_view name);
+  void DestroyPlan(Plan* plan);
+  absl::StatusOr<uint64_t> RecordTable(Plan* plan, plan::OpKind kind, Table* table, absl::Span<const table::RowRun> rows,
+                                       uint32_t slack, uint32_t flags);
+  absl::StatusOr<uint64_t> RecordLocal(Plan* plan, Local* local, absl::Span<const table::RowRun> rows, uint32_t flags);
+  absl::Status RecordEnd(Plan* plan, plan::OpKind kind, uint64_t op);
+  absl::Status EndPlan(Plan* plan, bool no_clock);
+  absl::StatusOr<std::string> Explain(Plan* plan, absl::string_view format);
+
+  // The walk, for calls of a pass. Errors: the cause that lost the runtime; WrongState before a commit or during a long call.
+  absl::StatusOr<Walk*> ReadyWalk();
+  // Without the checks: for calls inside a pass.
+  Walk* walk() { return &walk_; }
+
+  // [any-thread]
+  void Abort(absl::string_view text);
+  absl::Status failure() const { return engine_.failure(); }
+  uint64_t clock() const { return engine_.clock_value(); }
+  std::string StatsJson() const;
+  Log* log() { return &log_; }
+  const Config& config() const { return config_; }
+  const device::Device& device() const { return *device_; }
+  net::PluginRegistry* plugins() { return &plugins_; }
+
+ private:
+  enum class State : uint8_t { kCreated, kStarted, kShutDown };
+  struct Open {  // everything that may fail while a runtime is made
+    net::Endpoint endpoint;
+    std::unique_ptr<device::Device> device;
+  };
+
+  Runtime(const Config& config, std::unique_ptr<Log> log, std::unique_ptr<net::PluginRegistry> plugins, Open open);
+  // The result of a long call that has ended takes effect. Errors: WrongState while one is under way.
+  absl::Status Settle();
+  absl::Status NeedStarted();
+  absl::StatusOr<std::shared_ptr<Request>> Submit(std::shared_ptr<movers::FenceJob> job);
+  absl::StatusOr<std::shared_ptr<movers::FenceJob>> MakeCommit(const std::vector<Plan*>& plans);
+  absl::Status AddTables(movers::FenceJob* job, table::PartitionMap* map);
+  absl::Status AddLocals(movers::FenceJob* job);
+
+  const Config config_;
+  std::unique_ptr<Log> log_owner_;
+  Log& log_;
+  std::unique_ptr<net::PluginRegistry> plugins_owner_;
+  net::PluginRegistry& plugins_;
+  net::Endpoint endpoint_;
+  std::unique_ptr<device::Device> device_;
+  movers::Engine engine_;
+  Walk walk_;
+  State state_ = State::kCreated;
+
+  uint64_t next_object_ = 1;
+  uint64_t next_serial_ = 1;
+  std::map<uint64_t, std::unique_ptr<Table>> tables_;   // by object
+  std::map<uint64_t, std::unique_ptr<Local>> locals_;   // by object
+  std::map<uint64_t, std::unique_ptr<Plan>> plans_;     // by serial
+  std::shared_ptr<const table::PartitionMap> partitions_;
+
+  // The long call under way.
+  struct Call {
+    std::shared_ptr<Request> request;
+    std::shared_ptr<movers::FenceJob> job;
+    std::vector<uint64_t> serials;          // kCommit: by set id
+    std::map<uint64_t, uint32_t> map_index; // kCommit: table object -> index in the partition map
+    std::map<uint64_t, std::shared_ptr<cache::LocalData>> locals;
+    movers::Epoch* epoch = nullptr;         // written before the request completes
+  };
+  std::unique_ptr<Call> call_;
+  bool committed_ = false;
+};
+
+}  // namespace geeps::session
+
+#endif  // GEEPS_RUNTIME_SESSION_RUNTIME_H_
