@@ -74,6 +74,15 @@ TEST_CASE("PartitionMap: a row that is longer than a partition is one by itself"
   CHECK(map.partition(3).keeper == 1);
 }
 
+TEST_CASE("PartitionMap: a table of few long rows has no more keepers than rows") {
+  PartitionMap map(8);
+  CHECK(map.Append(Schema(3, 262144)).value() == 0);
+  CHECK(map.NumKeepers(0) == 3);
+  CHECK(map.NumPartitions(0) == 3);
+  CHECK(map.Append(Schema(1, 1)).value() == 1);
+  CHECK(map.FirstKeeper(1) == 3);
+}
+
 TEST_CASE("PartitionMap: partitions cover each table once, in order, and PartitionOf finds each row") {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     CAPTURE(seed);
