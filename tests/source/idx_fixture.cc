@@ -182,6 +182,7 @@ Seen Take(Source* source, uint64_t image_bytes, uint64_t max_batches, bool* ende
     REQUIRE(Api()->dequeue(source->handle, 0, &out, &source->error) == GEEPS_OK);
     REQUIRE(out == slot.get());
     seen.batches.push_back(out->num_samples);
+    seen.global_valid.push_back(out->num_global_valid);
     seen.positions.push_back(out->position);
     for (uint32_t i = 0; i < out->num_samples; ++i) {
       (slot.flags(i) & GEEPS_SOURCE_SAMPLE_PADDED ? seen.padded : seen.ids).push_back(slot.id(i));

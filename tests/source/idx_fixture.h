@@ -116,7 +116,8 @@ struct Seen {
   std::vector<uint64_t> ids;       // of valid samples, in order
   std::vector<uint64_t> padded;    // ids of padded ones
   std::vector<uint32_t> batches;   // samples in each
-  std::vector<uint64_t> positions; // after each
+  std::vector<uint32_t> global_valid;  // of each over all ranks
+  std::vector<uint64_t> positions;     // after each
   std::string bytes;               // everything that the slots held
 };
 

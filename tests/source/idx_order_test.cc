@@ -64,6 +64,8 @@ TEST_CASE("idx: an epoch visits every sample once over 1 to 5 ranks, in an order
         for (uint32_t rank = 0; rank < world; ++rank) {
           const Seen& seen = ranks[rank][epoch];
           if (batch >= seen.batches.size()) continue;
+          CHECK(seen.global_valid[batch] == (batch < 10 ? 10 : 3));
+          CHECK(seen.positions[batch] == std::min<uint64_t>(10 * (batch + 1), kSamples));
           for (uint32_t i = 0; i < seen.batches[batch]; ++i) ids.push_back(seen.ids[taken[rank]++]);
         }
       }
