@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// ControlPlane::Impl: the control thread of one worker. Its life: meeting (connect, HELLO, wait for WELCOME), working, and, after
+// the verdict or a shutdown, over. In rank 0 it also drives the coordinator's host.
+// Thread contract: "shared" members under the mutex; all others belong to the control thread once it runs.
+#ifndef GEEPS_RUNTIME_NET_CONTROL_IMPL_H_
+#define GEEPS_RUNTIME_NET_CONTROL_IMPL_H_
+
+#include <poll.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "runtime/base/mutex.h"
+#include "runtime/base/thread.h"
+#include "runtime/base/waker.h"
+#include "runtime/net/control.h"
+#include "runtime/net/control_channel.h"
+#include "runtime/net/control_coordinator.h"
+#include "runtime/net/control_socket.h"
+#include "runtime/net/control_wire.h"
+
+namespace geeps::net {
+
+class ControlPlane::Impl {
+ public:
+  Impl(const ControlOptions& options, ControlEvents* events);
+  ~Impl() { Stop(); }
+
+  absl::Status Begin();
+  absl::StatusOr<protocol::Welcome> AwaitWelcome();
+  absl::Status Enter(const protocol::Enter& enter, std::vector<protocol::DeclarationLine> lines);
+  absl::Status Relay(uint32_t dst, uint32_t kind, absl::string_view bytes);
+  void Suspect(uint32_t rank, absl::string_view text);
+  void Bye(const absl::Status& cause);
+  absl::Status failure() const;
+  std::vector<uint64_t> clocks() const;
+  void Stop();
+
+ private:
+  enum class Phase { kMeeting, kWorking, kOver };
+  struct Command {
+    wire::Type type;
+    std::string body;
+    absl::Status cause;      // BYE
+    uint32_t suspect = 0;    // SUSPECT
+  };
+
+  // Errors when commands are not taken any more, or not yet.
+  absl::Status CheckWorking() const GEEPS_REQUIRES(mutex_);
+  void Post(Command command);
+
+  void Run();
+  void RunOnce();
+  int PollTimeout(uint64_t now_ns) const;
+  void TakeCommands(uint64_t now_ns);
+  void Meet(uint64_t now_ns);
+  void SayHello();
+  void RetryLater(const absl::Status& why, uint64_t now_ns);
+  void ReadChannel(uint64_t now_ns);
+  void Dispatch(wire::Type type, const std::string& body);
+  bool DispatchBody(wire::Type type, const std::string& body);
+  void OnChannelEnd(uint64_t now_ns);
+  void CheckTimes(uint64_t now_ns);
+  void CheckStart(uint64_t now_ns);
+  void Beat(uint64_t now_ns);
+  void SendLines();
+  void LoseCoordinator(absl::string_view why);
+  // The one end of everything but an orderly shutdown; the first call counts.
+  void Down(const absl::Status& cause);
+  void WindUp();
+
+  const ControlOptions options_;
+  ControlEvents* const events_;
+  Rendezvous rendezvous_;
+  Waker waker_;
+  const std::unique_ptr<std::atomic<uint64_t>[]> clocks_;
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::vector<Command> commands_ GEEPS_GUARDED_BY(mutex_);
+  std::vector<protocol::DeclarationLine> lines_ GEEPS_GUARDED_BY(mutex_);
+  absl::Status failure_ GEEPS_GUARDED_BY(mutex_);
+  bool has_welcome_ GEEPS_GUARDED_BY(mutex_) = false;
+  protocol::Welcome welcome_ GEEPS_GUARDED_BY(mutex_);
+  bool stopping_ GEEPS_GUARDED_BY(mutex_) = false;
+
+  Phase phase_ = Phase::kMeeting;
+  std::unique_ptr<CoordinatorHost> host_;  // rank 0
+  Channel channel_{Socket()};
+  bool connecting_ = false;    // the socket is not connected yet
+  bool shut_down_ = false;     // the GO of a shutdown has come: closes are no error
+  std::string last_failure_;   // why the last attempt to connect failed
+  std::string coordinator_host_;
+  uint64_t start_deadline_ns_ = 0;
+  uint64_t retry_ns_ = 0;
+  uint64_t heard_ns_ = 0;
+  uint64_t next_beat_ns_ = 0;
+  uint64_t local_deadline_ns_ = ~uint64_t{0};  // then local_cause_ is the cause
+  absl::Status local_cause_;
+  Thread thread_;
+};
+
+}  // namespace geeps::net
+
+#endif  // GEEPS_RUNTIME_NET_CONTROL_IMPL_H_
