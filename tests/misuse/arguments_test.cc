@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+// Wrong arguments: for every function one argument is spoiled at a time (NULL, zero, out of range, stale, of another kind, of another
+// runtime). The call is refused with a status and a sentence, writes nothing, and the right call works afterwards.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <set>
+
+#include "tests/misuse/situation.h"
+
+namespace geeps::misuse_test {
+namespace {
+
+struct Row {
+  const char* function;
+  const char* what;
+  std::function<void(Arguments*)> spoil;
+  geeps_status wanted = GEEPS_E_INVALID;
+};
+
+// What there is beside the situation at hand.
+struct World {
+  StaleHandles stale = MakeStaleHandles();
+  Situation other{kCommitted, "other"};
+};
+
+template <typename T>
+T* Foreign(const void* handle) {
+  return const_cast<T*>(static_cast<const T*>(handle));
+}
+
+// Rows for every handle of every function: NULL, stale, foreign in kind, garbage.
+template <typename T>
+void AddHandleRows(const char* function, const char* name, T* Arguments::*field, T* stale, std::vector<Row>* rows) {
+  static const int garbage = 0;
+  static std::set<std::string> texts;  // rows point into it
+  const auto text = [&](const char* what) { return texts.insert(std::string(name) + " " + what).first->c_str(); };
+  rows->push_back({function, text("NULL"), [field](Arguments* a) { a->*field = nullptr; }});
+  rows->push_back({function, text("stale"), [field, stale](Arguments* a) { a->*field = stale; }});
+  rows->push_back({function, text("garbage"), [field](Arguments* a) { a->*field = Foreign<T>(&garbage); }});
+  rows->push_back({function, text("odd"), [field](Arguments* a) { a->*field = reinterpret_cast<T*>(uintptr_t{7}); }});
+  rows->push_back({function, text("a table or plan"), [field](Arguments* a) {
+                     const bool is_table = std::is_same_v<T, geeps_table>;
+                     a->*field = is_table ? Foreign<T>(a->ended_plan) : Foreign<T>(a->table);
+                   }});
+  rows->push_back({function, text("a runtime or local"), [field](Arguments* a) {
+                     const bool is_runtime = std::is_same_v<T, geeps_runtime>;
+                     a->*field = is_runtime ? Foreign<T>(a->local) : Foreign<T>(a->rt);
+                   }});
+}
+
+std::vector<Row> HandleRows(const StaleHandles& stale) {
+  std::vector<Row> rows;
+  for (const char* f : {"geeps_runtime_start", "geeps_runtime_get_info", "geeps_runtime_abort", "geeps_runtime_shutdown", "geeps_log_take",
+                        "geeps_runtime_get_stats", "geeps_table_create", "geeps_local_create", "geeps_plan_create", "geeps_commit",
+                        "geeps_fence", "geeps_pass_begin", "geeps_pass_end", "geeps_clock", "geeps_skip", "geeps_read", "geeps_post_read",
+                        "geeps_pre_update", "geeps_update", "geeps_access_local", "geeps_post_local", "geeps_plugin_load",
+                        "geeps_plugin_add", "geeps_plugin_get_interface"}) {
+    AddHandleRows(f, "runtime", &Arguments::rt, stale.rt, &rows);
+  }
+  for (const char* f : {"geeps_request_wait", "geeps_request_get_event_fd"}) {
+    AddHandleRows(f, "request", &Arguments::req, stale.req, &rows);
+  }
+  for (const char* f : {"geeps_table_set_param", "geeps_plan_read", "geeps_plan_pre_update"}) {
+    AddHandleRows(f, "table", &Arguments::table, stale.table, &rows);
+  }
+  AddHandleRows("geeps_plan_access_local", "local", &Arguments::local, stale.local, &rows);
+  for (const char* f : {"geeps_plan_read", "geeps_plan_post_read", "geeps_plan_pre_update", "geeps_plan_update", "geeps_plan_access_local",
+                        "geeps_plan_post_local", "geeps_plan_end"}) {
+    AddHandleRows(f, "plan", &Arguments::open_plan, stale.plan, &rows);
+  }
+  AddHandleRows("geeps_plan_explain", "plan", &Arguments::ended_plan, stale.plan, &rows);
+  AddHandleRows("geeps_pass_begin", "plan", &Arguments::committed_plan, stale.plan, &rows);
+  return rows;
+}
+
+// `next` may be NULL, so it has no rows from AddHandleRows.
+void AddNextRows(const char* function, const World& world, std::vector<Row>* rows) {
+  rows->push_back({function, "next stale", [&](Arguments* a) { a->next_plan = world.stale.plan; }});
+  rows->push_back({function, "next a table", [](Arguments* a) { a->next_plan = Foreign<geeps_plan>(a->table); }});
+  rows->push_back({function, "next of another runtime", [&](Arguments* a) { a->next_plan = world.other.args.committed_plan; }});
+  rows->push_back({function, "next not committed", [](Arguments* a) { a->next_plan = a->ended_plan; }, GEEPS_E_STATE});
+}
+
+std::vector<Row> ForeignRuntimeRows(const World& world) {
+  std::vector<Row> rows;
+  const Arguments& other = world.other.args;
+  for (const char* f : {"geeps_plan_read", "geeps_plan_pre_update"}) {
+    rows.push_back({f, "table of another runtime", [&](Arguments* a) { a->table = other.table; }});
+  }
+  rows.push_back({"geeps_plan_access_local", "local of another runtime", [&](Arguments* a) { a->local = other.local; }});
+  rows.push_back({"geeps_pass_begin", "plan of another runtime", [&](Arguments* a) { a->committed_plan = other.committed_plan; }});
+  rows.push_back({"geeps_pass_begin", "plan not committed", [](Arguments* a) { a->committed_plan = a->ended_plan; }, GEEPS_E_STATE});
+  rows.push_back({"geeps_commit", "plan of another runtime", [&](Arguments* a) { a->plans_array[0] = other.ended_plan; }});
+  rows.push_back({"geeps_commit", "plan stale", [&](Arguments* a) { a->plans_array[0] = world.stale.plan; }});
+  rows.push_back({"geeps_commit", "plan NULL", [](Arguments* a) { a->plans_array[0] = nullptr; }});
+  rows.push_back({"geeps_commit", "plan a table", [](Arguments* a) { a->plans_array[0] = Foreign<geeps_plan>(a->table); }});
+  rows.push_back({"geeps_commit", "plan not ended", [](Arguments* a) { a->plans_array[0] = a->open_plan; }, GEEPS_E_STATE});
+  rows.push_back({"geeps_commit", "one plan twice", [](Arguments* a) { a->plans_array[1] = a->plans_array[0], a->num_plans = 2; }});
+  rows.push_back({"geeps_commit", "plans NULL", [](Arguments* a) { a->plans = nullptr; }});
+  AddNextRows("geeps_clock", world, &rows);
+  AddNextRows("geeps_pass_end", world, &rows);
+  return rows;
+}
+
+std::vector<Row> OutputRows() {
+  std::vector<Row> rows;
+  rows.push_back({"geeps_runtime_create", "out NULL", [](Arguments* a) { a->rt_out = nullptr; }});
+  rows.push_back({"geeps_runtime_create", "config NULL", [](Arguments* a) { a->config_ptr = nullptr; }});
+  rows.push_back({"geeps_runtime_get_info", "out NULL", [](Arguments* a) { a->info_out = nullptr; }});
+  rows.push_back({"geeps_request_get_event_fd", "fd NULL", [](Arguments* a) { a->fd_out = nullptr; }});
+  rows.push_back({"geeps_table_create", "out NULL", [](Arguments* a) { a->table_out = nullptr; }});
+  rows.push_back({"geeps_local_create", "out NULL", [](Arguments* a) { a->local_out = nullptr; }});
+  rows.push_back({"geeps_plan_create", "out NULL", [](Arguments* a) { a->plan_out = nullptr; }});
+  for (const char* f : {"geeps_plan_read", "geeps_plan_pre_update", "geeps_plan_access_local"}) {
+    rows.push_back({f, "out NULL", [](Arguments* a) { a->op_out = nullptr; }});
+  }
+  for (const char* f : {"geeps_read", "geeps_pre_update", "geeps_access_local"}) {
+    rows.push_back({f, "out NULL", [](Arguments* a) { a->view_out = nullptr; }});
+  }
+  for (const char* f : {"geeps_log_take", "geeps_runtime_get_stats", "geeps_plan_explain"}) {
+    rows.push_back({f, "buf NULL with cap", [](Arguments* a) { a->buf = nullptr; }});
+    rows.push_back({f, "len NULL", [](Arguments* a) { a->len_out = nullptr; }});
+  }
+  rows.push_back({"geeps_plugin_get_interface", "interface_out NULL", [](Arguments* a) { a->interface_out = nullptr; }});
+  rows.push_back({"geeps_plugin_get_interface", "host_out NULL", [](Arguments* a) { a->host_out = nullptr; }});
+  return rows;
+}
+
+const char* LongName() {
+  static const std::string name(10000, 'x');
+  return name.c_str();
+}
+
+std::vector<Row> TextRows() {
+  std::vector<Row> rows;
+  for (const char* f : {"geeps_table_create", "geeps_local_create", "geeps_plan_create"}) {
+    rows.push_back({f, "name NULL", [](Arguments* a) { a->name = nullptr; }});
+    rows.push_back({f, "name empty", [](Arguments* a) { a->name = ""; }});
+    rows.push_back({f, "name too long", [](Arguments* a) { a->name = LongName(); }});
+  }
+  rows.push_back({"geeps_table_create", "name there already", [](Arguments* a) { a->name = "t"; }});
+  rows.push_back({"geeps_local_create", "name there already", [](Arguments* a) { a->name = "l"; }});
+  rows.push_back({"geeps_runtime_abort", "text NULL", [](Arguments* a) { a->text = nullptr; }});
+  rows.push_back({"geeps_table_set_param", "key NULL", [](Arguments* a) { a->key = nullptr; }});
+  rows.push_back({"geeps_table_set_param", "key empty", [](Arguments* a) { a->key = ""; }});
+  rows.push_back({"geeps_table_set_param", "key unknown", [](Arguments* a) { a->key = "rate"; }});
+  rows.push_back({"geeps_plan_explain", "format NULL", [](Arguments* a) { a->format = nullptr; }});
+  rows.push_back({"geeps_plan_explain", "format unknown", [](Arguments* a) { a->format = "xml"; }});
+  rows.push_back({"geeps_plan_explain", "plan not ended", [](Arguments* a) { a->ended_plan = a->open_plan; }, GEEPS_E_STATE});
+  for (const char* f : {"geeps_plugin_load", "geeps_plugin_get_interface"}) {
+    rows.push_back({f, "name NULL", [](Arguments* a) { a->plugin = nullptr; }});
+    rows.push_back({f, "name empty", [](Arguments* a) { a->plugin = ""; }, GEEPS_E_INVALID});
+  }
+  rows.push_back({"geeps_plugin_load", "no such name", [](Arguments* a) { a->plugin = "nothing"; }, GEEPS_E_NOT_FOUND});
+  rows.push_back({"geeps_plugin_load", "no such path", [](Arguments* a) { a->plugin = "/nowhere/geeps_x.so"; }, GEEPS_E_NOT_FOUND});
+  rows.push_back({"geeps_plugin_get_interface", "not loaded", [](Arguments* a) { a->plugin = "nothing"; }, GEEPS_E_NOT_FOUND});
+  rows.push_back({"geeps_plugin_get_interface", "id NULL", [](Arguments* a) { a->interface_id = nullptr; }});
+  rows.push_back({"geeps_plugin_get_interface", "id unknown", [](Arguments* a) { a->interface_id = "test.question/1"; }, GEEPS_E_NOT_FOUND});
+  rows.push_back({"geeps_plugin_add", "query NULL", [](Arguments* a) { a->query = nullptr; }});
+  rows.push_back({"geeps_plugin_add", "query gives NULL", [](Arguments* a) {
+                    a->query = [](uint32_t) -> const geeps_plugin* { return nullptr; };
+                  },
+                  GEEPS_E_ABI});
+  return rows;
+}
+
+std::vector<Row> NumberRows() {
+  constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
+  std::vector<Row> rows;
+  for (const char* f : {"geeps_table_create", "geeps_local_create"}) {
+    rows.push_back({f, "no rows", [](Arguments* a) { a->num_rows = 0; }});
+    rows.push_back({f, "empty rows", [](Arguments* a) { a->row_values = 0; }});
+    rows.push_back({f, "2^64 - 1 rows", [](Arguments* a) { a->num_rows = kMax; }});
+    rows.push_back({f, "rows of 2^64 - 1", [](Arguments* a) { a->row_values = kMax; }});
+    rows.push_back({f, "2^32 rows of 2^32", [](Arguments* a) { a->num_rows = a->row_values = uint64_t{1} << 32; }});
+  }
+  for (const uint32_t dtype : {0u, 1u, uint32_t{GEEPS_U8}, uint32_t{GEEPS_I64}, 0x022002u, 0x021001u, ~0u}) {
+    rows.push_back({"geeps_table_create", "dtype", [dtype](Arguments* a) { a->dtype = dtype; }});
+  }
+  for (const double value : {std::nan(""), static_cast<double>(INFINITY), static_cast<double>(-INFINITY)}) {
+    rows.push_back({"geeps_table_set_param", "value not finite", [value](Arguments* a) { a->value = value; }});
+  }
+  for (const char* f : {"geeps_plan_read", "geeps_plan_pre_update", "geeps_plan_access_local"}) {
+    rows.push_back({f, "rows NULL", [](Arguments* a) { a->rows = nullptr; }});
+    rows.push_back({f, "rows beyond the end", [](Arguments* a) { a->rows_array[1] = {7, 2}; }});
+    rows.push_back({f, "rows that begin beyond the end", [](Arguments* a) { a->rows_array[1] = {8, 1}; }});
+    rows.push_back({f, "rows that wrap around", [](Arguments* a) { a->rows_array[1] = {5, kMax - 4}; }});
+    rows.push_back({f, "rows from 2^64 - 1", [](Arguments* a) { a->rows_array[1] = {kMax, 1}; }});
+    rows.push_back({f, "an empty run", [](Arguments* a) { a->rows_array[1] = {5, 0}; }});
+    rows.push_back({f, "runs that overlap", [](Arguments* a) { a->rows_array[1] = {1, 2}; }});
+    rows.push_back({f, "runs that descend", [](Arguments* a) { std::swap(a->rows_array[0], a->rows_array[1]); }});
+    rows.push_back({f, "a run behind one to the end", [](Arguments* a) { a->rows_array[0] = {0, GEEPS_TO_END}; }});
+    rows.push_back({f, "unknown flags", [](Arguments* a) { a->flags = 0x100; }});
+  }
+  for (const uint32_t slack : {GEEPS_SLACK_MAX + 1, ~0u}) {
+    rows.push_back({"geeps_plan_read", "slack", [slack](Arguments* a) { a->slack = slack; }});
+  }
+  rows.push_back({"geeps_plan_read", "flags of an update", [](Arguments* a) { a->flags = GEEPS_UPDATE_ZEROED; }});
+  rows.push_back({"geeps_plan_pre_update", "flags of a read", [](Arguments* a) { a->flags = GEEPS_READ_COPY; }});
+  rows.push_back({"geeps_plan_access_local", "flags of a read", [](Arguments* a) { a->flags = GEEPS_READ_COPY; }});
+  rows.push_back({"geeps_plan_end", "unknown flags", [](Arguments* a) { a->flags = 0x80; }});
+  return rows;
+}
+
+std::vector<Row> OperationRows() {
+  std::vector<Row> rows;
+  const geeps_op kBad[] = {0, 1, ~geeps_op{0}, geeps_op{1} << 63};
+  for (const geeps_op op : kBad) {
+    rows.push_back({"geeps_plan_post_read", "op", [op](Arguments* a) { a->recorded_read = op; }});
+    rows.push_back({"geeps_plan_update", "op", [op](Arguments* a) { a->recorded_update = op; }});
+    rows.push_back({"geeps_plan_post_local", "op", [op](Arguments* a) { a->recorded_local = op; }});
+    for (const char* f : {"geeps_read", "geeps_post_read"}) rows.push_back({f, "op", [op](Arguments* a) { a->read = op; }});
+    for (const char* f : {"geeps_pre_update", "geeps_update"}) rows.push_back({f, "op", [op](Arguments* a) { a->update = op; }});
+    for (const char* f : {"geeps_access_local", "geeps_post_local"}) rows.push_back({f, "op", [op](Arguments* a) { a->local_op = op; }});
+    rows.push_back({"geeps_skip", "op", [op](Arguments* a) { a->optional_read = op; }});
+  }
+  // Operations of another kind, and of a plan that is not walked.
+  rows.push_back({"geeps_plan_post_read", "op of an update", [](Arguments* a) { a->recorded_read = a->recorded_update; }});
+  rows.push_back({"geeps_plan_update", "op of a read", [](Arguments* a) { a->recorded_update = a->recorded_read; }});
+  rows.push_back({"geeps_plan_post_local", "op of a read", [](Arguments* a) { a->recorded_local = a->recorded_read; }});
+  rows.push_back({"geeps_plan_post_read", "op of another plan", [](Arguments* a) { a->recorded_read = a->read; }});
+  for (const char* f : {"geeps_read", "geeps_post_read"}) {
+    rows.push_back({f, "op of an update", [](Arguments* a) { a->read = a->update; }});
+    rows.push_back({f, "op of another plan", [](Arguments* a) { a->read = a->recorded_read; }});
+  }
+  for (const char* f : {"geeps_pre_update", "geeps_update"}) {
+    rows.push_back({f, "op of a read", [](Arguments* a) { a->update = a->read; }});
+  }
+  for (const char* f : {"geeps_access_local", "geeps_post_local"}) {
+    rows.push_back({f, "op of a read", [](Arguments* a) { a->local_op = a->read; }});
+  }
+  rows.push_back({"geeps_skip", "op of another plan", [](Arguments* a) { a->optional_read = a->recorded_read; }});
+  return rows;
+}
+
+std::vector<Row> StreamRows() {
+  static const geeps_stream kUnknownKind = {sizeof(geeps_stream), 7, 0};
+  static const geeps_stream kNoSize = {0, GEEPS_STREAM_HOST, 0};
+  static const geeps_stream kDevice = {sizeof(geeps_stream), GEEPS_STREAM_DEVICE, 0x1234};
+  std::vector<Row> rows;
+  for (const char* f : {"geeps_skip", "geeps_read", "geeps_post_read", "geeps_pre_update", "geeps_update", "geeps_access_local",
+                        "geeps_post_local"}) {
+    rows.push_back({f, "stream of an unknown kind", [](Arguments* a) { a->stream = &kUnknownKind; }});
+    rows.push_back({f, "stream without size", [](Arguments* a) { a->stream = &kNoSize; }, GEEPS_E_ABI});
+    rows.push_back({f, "a device's stream on the host", [](Arguments* a) { a->stream = &kDevice; }, GEEPS_E_UNSUPPORTED});
+  }
+  return rows;
+}
+
+// One spoiled call, with an error struct and without: same status, a text, nothing written.
+void ExpectRefused(const Row& row, Situation* situation) {
+  CAPTURE(row.function);
+  CAPTURE(row.what);
+  const Function& function = FunctionNamed(row.function);
+  Arguments spoiled = situation->args;
+  // Pointers into the arguments go with the copy.
+  if (spoiled.rows == situation->args.rows_array) spoiled.rows = spoiled.rows_array;
+  if (spoiled.plans == situation->args.plans_array) spoiled.plans = spoiled.plans_array;
+  if (spoiled.config_ptr == &situation->args.config) spoiled.config_ptr = &spoiled.config;
+  row.spoil(&spoiled);
+  Outputs before;
+  std::memcpy(&before, &situation->outputs, sizeof before);
+  geeps_error err = EmptyError();
+  const geeps_status status = function.call(spoiled, &err);
+  CHECK_MESSAGE(status == row.wanted, geeps_status_name(status) << " " << err.message);
+  CHECK(err.code == status);
+  CHECK(err.message[0] != 0);
+  CHECK(std::memchr(err.message, 0, sizeof err.message) != nullptr);
+  CHECK((err.flags & GEEPS_ERROR_LATCHED) == 0);
+  CHECK(function.call(spoiled, nullptr) == status);
+  CHECK(std::memcmp(&before, &situation->outputs, sizeof before) == 0);
+}
+
+std::vector<Row> AllRows(const World& world) {
+  std::vector<Row> all;
+  for (const auto& rows : {HandleRows(world.stale), ForeignRuntimeRows(world), OutputRows(), TextRows(), NumberRows(), OperationRows(),
+                           StreamRows()}) {
+    all.insert(all.end(), rows.begin(), rows.end());
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("every wrong argument of every function gets a status and a text, and the right call works afterwards") {
+  const World world;
+  const std::vector<Row> rows = AllRows(world);
+  for (const Function& function : AllFunctions()) {
+    Situation situation(function.stage);
+    for (const Row& row : rows) {
+      if (std::string(row.function) == function.name) ExpectRefused(row, &situation);
+    }
+    if (std::string(function.name) == "geeps_plugin_load") continue;  // nothing to load by name is certain to be there
+    geeps_error err = EmptyError();
+    CAPTURE(function.name);
+    const geeps_status status = function.call(situation.args, &err);
+    CHECK_MESSAGE(status == GEEPS_OK, geeps_status_name(status) << " " << err.message);
+  }
+}
+
+TEST_CASE("every function of the header has rows here or is one that cannot fail") {
+  const char* const declared[] = {
+#include "functions.inc"
+  };
+  const World world;
+  std::set<std::string> covered(FunctionsWithoutStatus().begin(), FunctionsWithoutStatus().end());
+  std::set<std::string> with_rows;
+  for (const Row& row : AllRows(world)) with_rows.insert(row.function);
+  for (const Function& function : AllFunctions()) {
+    CHECK_MESSAGE(with_rows.count(function.name) == 1, function.name << " has no wrong arguments");
+    covered.insert(function.name);
+  }
+  const std::set<std::string> wanted(std::begin(declared), std::end(declared));
+  for (const std::string& name : wanted) CHECK_MESSAGE(covered.count(name) == 1, name << " is not tested");
+  for (const std::string& name : covered) CHECK_MESSAGE(wanted.count(name) == 1, name << " is not in the header");
+}
+
+TEST_CASE("functions that cannot fail take everything") {
+  const World world;
+  CHECK(geeps_abi_version() == GEEPS_ABI_VERSION);
+  CHECK(std::strlen(geeps_version()) > 0);
+  CHECK(std::string(geeps_status_name(GEEPS_E_STATE)) == "GEEPS_E_STATE");
+  for (const geeps_status status : {12345, -12345, std::numeric_limits<geeps_status>::min()}) {
+    CHECK(std::string(geeps_status_name(status)) == "GEEPS_E_?");
+  }
+  for (int round = 0; round < 2; ++round) {  // the second time they have been destroyed twice
+    geeps_request_destroy(world.stale.req);
+    geeps_table_destroy(world.stale.table);
+    geeps_local_destroy(world.stale.local);
+    geeps_plan_destroy(world.stale.plan);
+    geeps_runtime_destroy(world.stale.rt);
+  }
+  geeps_request_destroy(nullptr);
+  geeps_table_destroy(nullptr);
+  geeps_local_destroy(nullptr);
+  geeps_plan_destroy(nullptr);
+  geeps_runtime_destroy(nullptr);
+  Situation situation(kCommitted);
+  const Arguments& a = situation.args;
+  geeps_request_destroy(Foreign<geeps_request>(a.rt));
+  geeps_table_destroy(Foreign<geeps_table>(a.open_plan));
+  geeps_local_destroy(Foreign<geeps_local>(a.table));
+  geeps_plan_destroy(Foreign<geeps_plan>(a.table));
+  geeps_runtime_destroy(Foreign<geeps_runtime>(a.table));
+  geeps_error err = EmptyError();
+  CHECK(geeps_fence(a.rt, nullptr, &err) == GEEPS_OK);
+}
+
+TEST_CASE("a handle that was destroyed is refused, also when its place is used again") {
+  Situation situation(kStarted);
+  const Arguments& a = situation.args;
+  geeps_error err = EmptyError();
+  for (int round = 0; round < 100; ++round) {
+    geeps_plan* first = nullptr;
+    geeps_plan* second = nullptr;
+    REQUIRE(geeps_plan_create(a.rt, "x", &first, &err) == GEEPS_OK);
+    geeps_plan_destroy(first);
+    REQUIRE(geeps_plan_create(a.rt, "x", &second, &err) == GEEPS_OK);
+    CHECK(geeps_plan_end(first, 0, &err) == GEEPS_E_INVALID);
+    CHECK(geeps_plan_end(second, 0, &err) == GEEPS_OK);
+    geeps_plan_destroy(second);
+  }
+}
+
+}  // namespace geeps::misuse_test

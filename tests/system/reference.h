@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reference: what a table must hold at every clock, calculated one value at a time from the contributions of all workers, in the
+// order that the documents promise: groups of sum_group consecutive ranks, a left fold inside a group, then over the groups,
+// workers without the row left out. Written without a look at the library's own folds.
+// Thread contract: plain values; Advance by one thread, the versions then by any.
+#ifndef GEEPS_TESTS_SYSTEM_REFERENCE_H_
+#define GEEPS_TESTS_SYSTEM_REFERENCE_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace geeps::system_test {
+
+struct TableSpec {
+  std::string name;
+  uint64_t num_rows = 1;
+  uint64_t row_values = 1;
+  bool f64 = false;
+  bool sgd = false;          // else add
+  double lr = 0.01;
+  double momentum = 0;
+  bool mean = false;         // else sum
+  uint32_t sum_group = 1;
+  double initial = 0;        // constant
+  uint64_t partition_bytes = 1048576;
+
+  uint64_t value_bytes() const { return f64 ? 8 : 4; }
+  uint64_t row_bytes() const { return row_values * value_bytes(); }
+};
+
+// One worker's contribution of one clock: by row its values, [row_values] of the table's dtype.
+using RowValues = std::map<uint64_t, std::vector<uint8_t>>;
+
+class Reference {
+ public:
+  explicit Reference(const TableSpec& spec);
+
+  // Applies a clock. contributions: by rank; a rank without the row is left out. lr: of this clock.
+  void Advance(const std::vector<RowValues>& contributions, double lr);
+
+  uint64_t num_versions() const { return versions_.size(); }
+  // [row_values] of the dtype.
+  const uint8_t* Row(uint64_t age, uint64_t row) const { return versions_[age].data() + row * spec_.row_bytes(); }
+  const TableSpec& spec() const { return spec_; }
+
+ private:
+  template <typename T>
+  void AdvanceAs(const std::vector<RowValues>& contributions, double lr);
+
+  TableSpec spec_;
+  std::vector<std::vector<uint8_t>> versions_;
+  std::vector<uint8_t> momentum_;
+};
+
+// One update of a clock on top of the earlier ones of the same worker, row by row.
+void AddUpdate(bool f64, uint64_t row, const uint8_t* values, uint64_t row_values, RowValues* into);
+
+}  // namespace geeps::system_test
+
+#endif  // GEEPS_TESTS_SYSTEM_REFERENCE_H_
