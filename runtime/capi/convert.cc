@@ -16,6 +16,27 @@ static_assert(static_cast<int32_t>(Code::kAborted) == GEEPS_E_ABORTED && static_
 constexpr uint64_t kOptionsMax = 1024;
 constexpr uint64_t kRunsMax = uint64_t{1} << 32;
 constexpr uint64_t kOptionBytesMax = 65536;
+// No struct of a later release is longer: a struct_size beyond it was never set.
+constexpr uint32_t kStructBytesMax = 4096;
+
+// Checks the size that the caller has set, and that what this library does not know of the struct is zero.
+absl::Status CheckSize(const void* in, uint32_t min_size, uint32_t own_size, const char* name) {
+  if (in == nullptr) return Invalid(name, " is NULL");
+  uint32_t size = 0;
+  std::memcpy(&size, in, sizeof(size));
+  if (size < min_size || size > kStructBytesMax) {
+    return MakeStatus(Code::kAbi, absl::StrCat(name, " has struct_size ", size, ", at least ", min_size, " is needed (this library's is ",
+                                               own_size, "): set it to sizeof"));
+  }
+  const uint8_t* const bytes = static_cast<const uint8_t*>(in);
+  for (uint32_t i = own_size; i < size; ++i) {
+    if (bytes[i] != 0) {
+      return MakeStatus(Code::kAbi, absl::StrCat(name, " has struct_size ", size, " with members this library (", own_size,
+                                                 " bytes) does not know: it is older than the caller"));
+    }
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -42,31 +63,16 @@ geeps_status Report(const absl::Status& status, geeps_error* err) {
 }
 
 absl::Status ReadStructBytes(const void* in, uint32_t min_size, uint32_t own_size, const char* name, void* out) {
-  if (in == nullptr) return Invalid(name, " is NULL");
+  GEEPS_RETURN_IF_ERROR(CheckSize(in, min_size, own_size, name));
   uint32_t size = 0;
   std::memcpy(&size, in, sizeof(size));
-  if (size < min_size) {
-    return MakeStatus(Code::kAbi, absl::StrCat(name, " has struct_size ", size, ", at least ", min_size, " is needed (this library's is ",
-                                               own_size, "): set it to sizeof"));
-  }
-  const uint8_t* const bytes = static_cast<const uint8_t*>(in);
-  for (uint32_t i = own_size; i < size; ++i) {
-    if (bytes[i] != 0) {
-      return MakeStatus(Code::kAbi, absl::StrCat(name, " has struct_size ", size, " with members this library (", own_size,
-                                                 " bytes) does not know: it is older than the caller"));
-    }
-  }
   std::memset(out, 0, own_size);
   std::memcpy(out, in, std::min(size, own_size));
   return absl::OkStatus();
 }
 
-absl::Status CheckOutStruct(const void* out, uint32_t min_size, const char* name) {
-  if (out == nullptr) return Invalid(name, " is NULL");
-  uint32_t size = 0;
-  std::memcpy(&size, out, sizeof(size));
-  if (size >= min_size) return absl::OkStatus();
-  return MakeStatus(Code::kAbi, absl::StrCat(name, " has struct_size ", size, ", at least ", min_size, " is needed: set it to sizeof"));
+absl::Status CheckOutStructBytes(const void* out, uint32_t min_size, uint32_t own_size, const char* name) {
+  return CheckSize(out, min_size, own_size, name);
 }
 
 void WriteStructBytes(const void* in, uint32_t own_size, void* out) {

@@ -48,7 +48,11 @@ absl::Status ReadStruct(const T* in, uint32_t min_size, const char* name, T* out
   return ReadStructBytes(in, min_size, sizeof(T), name, out);
 }
 // Checks the struct that the caller wants filled. Errors: as above.
-absl::Status CheckOutStruct(const void* out, uint32_t min_size, const char* name);
+absl::Status CheckOutStructBytes(const void* out, uint32_t min_size, uint32_t own_size, const char* name);
+template <typename T>
+absl::Status CheckOutStruct(const T* out, uint32_t min_size, const char* name) {
+  return CheckOutStructBytes(out, min_size, sizeof(T), name);
+}
 // Writes the members that the caller's struct has. REQUIRES: CheckOutStruct.
 void WriteStructBytes(const void* in, uint32_t own_size, void* out);
 

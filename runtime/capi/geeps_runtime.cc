@@ -93,7 +93,8 @@ void geeps_runtime_destroy(geeps_runtime* rt) {
 geeps_status geeps_log_take(geeps_runtime* rt, int32_t* level, char* buf, uint64_t cap, uint64_t* len, geeps_error* err) {
   return Guard(err, [&]() -> absl::StatusOr<geeps_status> {
     GEEPS_ASSIGN_OR_RETURN(RuntimeObject* const object, FindRuntime(rt));
-    if (level == nullptr) return Invalid("level is NULL");
+    if (level == nullptr || len == nullptr) return Invalid("level or len is NULL");
+    if (buf == nullptr && cap > 0) return Invalid("buf is NULL with cap = ", cap);
     LogLevel read = LogLevel::kError;
     std::string line;
     if (!object->runtime->log()->PeekOldest(&read, &line)) return GEEPS_AGAIN;
