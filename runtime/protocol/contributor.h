@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Contributor: one worker's side of the contributions to one table (R2, R10): the ring of log entries, the push gate of
-// each partition, and the order data before FIRE for each keeper. Pure: one call at a time, no allocation after
-// construction, copyable.
+// Contributor: one worker's side of the contributions to one table (R2, R10): the ring of log entries, the push gate
+// of each partition, and the order data before FIRE for each keeper.
+// Pure: one call at a time, no allocation after construction, copyable.
 #ifndef GEEPS_RUNTIME_PROTOCOL_CONTRIBUTOR_H_
 #define GEEPS_RUNTIME_PROTOCOL_CONTRIBUTOR_H_
 
@@ -32,7 +32,7 @@ struct ContributorEffect {
     kFire,  // FIRE of `clock` to keeper index `index`
     kStoreFired,  // mapped: write set id and parameters into the header of entry EntryOf(clock), with kSetNothing now
                   // and not earlier; then fired word := clock + 1, release; then notify the keepers
-    kEntryFree,  // the log entry of `clock` may be filled again (by clock + L)
+    kEntryFree,   // the log entry of `clock` may be filled again (by clock + L)
   };
   Kind kind = Kind::kSend;
   bool fired = false;
@@ -102,7 +102,7 @@ class Contributor {
   void FreeMapped(std::vector<ContributorEffect>* effects);
 
   ContributorOptions options_;
-  uint32_t num_entries_;   // L
+  uint32_t num_entries_;  // L
   Clock next_fired_;
   Clock stored_fired_;     // mapped: what the fired word holds
   Clock freed_;            // mapped: first clock whose entry somebody may still read, data or not

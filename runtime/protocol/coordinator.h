@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Coordinator: the machine in rank 0 that brings workers together (HELLO, WELCOME), runs fences (ENTER, GO, FAIL;
-// docs/protocol.md, section 10), and gives the one verdict about a lost worker (section 11). The first verdict wins and
-// goes to all, the accused included. Pure: no clock, no sockets; times are nanoseconds given by the caller, which reads
-// every connection as far as it goes before it calls OnTick. One call at a time. It is not on the per-clock path and
-// may allocate. Inputs about ranks that do not exist or have not said HELLO are ignored.
+// docs/protocol.md, section 10), and gives the one verdict about a lost worker (section 11). The first verdict wins
+// and goes to all, the accused included.
+// Pure: no clock, no sockets; times are nanoseconds given by the caller, which reads every connection as far as it
+// goes before it calls OnTick. One call at a time. It is not on the per-clock path and may allocate. Inputs about
+// ranks that do not exist or have not said HELLO are ignored.
 #ifndef GEEPS_RUNTIME_PROTOCOL_COORDINATOR_H_
 #define GEEPS_RUNTIME_PROTOCOL_COORDINATOR_H_
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// KeeperPartition: what a keeper does for one partition of a bounded table (R3 to R6). It takes in the contributions of
-// the participants, lets a clock be applied when it is complete, and publishes each new version to the subscribers with
-// credit. Every participant is also a subscriber, under the same index. A participant whose memory is mapped delivers
-// through its log and reads the version buffers; it gets no publish. A clock to which nobody contributed is passed over
-// without an apply when V = 1. REQUIRES everywhere: participant < participants.size(). Pure: one call at a time, no
-// allocation after construction, copyable (the exhaustive search copies it).
+// KeeperPartition: what a keeper does for one partition of a bounded table (R3 to R6). It takes in the contributions
+// of the participants, lets a clock be applied when it is complete, and publishes each new version to the subscribers
+// with credit.
+// Every participant is also a subscriber, under the same index. A participant whose memory is mapped delivers through
+// its log and reads the version buffers; it gets no publish. A clock to which nobody contributed is passed over
+// without an apply when V = 1. REQUIRES everywhere: participant < participants.size().
+// Pure: one call at a time, no allocation after construction, copyable (the exhaustive search copies it).
 #ifndef GEEPS_RUNTIME_PROTOCOL_KEEPER_H_
 #define GEEPS_RUNTIME_PROTOCOL_KEEPER_H_
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Header of the messages between workers (docs/protocol.md, section 3) and its encoding: 128 bytes, little endian,
-// fixed places. Payloads (values) are not described here: they land in the slot that SlotOfContribution or
-// SlotOfPublish names.
+// fixed places.
+// Payloads (values) are not described here: they land in the slot that SlotOfContribution or SlotOfPublish names.
 #ifndef GEEPS_RUNTIME_PROTOCOL_MESSAGE_H_
 #define GEEPS_RUNTIME_PROTOCOL_MESSAGE_H_
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mutants: rules of the protocol that a test build can leave out one at a time, to show that tests, simulator and
 // exhaustive search notice. Only a build with -DGEEPS_MUTANTS has the switch; elsewhere Broken() is the constant false
-// and nothing of it remains. Thread contract: set the switch before any machine runs, not while one does.
+// and nothing of it remains.
+// Thread contract: set the switch before any machine runs, not while one does.
 #ifndef GEEPS_RUNTIME_PROTOCOL_MUTANTS_H_
 #define GEEPS_RUNTIME_PROTOCOL_MUTANTS_H_
 
@@ -16,18 +17,15 @@ enum class Mutant : uint32_t {
   // types.h
   kSlackOneTooMuch,   // R8: a read may use a version one older than its slack allows
   kSlackWraps,        // R8: clock - slack is computed without regard to wrapping
-  kLandingOneTooFew,  // W: one landing slot too few, so that a contribution overwrites one that is still needed (slack
-                      // > 0)
+  kLandingOneTooFew,  // W: one landing slot too few: a contribution overwrites one that is still needed (slack > 0)
   kLogOneTooFew,      // L: one log entry too few, so that a clock's updates overwrite those of a former one
-  kVersionOneTooFew,  // V: one mapped version buffer too few, so that an apply overwrites a version that is being read
-                      // (slack > 0)
+  kVersionOneTooFew,  // V: one mapped buffer too few: an apply overwrites a version that is being read (slack > 0)
 
   // contributor.cc
-  kPushGateOpen,       // R2: data leave without waiting for the absorbed age
-  kFireGateOpen,       // R2: FIRE leaves without waiting for the absorbed ages
-  kFireOvertakesData,  // R2: FIRE leaves before the data of its clock
-  kFiredMarkEarly,  // R1, R2: data are marked as fired although the table is not (mapped: the fired word is stored at
-                    // the data)
+  kPushGateOpen,        // R2: data leave without waiting for the absorbed age
+  kFireGateOpen,        // R2: FIRE leaves without waiting for the absorbed ages
+  kFireOvertakesData,   // R2: FIRE leaves before the data of its clock
+  kFiredMarkEarly,      // R1, R2: data are marked as fired although the table is not (mapped: the fired word is stored)
   kLogEntryNotAwaited,  // R10: an entry is filled again although its data are still needed
 
   // keeper.cc

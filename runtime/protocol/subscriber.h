@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SubscriberPartition: one worker's copy of one partition (R7, R8). Takes in published versions, one at a time, and
-// keeps writing (absorb) and reading (fill) of the cache apart. Pure: one call at a time, no allocation, copyable.
+// keeps writing (absorb) and reading (fill) of the cache apart.
+// Pure: one call at a time, no allocation, copyable.
 #ifndef GEEPS_RUNTIME_PROTOCOL_SUBSCRIBER_H_
 #define GEEPS_RUNTIME_PROTOCOL_SUBSCRIBER_H_
 
