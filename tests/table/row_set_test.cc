@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
 #include <set>
 #include <vector>
 
@@ -127,20 +126,17 @@ TEST_CASE("RowSet: text names the runs and the number of rows") {
   CHECK(RowSet::FromSortedRows(rows).ToString() == "0, 2, 4, 6, 8, 10, 12, 14, ... (20 rows)");
 }
 
-TEST_CASE("RowSet: ten million single rows are handled in linear time") {
-  constexpr uint64_t kRuns = 10'000'000;
+TEST_CASE("RowSet: millions of single rows take linear time: anything worse would not end") {
+  constexpr uint64_t kRuns = 2'000'000;
   std::vector<RowRun> runs(kRuns);
   for (uint64_t i = 0; i < kRuns; ++i) runs[i] = {2 * i, 1};
-  const auto begin = std::chrono::steady_clock::now();
   const RowSet set = RowSet::FromRuns(runs, 2 * kRuns).value();
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  MESSAGE("FromRuns of 10 million runs: ", seconds.count(), " s");
   CHECK(set.num_runs() == kRuns);
   CHECK(set.RankOf(2 * kRuns - 2) == kRuns - 1);
   CHECK(RowSet::Union(set, set) == set);
   CHECK(RowSet::Union(set, RowSet::Range(0, 2 * kRuns)).num_runs() == 1);
-  // Far above what a machine under load needs; quadratic time would take hours.
-  CHECK(seconds.count() < 20);
+  CHECK(RowSet::Difference(set, RowSet::Range(0, kRuns)).num_runs() == kRuns / 2);
+  CHECK(set.Contains(set.IntersectRange(kRuns, kRuns)));
 }
 
 }  // namespace
