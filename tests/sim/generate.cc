@@ -32,7 +32,7 @@ class Generator {
     static constexpr uint32_t kWorlds[] = {1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8};
     world_ = random_.Chance(6) ? 16 : kWorlds[random_.Below(sizeof(kWorlds) / sizeof(kWorlds[0]))];
     num_tables_ = world_ > 8 ? random_.Between(1, 2) : random_.Between(1, 4);
-    num_clocks_ = world_ > 8 ? random_.Between(4, 6) : random_.Between(4, 14);
+    num_clocks_ = world_ > 8 ? random_.Between(5, 12) : random_.Between(8, 40);
     num_plans_ = random_.Between(1, 3);
     input_.params_differ = random_.Chance(50);
     static constexpr uint64_t kFirst[] = {1, 7, (1ull << 31) - 3, (1ull << 32) - 3, (1ull << 63) - 3};
@@ -48,7 +48,7 @@ class Generator {
     table::TableSchema& schema = table.schema;
     const bool add = random_.Chance(70);
     schema.name = absl::StrCat("t", t);
-    schema.num_rows = random_.Between(1, 14);
+    schema.num_rows = random_.Between(1, 20);
     schema.row_values = add ? world_ + 1 : random_.Between(2, 4);
     schema.dtype = table::DType::kF64;
     schema.rule = table::FindRule(add ? table::RuleId::kAdd : table::RuleId::kSgd);
@@ -90,13 +90,13 @@ class Generator {
 
   plan::RecordedPlan RecordPlan(uint32_t q) {
     plan::PlanRecorder recorder(absl::StrCat("plan", q));
-    const uint32_t num_ops = random_.Chance(12) ? 0 : random_.Between(1, 7);
+    const uint32_t num_ops = random_.Chance(12) ? 0 : random_.Between(1, 9);
     std::vector<bool> optional(num_tables_);
     for (uint32_t t = 0; t < num_tables_; ++t) optional[t] = random_.Chance(20);
     std::vector<std::pair<plan::OpKind, uint32_t>> open;
     uint32_t begun = 0;
     while (begun < num_ops || !open.empty()) {
-      const bool begin = begun < num_ops && open.size() < 3 && (open.empty() || random_.Chance(50));
+      const bool begin = begun < num_ops && open.size() < 4 && (open.empty() || random_.Chance(50));
       if (!begin) {
         const uint32_t i = random_.Below(static_cast<uint32_t>(open.size()));
         recorder.Finish(open[i].first, open[i].second).IgnoreError();

@@ -272,7 +272,7 @@ std::vector<double> ParamsAt(uint64_t seed, uint32_t table, protocol::Clock cloc
   return {0.125 * static_cast<double>(1 + step), 0.5};
 }
 
-double UpdateValue(const WorldSpec& spec, uint32_t rank, protocol::Clock clock, uint32_t op, uint32_t table, uint64_t row,
+double UpdateValue(const WorldSpec& spec, uint32_t rank, protocol::Clock clock, uint64_t op, uint32_t table, uint64_t row,
                    uint32_t lane) {
   const uint64_t bits = HashOf(spec.input.seed, rank, clock, op, table, row, lane);
   if (!spec.checked.tables[table].lanes) return static_cast<double>(static_cast<int64_t>(bits >> 12) - (int64_t{1} << 51)) * 0x1p-51;

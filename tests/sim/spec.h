@@ -127,7 +127,7 @@ struct WorldSpec {
 std::vector<double> ParamsAt(uint64_t seed, uint32_t table, protocol::Clock clock);
 
 // What worker `rank` puts into lane `lane` of `row` in operation `op` at `clock`: a vector clock with a checksum, or any number.
-double UpdateValue(const WorldSpec& spec, uint32_t rank, protocol::Clock clock, uint32_t op, uint32_t table, uint64_t row,
+double UpdateValue(const WorldSpec& spec, uint32_t rank, protocol::Clock clock, uint64_t op, uint32_t table, uint64_t row,
                    uint32_t lane);
 
 // Errors: those of the layout; none is expected of a well-formed input.

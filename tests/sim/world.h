@@ -164,6 +164,8 @@ class World {
   void CheckEnd();
 
   const WorldSpec& spec() const { return *spec_; }
+  const std::shared_ptr<const WorldSpec>& spec_ptr() const { return spec_; }
+  WorldMode mode() const { return mode_; }
   const WorldState& state() const { return state_; }
   // REQUIRES: `state` came from this world.
   void Restore(const WorldState& state) { state_ = state; }
