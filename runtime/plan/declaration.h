@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Declaration: what a worker declares at a commit, line by line, and the digest over all lines. Workers whose digests
-// are equal have equal lines; else the coordinator compares two lists and names the first line that differs. Pure.
+// are equal have equal lines; else the coordinator compares two lists and names the first line that differs.
+// Pure.
 #ifndef GEEPS_RUNTIME_PLAN_DECLARATION_H_
 #define GEEPS_RUNTIME_PLAN_DECLARATION_H_
 

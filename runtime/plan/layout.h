@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // WorkerLayout: what the plans committed together mean for one worker: which rows its parameter cache holds and where,
 // the shape of the log entries, which accesses need no copy, the prebuilt indexes of the others, and what each keeper
-// must be told. Everything is derived here once, at commit; the movers only execute it. Pure.
+// must be told. Everything is derived here once, at commit; the movers only execute it.
+// Pure.
 //
 // Memory shapes
 //   cache of table T   [cache_rows(T), row_values]: the rows of R(w,T) dense and ascending; with `mapped` all rows of
-//   the table, at
-//                      their own row numbers (the keepers' version buffers). A publish of partition p is one block of
-//                      it.
+//                      the table, at their own row numbers (the keepers' version buffers). A publish of partition p is
+//                      one block of it.
 //   log entry of T     under plan q: [U(w,T,q), row_values], dense and ascending: a contribution to partition p is one
-//   block of it. access buffers     one arena; every copied operation has a fixed offset in it.
+//                      block of it.
+//   access buffers     one arena; every copied operation has a fixed offset in it.
 #ifndef GEEPS_RUNTIME_PLAN_LAYOUT_H_
 #define GEEPS_RUNTIME_PLAN_LAYOUT_H_
 
@@ -124,11 +125,11 @@ struct LayoutInput {
 
 // R9: a read is in place when its rows are contiguous in the cache, the operation is not READ_COPY, and the table's
 // slack_max is 0, or the table is mapped and the read touches one partition. An update is in place when its rows are
-// contiguous in the log entry and it is the first update (in the order of the `update` calls) of all of them. Every
-// copied operation has its own part of the arena: the operations of the next pass are prepared while this one runs,
-// each as soon as its own buffer is handed back, whatever the others hold. Errors: Invalid when an operation names a
-// table, local data or rows that are not there, two plans of one name, slack maxima that do not fit; NoMemory for sizes
-// that no memory has.
+// contiguous in the log entry and it is the first update (in the order of the `update` calls) of all of them.
+// Every copied operation has its own part of the arena: the operations of the next pass are prepared while this one
+// runs, each as soon as its own buffer is handed back, whatever the others hold.
+// Errors: Invalid when an operation names a table, local data or rows that are not there, two plans of one name, slack
+// maxima that do not fit; NoMemory for sizes that no memory has.
 absl::StatusOr<WorkerLayout> BuildLayout(const LayoutInput& input);
 
 // What keeper `keeper` must be told about this worker's row sets, as bytes for the exchange, and back. Every count is
@@ -146,6 +147,7 @@ absl::StatusOr<std::vector<PartitionSets>> DecodeSets(absl::string_view bytes,
 // Text of geeps_plan_explain, format "text" or "json": operations, bytes (cache, log, buffers, moved per pass), which
 // accesses are in place and why the others are not, tables fired later than their last update and the operation that
 // holds them. Works on a plan alone, before any commit.
+// Errors: Invalid for another format, NotFound for a plan that is not in the layout.
 absl::StatusOr<std::string> Explain(const WorkerLayout& layout, const RecordedPlan& plan, const LayoutInput& input,
                                     absl::string_view format);
 

@@ -52,13 +52,13 @@ class PlanRecorder {
  public:
   explicit PlanRecorder(absl::string_view name);
 
-  // The first call of an operation; returns its index. Errors: Invalid for flags that do not fit the kind, slack beyond
-  // the limit or on another kind than a read, more than kOperationsMax operations; Unsupported for a local access of
-  // several runs of rows; WrongState after End.
+  // The first call of an operation; returns its index.
+  // Errors: Invalid for flags that do not fit the kind, slack beyond the limit or on another kind than a read, more than
+  // kOperationsMax operations; Unsupported for a local access of several runs of rows; WrongState after End.
   absl::StatusOr<uint32_t> Begin(OpKind kind, uint64_t object, absl::string_view object_name, table::RowSet rows,
                                  uint32_t slack, uint32_t flags);
-  // The second call. Errors: Invalid for an unknown operation or another kind, WrongState when it is closed or the plan
-  // has ended.
+  // The second call.
+  // Errors: Invalid for an unknown operation or another kind, WrongState when it is closed or the plan has ended.
   absl::Status Finish(OpKind kind, uint32_t op);
   // Errors: WrongState when an operation is open, an update in a plan without clock, or only some updates of a table
   // optional.

@@ -8,8 +8,8 @@
 // `next` counts one). Local accesses never come here: the program's walk serves them.
 //
 // Costs: an input looks at the operations that wait for what has changed, and at no others; the begin and the end of a
-// pass look at each table, and at each operation only when the plan is not the expected one. Pure: one call at a time,
-// no allocation in the steady state beyond the effects' vector, copyable (Rebind the copy).
+// pass look at each table, and at each operation only when the plan is not the expected one.
+// Pure: one call at a time, no allocation in the steady state beyond the effects' vector, copyable (Rebind the copy).
 #ifndef GEEPS_RUNTIME_PROTOCOL_SEQUENCER_H_
 #define GEEPS_RUNTIME_PROTOCOL_SEQUENCER_H_
 
@@ -59,10 +59,10 @@ struct SequencerEffect {
     kReady,    // the program may have operation `op` in pass `pass`
     kUnready,  // a ready read is filled again (a newer version was absorbed): take it back unless the program has it;
                // answer with OnTakenBack
-    kDrain,  // begin: move the posted buffer into the log entry of `clock`; answer with OnDrained. Those of a table in
-             // the order of the effects: later updates of a row are added to what the first one stored
-    kData,  // all updates of `table` are in the log entry of `clock`
-    kFire,  // R1: `table` is fired for `clock`
+    kDrain,    // begin: move the posted buffer into the log entry of `clock`; answer with OnDrained. Those of a table in
+               // the order of the effects: later updates of a row are added to what the first one stored
+    kData,     // all updates of `table` are in the log entry of `clock`
+    kFire,     // R1: `table` is fired for `clock`
   };
   Kind kind = Kind::kFill;
   uint32_t set_id = 0;  // the plan
