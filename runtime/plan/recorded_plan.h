@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RecordedPlan: what a dry run has declared: the operations of one pass and the order of their calls. PlanRecorder
-// builds it and refuses an illegal order with a sentence that names the operation. Pure: one call at a time.
+// builds it and refuses an illegal order with a sentence that names the operation.
+// Pure: one call at a time.
 #ifndef GEEPS_RUNTIME_PLAN_RECORDED_PLAN_H_
 #define GEEPS_RUNTIME_PLAN_RECORDED_PLAN_H_
 
@@ -53,8 +54,8 @@ class PlanRecorder {
   explicit PlanRecorder(absl::string_view name);
 
   // The first call of an operation; returns its index.
-  // Errors: Invalid for flags that do not fit the kind, slack beyond the limit or on another kind than a read, more than
-  // kOperationsMax operations; Unsupported for a local access of several runs of rows; WrongState after End.
+  // Errors: Invalid for flags that do not fit the kind, slack beyond the limit or on another kind than a read, more
+  // than kOperationsMax operations; Unsupported for a local access of several runs of rows; WrongState after End.
   absl::StatusOr<uint32_t> Begin(OpKind kind, uint64_t object, absl::string_view object_name, table::RowSet rows,
                                  uint32_t slack, uint32_t flags);
   // The second call.

@@ -4,8 +4,8 @@
 // first time.
 //
 // Many scattered rows are counted in a bitmap (a set bit a row, and the number of rows before each word), so that the
-// place of a row takes two loads; few runs, or rows far apart, by sorted runs. Thread contract: RowIndex is a plain
-// value; the others are used by one thread.
+// place of a row takes two loads; few runs, or rows far apart, by sorted runs.
+// Thread contract: RowIndex is a plain value; the others are used by one thread.
 #ifndef GEEPS_RUNTIME_PLAN_ROW_INDEX_H_
 #define GEEPS_RUNTIME_PLAN_ROW_INDEX_H_
 

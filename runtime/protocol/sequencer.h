@@ -59,8 +59,8 @@ struct SequencerEffect {
     kReady,    // the program may have operation `op` in pass `pass`
     kUnready,  // a ready read is filled again (a newer version was absorbed): take it back unless the program has it;
                // answer with OnTakenBack
-    kDrain,    // begin: move the posted buffer into the log entry of `clock`; answer with OnDrained. Those of a table in
-               // the order of the effects: later updates of a row are added to what the first one stored
+    kDrain,    // begin: move the posted buffer into the log entry of `clock`; answer with OnDrained. Those of a table
+               // in the order of the effects: later updates of a row are added to what the first one stored
     kData,     // all updates of `table` are in the log entry of `clock`
     kFire,     // R1: `table` is fired for `clock`
   };
