@@ -84,8 +84,8 @@ class ControlPlane {
   // Iteration clocks last heard; by rank. Only rank 0 hears of all; elsewhere all but the own are 0.
   std::vector<uint64_t> clocks() const;
 
-  // Ends the thread and closes the sockets, within about 2 s (rank 0 after a shutdown: waits that long for the others to
-  // close first). What was given to Bye before is sent. Without a shutdown or Bye the others see a lost worker.
+  // Ends the thread and closes the sockets, within about 2 s, usually at once; rank 0 waits up to 250 ms for the others to
+  // close first. What was given to Bye before is sent. Without a shutdown or Bye the others see a lost worker.
   void Stop();
 
  private:

@@ -278,4 +278,8 @@ bool CoordinatorHost::finished() const {
                      [](const auto& entry) { return entry.second.channel.fd() < 0; });
 }
 
+bool CoordinatorHost::flushed() const {
+  return std::all_of(connections_.begin(), connections_.end(), [](const auto& entry) { return entry.second.channel.flushed(); });
+}
+
 }  // namespace geeps::net

@@ -52,6 +52,8 @@ class CoordinatorHost {
   void Finish();
   // Everything is written and every worker has closed its end.
   bool finished() const;
+  // Everything is written.
+  bool flushed() const;
 
  private:
   struct Connection {

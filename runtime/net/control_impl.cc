@@ -22,8 +22,9 @@ constexpr uint64_t kRetryNs = 20 * kMs;
 constexpr uint64_t kVerdictLimitNs = 300 * kMs;
 // A worker that is connected leaves it to the coordinator to say who is missing.
 constexpr uint64_t kStartGraceNs = 1000 * kMs;
-constexpr uint64_t kWindUpNs = 500 * kMs;
-constexpr uint64_t kShutdownWindUpNs = 2000 * kMs;
+// For writing what is queued and, in rank 0, for the others to close first. Who is slower finds verdict or GO in its socket.
+constexpr uint64_t kWindUpNs = 250 * kMs;
+constexpr uint64_t kWriteLimitNs = 2000 * kMs;
 
 uint64_t NowNs() {
   return static_cast<uint64_t>(
@@ -347,13 +348,13 @@ void ControlPlane::Impl::Down(const absl::Status& cause) {
 void ControlPlane::Impl::WindUp() {
   TakeCommands(NowNs());
   phase_ = Phase::kOver;  // no event from here on
-  const uint64_t begun_ns = NowNs();
-  uint64_t deadline_ns = begun_ns + (shut_down_ ? kShutdownWindUpNs : kWindUpNs);
   if (connecting_) channel_.Close();
   channel_.Finish();
-  bool host_finishing = false;
-  for (uint64_t now_ns = begun_ns; now_ns < deadline_ns; now_ns = NowNs()) {
-    if (!channel_.open() && (host_ == nullptr || host_->finished())) return;
+  const uint64_t begun_ns = NowNs();
+  for (uint64_t now_ns = begun_ns; now_ns - begun_ns < kWriteLimitNs; now_ns = NowNs()) {
+    const bool closed = !channel_.open() && (host_ == nullptr || host_->finished());
+    const bool written = channel_.flushed() && (host_ == nullptr || host_->flushed());
+    if (closed || (written && now_ns - begun_ns >= kWindUpNs)) break;
     std::vector<pollfd> polls;
     const short events = channel_.flushed() ? POLLIN : POLLIN | POLLOUT;
     polls.push_back({channel_.fd(), events, 0});
@@ -371,12 +372,10 @@ void ControlPlane::Impl::WindUp() {
     if (host_ == nullptr) continue;
     host_->Step(absl::MakeSpan(polls).subspan(1), NowNs());
     // The own end has been taken in when the own connection is closed: then the verdict, if any, is queued for the others.
-    const bool own_done = !channel_.open();
-    if (own_done && !shut_down_ && !host_finishing) {
-      host_->Finish();
-      host_finishing = true;
-    }
+    if (!channel_.open()) host_->Finish();
   }
+  channel_.Close();
+  host_.reset();
 }
 
 }  // namespace geeps::net
