@@ -163,7 +163,7 @@ void Engine::Run() {
       busy = TakeCompletions() || busy;
       busy = TakeProgram() || busy;
       busy = RunActions() || busy;
-      if (fence_.active()) fence_.Step();
+      busy = (fence_.active() && fence_.Step()) || busy;
       busy = !context_.actions.IsEmpty() || busy;
     }
     if (!busy) Sleep();

@@ -49,6 +49,7 @@ struct Ticket {
 struct Landing {
   uint8_t* memory = nullptr;      // where a publish lands: `own`, or the cache itself
   device::Memory own;
+  bool open = false;              // the slot waits for a publish
   const uint8_t* local = nullptr; // a version of this worker's own shard, instead of a message
   Ticket absorb;
 };

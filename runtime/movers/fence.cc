@@ -79,7 +79,13 @@ bool Fence::IsAbsorbed() const {
   return true;
 }
 
-void Fence::Step() {
+bool Fence::Step() {
+  const State before = state_;
+  StepOnce();
+  return state_ != before;
+}
+
+void Fence::StepOnce() {
   switch (state_) {
     case State::kDraining:
       if (IsDrained()) EnterFirst();
@@ -252,7 +258,7 @@ absl::Status Fence::OpenSlots(Epoch* epoch) {
     }
   }
   for (uint32_t t = 0; t < epoch->tables.size(); ++t) {
-    const EpochTable& table = epoch->tables[t];
+    EpochTable& table = epoch->tables[t];
     for (size_t i = 0; i < table.landings.size(); ++i) {
       if (table.landings[i].memory == nullptr) continue;
       const plan::Subscription& subscription = epoch->layout.tables[t].subscriptions[i];
@@ -261,6 +267,7 @@ absl::Status Fence::OpenSlots(Epoch* epoch) {
       GEEPS_RETURN_IF_ERROR(context_->links->SetSlot(keeper, slot, table.landings[i].memory,
                                                      subscription.block.rows * table.schema.row_bytes()));
       GEEPS_RETURN_IF_ERROR(context_->links->ArmSlot(keeper, slot));
+      table.landings[i].open = true;
     }
   }
   return absl::OkStatus();

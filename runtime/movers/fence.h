@@ -55,8 +55,8 @@ class Fence {
   bool Stash(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes);
   // The runtime is lost: the job ends with the cause.
   void OnLatched(const absl::Status& cause);
-  // Goes on as far as possible.
-  void Step();
+  // Goes one step on, if it can; true when it did and may be able to go on.
+  bool Step();
   // Messages of the new epoch that came early, for the engine to deal with; once after an epoch began.
   struct Early {
     uint32_t rank = 0;
@@ -71,6 +71,7 @@ class Fence {
  private:
   enum class State : uint8_t { kIdle, kMeeting, kDraining, kEntered, kSets, kFrozen, kConnecting, kReentered, kAbsorbing };
 
+  void StepOnce();
   bool IsDrained();
   bool IsAbsorbed() const;
   void EnterFirst();

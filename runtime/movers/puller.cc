@@ -33,6 +33,7 @@ void Puller::OnPublishMessage(uint32_t rank, uint32_t slot, const protocol::Head
                                                    " in slot ", slot, ", where ", wanted, " bytes in slot ", wanted_slot, " were due")));
     return;
   }
+  if (payload) epoch->tables[t].landings[epoch->subscription_of_partition[header.partition]].open = false;
   OnPublish(header, nullptr);
 }
 
@@ -105,9 +106,9 @@ void Puller::OnAbsorbed(uint32_t t, uint32_t i) {
   context_->actions.Push(SubscriberAction{t, i, table->subscribers[i].OnAbsorbed()});
 }
 
-// The slot is open again before the credit lets the next version come.
+// The slot is open again before the credit lets the next version come. A publish without values has left it open.
 void Puller::ReturnCredit(uint32_t t, uint32_t i, protocol::Age age) {
-  const EpochTable& table = context_->epoch->tables[t];
+  Landing* const landing = &context_->epoch->tables[t].landings[i];
   const plan::Subscription& subscription = context_->epoch->layout.tables[t].subscriptions[i];
   const uint32_t keeper = context_->epoch->keeper_of_partition[subscription.partition];
   protocol::Header header;
@@ -118,8 +119,9 @@ void Puller::ReturnCredit(uint32_t t, uint32_t i, protocol::Age age) {
     context_->keeper->OnCredit(keeper, header);
     return;
   }
-  if (table.landings[i].memory != nullptr && context_->links->IsUp(keeper)) {
+  if (landing->memory != nullptr && !landing->open && context_->links->IsUp(keeper)) {
     if (!context_->Check(context_->links->ArmSlot(keeper, protocol::SlotOfPublish(subscription.partition)))) return;
+    landing->open = true;
   }
   context_->links->Send(keeper, GEEPS_TP_MAILBOX, header, nullptr, 0, Sent{});
 }
