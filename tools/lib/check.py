@@ -24,16 +24,18 @@ class Part:
         self.env = env or {}
 
 
-# Sanitizers are g++'s: its runtimes are shared libraries, so that programs in C and loaded plugins share one of each.
-# Sources and headers are the same for all parts, so the suites that read them run in the first two only.
-SANITIZED = ["--no-suite", "style", "--no-suite", "abi"]
+# Optimised as far as it pays for its compile time; without debug information, except where a stack trace is the result.
+# Sanitizers are g++'s: its runtimes are shared libraries, so that programs in C and loaded plugins share one of each. What
+# only reads sources runs in the first two parts; the simulator has one thread and is of no interest to TSan.
+ASAN_TESTS = ["--no-suite", "style", "--no-suite", "abi", "-t", "4"]
+TSAN_TESTS = ["--no-suite", "style", "--no-suite", "abi", "--no-suite", "sim", "-t", "8"]
 PARTS = [
-    Part("gcc", "gcc", "g++"),
-    Part("clang", "clang-14", "clang++-14"),
-    Part("asan", "gcc", "g++", ["-Db_sanitize=address,undefined", "-Db_lundef=false"], [*SANITIZED, "-t", "4"],
+    Part("gcc", "gcc", "g++", ["-Doptimization=2", "-Ddebug=false"]),
+    Part("clang", "clang-14", "clang++-14", ["-Doptimization=1", "-Ddebug=false"]),
+    Part("asan", "gcc", "g++", ["-Doptimization=1", "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
          {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
           "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}),
-    Part("tsan", "gcc", "g++", ["-Db_sanitize=thread", "-Db_lundef=false"], [*SANITIZED, "-t", "8"],
+    Part("tsan", "gcc", "g++", ["-Doptimization=1", "-Db_sanitize=thread", "-Db_lundef=false"], TSAN_TESTS,
          {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}),
 ]
 
