@@ -11,6 +11,7 @@ LAYERS = ("capi", "session", "movers", "cache", "net", "device", "plan", "protoc
 PURE = ("plan", "protocol", "table")
 PURE_MAY_INCLUDE = ("runtime/base/status.h",)
 BUILT_IN = ("transports/inproc/",)  # part of libgeeps: stands on base like net does
+SHARED_WITH_TCP = "transports/tcp/crc32c.h"  # the control connection's frames carry the checksum of the transport's
 PUBLIC_HEADERS = ("geeps.h", "geeps_plugin.h", "geeps_transport.h", "geeps_source.h", "geeps_device.h")
 
 # What a pure folder must not see: threads, time, chance, files, sockets.
@@ -78,7 +79,7 @@ def runtime_problems(layer, quoted, angled):
         return []
     if layer in PURE and quoted in PURE_MAY_INCLUDE:
         return []
-    if layer == "net" and quoted.startswith("transports/inproc/"):
+    if layer == "net" and (quoted.startswith("transports/inproc/") or quoted == SHARED_WITH_TCP):
         return []
     m = re.match(r"runtime/(\w+)/", quoted)
     if quoted.startswith("absl/"):
