@@ -333,7 +333,9 @@ TEST_CASE("ControlPlane: all survivors name the worker that went away, in each p
       workers[2]->clock = 7;
       Meet(workers);
       if (phase == "fence") {
-        for (const size_t rank : {0, 1}) REQUIRE(workers[rank]->plane.Enter({}, {}).ok());
+        protocol::Enter enter;
+        enter.clock = 7;
+        for (const size_t rank : {0, 1}) REQUIRE(workers[rank]->plane.Enter(enter, {}).ok());
       }
       if (phase == "relay") {
         for (uint32_t dst = 0; dst < 4; ++dst) REQUIRE(workers[2]->plane.Relay(dst, 0, std::string(1 << 20, 'r')).ok());
