@@ -17,8 +17,8 @@ namespace {
 bool SameBits(const double* a, const double* b, size_t n) { return std::memcmp(a, b, n * sizeof(double)) == 0; }
 
 std::string NameOf(const ReadRecord& record) {
-  return absl::StrCat("read of table ", record.table, " by worker ", record.reader, " at clock ", record.clock, " with slack ",
-                      record.slack);
+  return absl::StrCat("read of table ", record.table, " by worker ", record.reader, " at clock ", record.clock,
+                      " with slack ", record.slack);
 }
 
 // "lanes 3 3 2, checksum 1234": what a row shows.
@@ -55,15 +55,16 @@ class PartitionView {
 };
 
 // Why no version in [low, high] fits rows [begin, end) of the record.
-std::string Explain(const Reference& reference, const ReadRecord& record, uint32_t partition, size_t begin, size_t end, Age low,
-                    Age high) {
+std::string Explain(const Reference& reference, const ReadRecord& record, uint32_t partition, size_t begin, size_t end,
+                    Age low, Age high) {
   const Age first = reference.world().first_clock;
   const Age complete = reference.Complete(partition);
   const PartitionView view(reference, record, begin, end);
   const std::string where = absl::StrCat(NameOf(record), ": partition ", partition);
   for (Age age = first; age <= complete; ++age) {
     if (!view.AllMatch(age)) continue;
-    return absl::StrCat(where, age < low ? " is too old: version " : " is too new: version ", age, ", allowed ", low, " to ", high);
+    return absl::StrCat(where, age < low ? " is too old: version " : " is too new: version ", age, ", allowed ", low,
+                        " to ", high);
   }
   std::string text = absl::StrCat(where, " is no version (allowed ", low, " to ", high, ", complete ", complete, "): ");
   const CheckedTable& table = reference.world().tables[record.table];
@@ -128,7 +129,8 @@ std::string Reference::Add(uint32_t rank, uint32_t table, Clock clock, uint64_t 
 
 std::string Reference::Fire(uint32_t rank, uint32_t table, Clock clock) {
   if (clock != fired_[rank][table]) {
-    return absl::StrCat("worker ", rank, " fires table ", table, " for clock ", clock, " instead of ", fired_[rank][table]);
+    return absl::StrCat("worker ", rank, " fires table ", table, " for clock ", clock, " instead of ",
+                        fired_[rank][table]);
   }
   fired_[rank][table] = clock + 1;
   for (uint32_t p : partitions_of_[table]) {
@@ -163,8 +165,9 @@ void Reference::FoldClock(uint32_t partition, Clock clock) {
   if (index < addends_[partition].size() && !addends_[partition][index].empty()) {
     std::vector<Addend> addends = std::move(addends_[partition][index]);
     // Rows ascending, ranks ascending, a worker's own updates in the order in which it made them.
-    std::stable_sort(addends.begin(), addends.end(),
-                     [](const Addend& a, const Addend& b) { return std::pair(a.row, a.rank) < std::pair(b.row, b.rank); });
+    std::stable_sort(addends.begin(), addends.end(), [](const Addend& a, const Addend& b) {
+      return std::pair(a.row, a.rank) < std::pair(b.row, b.rank);
+    });
     const std::vector<double> params = world_.params(world_.seed, checked.table, clock);
     for (size_t i = 0; i < addends.size();) {
       const uint64_t row = addends[i].row;
@@ -223,8 +226,8 @@ std::string CheckRead(const Reference& reference, const ReadRecord& record, std:
     if (seen->size() < record.claimed.size() && !world.partitions[p].frozen) {
       const Age claimed = record.claimed[seen->size()];
       if (std::find(ages.matching.begin(), ages.matching.end(), claimed) == ages.matching.end()) {
-        return absl::StrCat(NameOf(record), ": partition ", p, " is said to be version ", claimed, " and shows version ",
-                            ages.matching.back(), " (allowed ", low, " to ", high, ")");
+        return absl::StrCat(NameOf(record), ": partition ", p, " is said to be version ", claimed,
+                            " and shows version ", ages.matching.back(), " (allowed ", low, " to ", high, ")");
       }
       ages.matching = {claimed};
     }
@@ -257,19 +260,21 @@ std::string Checker::OnRead(const ReadRecord& record) {
   return "";
 }
 
-std::string CheckCopy(const Reference& reference, uint32_t rank, uint32_t table, Age age, const std::vector<uint64_t>& rows,
-                      absl::Span<const double> values) {
+std::string CheckCopy(const Reference& reference, uint32_t rank, uint32_t table, Age age,
+                      const std::vector<uint64_t>& rows, absl::Span<const double> values) {
   const uint32_t lanes = reference.world().tables[table].row_values;
   for (size_t i = 0; i < rows.size(); ++i) {
     const uint32_t p = reference.PartitionOf(table, rows[i]);
     const Age complete = reference.Complete(p);
     const Age expected = reference.world().partitions[p].frozen ? reference.world().first_clock : age;
     if (expected != complete) {
-      return absl::StrCat("at the end worker ", rank, " holds version ", age, " of partition ", p, ", complete is ", complete);
+      return absl::StrCat("at the end worker ", rank, " holds version ", age, " of partition ", p, ", complete is ",
+                          complete);
     }
     if (!SameBits(&values[i * lanes], reference.Row(table, rows[i], expected), lanes)) {
-      return absl::StrCat("at the end row ", rows[i], " of table ", table, " at worker ", rank, " differs from the reference: ",
-                          ShowRow(reference.world().tables[table], &values[i * lanes]));
+      return absl::StrCat(
+          "at the end row ", rows[i], " of table ", table, " at worker ", rank,
+          " differs from the reference: ", ShowRow(reference.world().tables[table], &values[i * lanes]));
     }
   }
   return "";

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reference: what every version of every partition must contain: the contributions of whole clocks, folded naively in rank order and
-// stepped by the rule, written out once more, one clock after another.
-// Checker: judges a history. It is told what every worker contributes, when each table is fired, and what each read returned; it says
-// what is wrong with the first bad record.
+// Reference: what every version of every partition must contain: the contributions of whole clocks, folded naively in
+// rank order and stepped by the rule, written out once more, one clock after another. Checker: judges a history. It is
+// told what every worker contributes, when each table is fired, and what each read returned; it says what is wrong with
+// the first bad record.
 //
-// A read at clock c with slack s is right when each of its partitions shows exactly one version a in all rows and lanes,
-// c - s <= a <= c, all participants have fired clock a - 1, and the same operation has not seen a younger one before. (Different operations may: one
-// that was filled ahead can be older than one that was filled later, as far as its slack goes.) Rows of tables with the rule `add` are
-// vector clocks: lane w counts what worker w has contributed, the last lane sums keyed pseudo-random integers, so that every sentence can tell
-// which clocks were counted.
-// One thread at a time.
+// A read at clock c with slack s is right when each of its partitions shows exactly one version a in all rows and
+// lanes, c - s <= a <= c, all participants have fired clock a - 1, and the same operation has not seen a younger one
+// before. (Different operations may: one that was filled ahead can be older than one that was filled later, as far as
+// its slack goes.) Rows of tables with the rule `add` are vector clocks: lane w counts what worker w has contributed,
+// the last lane sums keyed pseudo-random integers, so that every sentence can tell which clocks were counted. One
+// thread at a time.
 #ifndef GEEPS_TESTS_SIM_CHECKER_H_
 #define GEEPS_TESTS_SIM_CHECKER_H_
 
@@ -53,12 +53,12 @@ struct CheckedWorld {
 
 struct ReadRecord {
   uint32_t reader = 0;
-  uint32_t operation = 0;       // of that reader, the same in every pass
+  uint32_t operation = 0;  // of that reader, the same in every pass
   uint32_t table = 0;
   protocol::Clock clock = 0;
   uint32_t slack = 0;
-  std::vector<uint64_t> rows;   // ascending
-  std::vector<double> values;   // [rows, row_values]
+  std::vector<uint64_t> rows;  // ascending
+  std::vector<double> values;  // [rows, row_values]
   // The version that the machines say was read, for each partition touched in the order of the rows; empty: not known.
   std::vector<protocol::Age> claimed;
 };
@@ -100,28 +100,32 @@ class Reference {
   bool Participates(uint32_t partition, uint32_t rank) const;
 
   CheckedWorld world_;
-  std::vector<std::vector<protocol::Clock>> fired_;           // [rank][table]: first clock not fired
-  std::vector<std::vector<std::vector<Addend>>> addends_;     // [partition][clock - first_clock]
-  std::vector<Versions> versions_;                            // [partition]
-  std::vector<std::vector<uint32_t>> partitions_of_;          // [table]: ascending rows
+  std::vector<std::vector<protocol::Clock>> fired_;        // [rank][table]: first clock not fired
+  std::vector<std::vector<std::vector<Addend>>> addends_;  // [partition][clock - first_clock]
+  std::vector<Versions> versions_;                         // [partition]
+  std::vector<std::vector<uint32_t>> partitions_of_;       // [table]: ascending rows
 };
 
 // What is wrong with `record`, empty when nothing is; *seen gets every partition touched. Looks at the reference only.
 std::string CheckRead(const Reference& reference, const ReadRecord& record, std::vector<SeenAges>* seen);
 
-// The end: a copy of `rows` of a table that `rank` holds as version `age`, which must be the last one and bit-equal to the reference.
-std::string CheckCopy(const Reference& reference, uint32_t rank, uint32_t table, protocol::Age age, const std::vector<uint64_t>& rows,
-                      absl::Span<const double> values);
+// The end: a copy of `rows` of a table that `rank` holds as version `age`, which must be the last one and bit-equal to
+// the reference.
+std::string CheckCopy(const Reference& reference, uint32_t rank, uint32_t table, protocol::Age age,
+                      const std::vector<uint64_t>& rows, absl::Span<const double> values);
 
 class Checker {
  public:
   explicit Checker(CheckedWorld world);
 
   // Each returns what is wrong, or an empty string.
-  std::string OnUpdate(uint32_t rank, uint32_t table, protocol::Clock clock, uint64_t row, absl::Span<const double> values) {
+  std::string OnUpdate(uint32_t rank, uint32_t table, protocol::Clock clock, uint64_t row,
+                       absl::Span<const double> values) {
     return reference_.Add(rank, table, clock, row, values);
   }
-  std::string OnFired(uint32_t rank, uint32_t table, protocol::Clock clock) { return reference_.Fire(rank, table, clock); }
+  std::string OnFired(uint32_t rank, uint32_t table, protocol::Clock clock) {
+    return reference_.Fire(rank, table, clock);
+  }
   std::string OnRead(const ReadRecord& record);
   uint64_t num_reads() const { return num_reads_; }
   // Reads that saw a version older than their clock.

@@ -111,10 +111,11 @@ class Generator {
     return recorder.plan();
   }
 
-  std::pair<plan::OpKind, uint32_t> BeginOp(plan::PlanRecorder* recorder, bool no_clock, const std::vector<bool>& optional) {
+  std::pair<plan::OpKind, uint32_t> BeginOp(plan::PlanRecorder* recorder, bool no_clock,
+                                            const std::vector<bool>& optional) {
     if (!input_.locals.empty() && random_.Chance(15)) {
-      const uint32_t op =
-          *recorder->Begin(plan::OpKind::kLocal, LocalObject(0), "local", table::RowSet::Range(0, random_.Between(1, 4)), 0, 0);
+      const uint32_t op = *recorder->Begin(plan::OpKind::kLocal, LocalObject(0), "local",
+                                           table::RowSet::Range(0, random_.Between(1, 4)), 0, 0);
       return {plan::OpKind::kLocal, op};
     }
     const uint32_t t = random_.Below(num_tables_);
@@ -140,7 +141,8 @@ class Generator {
     std::vector<uint32_t> unclocked;
     for (uint32_t q = 0; q < num_plans_; ++q) (no_clock_[q] ? unclocked : clocked).push_back(q);
     for (uint32_t clock = 0; clock < num_clocks_; ++clock) {
-      while (!unclocked.empty() && random_.Chance(25)) AddPass(&worker, unclocked[random_.Below(static_cast<uint32_t>(unclocked.size()))]);
+      while (!unclocked.empty() && random_.Chance(25))
+        AddPass(&worker, unclocked[random_.Below(static_cast<uint32_t>(unclocked.size()))]);
       const bool same = random_.Chance(60);
       AddPass(&worker, same ? clocked[0] : clocked[random_.Below(static_cast<uint32_t>(clocked.size()))]);
     }
@@ -160,8 +162,9 @@ class Generator {
     for (uint8_t& skip : skip_table) skip = random_.Chance(30) ? 1 : 0;
     for (size_t op = 0; op < plan.ops.size(); ++op) {
       if ((plan.ops[op].flags & plan::kOptional) == 0) continue;
-      const bool skip = plan.ops[op].kind == plan::OpKind::kUpdate ? skip_table[plan.ops[op].object - TableObject(0)] != 0
-                                                                   : random_.Chance(40);
+      const bool skip = plan.ops[op].kind == plan::OpKind::kUpdate
+                            ? skip_table[plan.ops[op].object - TableObject(0)] != 0
+                            : random_.Chance(40);
       if (skip) pass.skipped[op] = random_.Chance(50) ? 1 : 2;
     }
     if (no_clock_[q] && random_.Chance(40)) EndEarly(plan, &pass);

@@ -9,7 +9,8 @@
 
 namespace geeps::sim {
 
-// The world of `seed`: 1..16 workers, 1..4 tables, slacks 0..3, rules add and sgd, shards mapped, reached by messages, or both.
+// The world of `seed`: 1..16 workers, 1..4 tables, slacks 0..3, rules add and sgd, shards mapped, reached by messages,
+// or both.
 WorldInput GenerateWorld(uint64_t seed);
 
 }  // namespace geeps::sim

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory: every value of a simulated world (caches, logs, landing slots, versions, access buffers) in one array, and for each value who is
-// reading or writing it. Effects that take time move half of the lanes at their begin and the other half at their end, and hold their
-// marks in between; a write to something held, sent, summed or absorbed is seen at once.
-// MemoryMap: where the buffers lie, and their names.
+// Memory: every value of a simulated world (caches, logs, landing slots, versions, access buffers) in one array, and
+// for each value who is reading or writing it. Effects that take time move half of the lanes at their begin and the
+// other half at their end, and hold their marks in between; a write to something held, sent, summed or absorbed is seen
+// at once. MemoryMap: where the buffers lie, and their names.
 #ifndef GEEPS_TESTS_SIM_MEMORY_H_
 #define GEEPS_TESTS_SIM_MEMORY_H_
 

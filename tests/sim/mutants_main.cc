@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// geeps-mutants: leaves out one rule of the protocol after the other and looks who notices: simulator and exhaustive search. Exit status 0: every mutant was
-// found, 1: one survived, 2: usage. Each mutant runs in a process of its own, for a broken machine may end it.
+// geeps-mutants: leaves out one rule of the protocol after the other and looks who notices: simulator, exhaustive
+// search, messages that must be refused. Exit status 0: every mutant was found, 1: one survived, 2: usage. Each mutant
+// runs in a process of its own, for a broken machine may end it.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/sim/mutant_names.h"
+#include "tests/sim/refusals.h"
 #include "tests/sim/search.h"
 #include "tests/sim/simulator.h"
 
@@ -52,6 +54,12 @@ std::string BySearch(const Effort& effort) {
   return "";
 }
 
+std::string ByRefusals(const Effort& /*effort*/) {
+  uint32_t num_refused = 0;
+  const std::string accepted = geeps::sim::FirstAccepted(&num_refused);
+  return accepted.empty() ? "" : absl::StrCat("accepted: ", accepted);
+}
+
 // Runs one way of finding the current mutant in a child. True when it was found.
 bool Found(const char* way, std::string (*find)(const Effort&), const Effort& effort) {
   std::fflush(stdout);
@@ -68,7 +76,8 @@ bool Found(const char* way, std::string (*find)(const Effort&), const Effort& ef
   if (waitpid(child, &status, 0) != child) return false;
   if (WIFSIGNALED(status)) {
     const bool timeout = WTERMSIG(status) == SIGALRM;
-    std::printf("  %-9s  %s (signal %d)\n", way, timeout ? "not within its time" : "a machine's own check", WTERMSIG(status));
+    std::printf("  %-9s  %s (signal %d)\n", way, timeout ? "not within its time" : "a machine's own check",
+                WTERMSIG(status));
     return !timeout;
   }
   return WEXITSTATUS(status) == 1;
@@ -95,7 +104,9 @@ int main(int argc, char** argv) {
     }
   }
   uint32_t num_mutants = 0;
-  uint32_t num_both = 0;
+  uint32_t num_simulated = 0;
+  uint32_t num_searched = 0;
+  uint32_t num_refused = 0;
   uint32_t num_survived = 0;
   for (uint32_t i = 0; i < geeps::sim::NumMutants(); ++i) {
     const char* name = geeps::sim::MutantName(i);
@@ -104,11 +115,17 @@ int main(int argc, char** argv) {
     std::printf("%s\n", name);
     const bool simulated = Found("simulator", BySimulator, effort);
     const bool searched = Found("search", BySearch, effort);
+    const bool refused = Found("refusals", ByRefusals, effort);
     ++num_mutants;
-    num_both += simulated && searched ? 1 : 0;
-    num_survived += simulated || searched ? 0 : 1;
-    if (!simulated && !searched) std::printf("  SURVIVED\n");
+    num_simulated += simulated ? 1 : 0;
+    num_searched += searched ? 1 : 0;
+    num_refused += refused ? 1 : 0;
+    if (simulated || searched || refused) continue;
+    ++num_survived;
+    std::printf("  SURVIVED\n");
   }
-  std::printf("%u mutants, %u found by simulator and search, %u survived\n", num_mutants, num_both, num_survived);
+  std::printf(
+      "%u mutants: %u found by the simulator, %u by the search, %u by messages that must be refused; %u survived\n",
+      num_mutants, num_simulated, num_searched, num_refused, num_survived);
   return num_survived == 0 && num_mutants > 0 ? 0 : 1;
 }

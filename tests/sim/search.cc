@@ -56,7 +56,8 @@ Reference FullReference(const WorldSpec& spec) {
       if (plan.no_clock) continue;
       for (const plan::Step& step : plan.steps) {
         const plan::Operation& op = plan.ops[step.op];
-        if (!step.end || op.kind != plan::OpKind::kUpdate || (!pass.skipped.empty() && pass.skipped[step.op] != 0)) continue;
+        if (!step.end || op.kind != plan::OpKind::kUpdate || (!pass.skipped.empty() && pass.skipped[step.op] != 0))
+          continue;
         const uint32_t t = static_cast<uint32_t>(op.object - TableObject(0));
         op.rows.ForEachRow([&](uint64_t row) {
           std::vector<double> values;
@@ -76,7 +77,9 @@ Reference FullReference(const WorldSpec& spec) {
 class Searcher {
  public:
   Searcher(std::shared_ptr<const WorldSpec> spec, WorldMode mode, uint64_t num_states_max)
-      : reference_(FullReference(*spec)), world_(std::move(spec), mode, nullptr, &reference_), num_states_max_(num_states_max) {}
+      : reference_(FullReference(*spec)),
+        world_(std::move(spec), mode, nullptr, &reference_),
+        num_states_max_(num_states_max) {}
 
   SearchResult Run() {
     world_.Start();

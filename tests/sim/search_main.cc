@@ -46,15 +46,15 @@ int main(int argc, char** argv) {
     ++num_worlds;
     num_complete += result.complete ? 1 : 0;
     num_states += result.num_states;
-    std::printf("%9" PRIu64 " states%s %5.1f s  %s\n", result.num_states, result.complete ? "" : " (not all)", Seconds() - world_begun,
-                world.name.c_str());
+    std::printf("%9" PRIu64 " states%s %5.1f s  %s\n", result.num_states, result.complete ? "" : " (not all)",
+                Seconds() - world_begun, world.name.c_str());
     std::fflush(stdout);
     if (result.violation.empty()) continue;
     std::printf("violation: %s\nafter %zu steps:\n", result.violation.c_str(), result.trace.size());
     for (const std::string& line : result.trace) std::printf("  %s\n", line.c_str());
     return 1;
   }
-  std::printf("%" PRIu64 " worlds, %" PRIu64 " of them to the end, %" PRIu64 " states, no violation, %.1f s\n", num_worlds, num_complete,
-              num_states, Seconds() - begun);
+  std::printf("%" PRIu64 " worlds, %" PRIu64 " of them to the end, %" PRIu64 " states, no violation, %.1f s\n",
+              num_worlds, num_complete, num_states, Seconds() - begun);
   return 0;
 }

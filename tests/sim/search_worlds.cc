@@ -33,7 +33,8 @@ class PlanWriter {
 
  private:
   PlanWriter& Begin(OpKind kind, uint32_t t, uint64_t first, uint64_t count, uint32_t slack, uint32_t flags) {
-    recorder_.Begin(kind, TableObject(t), absl::StrCat("t", t), table::RowSet::Range(first, count), slack, flags).IgnoreError();
+    recorder_.Begin(kind, TableObject(t), absl::StrCat("t", t), table::RowSet::Range(first, count), slack, flags)
+        .IgnoreError();
     kinds_.push_back(kind);
     return *this;
   }
@@ -95,9 +96,10 @@ class WorldWriter {
 const char* NameOf(bool mapped) { return mapped ? "mapped" : "messages"; }
 
 // Everybody reads, then updates.
-SearchWorld ReadUpdate(uint32_t world, uint32_t partitions, uint32_t slack, uint32_t clocks, bool mapped, uint32_t flags) {
-  WorldWriter writer(absl::StrCat("read, update: ", world, " workers, ", partitions, " partitions, slack ", slack, ", ", clocks,
-                                  " clocks, ", NameOf(mapped), flags == 0 ? "" : ", copied"),
+SearchWorld ReadUpdate(uint32_t world, uint32_t partitions, uint32_t slack, uint32_t clocks, bool mapped,
+                       uint32_t flags) {
+  WorldWriter writer(absl::StrCat("read, update: ", world, " workers, ", partitions, " partitions, slack ", slack, ", ",
+                                  clocks, " clocks, ", NameOf(mapped), flags == 0 ? "" : ", copied"),
                      world, mapped);
   writer.Table(partitions, 0);
   for (uint32_t w = 0; w < world; ++w) {
@@ -122,8 +124,8 @@ SearchWorld HeldRead(uint32_t slack, uint32_t clocks, bool mapped, uint32_t flag
 
 // Worker 0 updates and never reads, worker 1 reads and never updates.
 SearchWorld WriterReader(uint32_t partitions, uint32_t slack, uint32_t clocks, bool mapped, uint32_t flags) {
-  WorldWriter writer(absl::StrCat("one writes, one reads: ", partitions, " partitions, slack ", slack, ", ", clocks, " clocks, ",
-                                  NameOf(mapped), flags == 0 ? "" : ", copied"),
+  WorldWriter writer(absl::StrCat("one writes, one reads: ", partitions, " partitions, slack ", slack, ", ", clocks,
+                                  " clocks, ", NameOf(mapped), flags == 0 ? "" : ", copied"),
                      2, mapped);
   writer.Table(partitions, 1);
   writer.Plan(0, PlanWriter("p").Update(0, 0, partitions).End(0).Done());
@@ -134,10 +136,12 @@ SearchWorld WriterReader(uint32_t partitions, uint32_t slack, uint32_t clocks, b
 
 // Two tables in crossed order, each updated, then read: a clock told too early is a deadlock or a random read.
 SearchWorld Crossed(uint32_t slack, uint32_t clocks, bool mapped, uint32_t flags) {
-  WorldWriter writer(absl::StrCat("crossed tables: slack ", slack, ", ", clocks, " clocks, ", NameOf(mapped)), 2, mapped);
+  WorldWriter writer(absl::StrCat("crossed tables: slack ", slack, ", ", clocks, " clocks, ", NameOf(mapped)), 2,
+                     mapped);
   writer.Table(1, 0).Table(1, 1);
   for (uint32_t w = 0; w < 2; ++w) {
-    writer.Plan(w, PlanWriter("p").Update(w, 0, 1).End(0).Read(w, 0, 1, slack, flags).End(1).Update(1 - w, 0, 1).End(2).Done());
+    writer.Plan(
+        w, PlanWriter("p").Update(w, 0, 1).End(0).Read(w, 0, 1, slack, flags).End(1).Update(1 - w, 0, 1).End(2).Done());
     writer.Passes(w, std::vector<uint32_t>(clocks, 0));
   }
   return writer.Done();
@@ -161,7 +165,9 @@ SearchWorld Alternating(uint32_t slack, uint32_t clocks, bool mapped, bool silen
 
 // A plan without clock between the passes, and a worker that runs out of data.
 SearchWorld Evaluating(uint32_t slack, uint32_t clocks, bool mapped) {
-  WorldWriter writer(absl::StrCat("evaluation and an empty plan: slack ", slack, ", ", clocks, " clocks, ", NameOf(mapped)), 2, mapped);
+  WorldWriter writer(
+      absl::StrCat("evaluation and an empty plan: slack ", slack, ", ", clocks, " clocks, ", NameOf(mapped)), 2,
+      mapped);
   writer.Table(1, 1);
   for (uint32_t w = 0; w < 2; ++w) {
     writer.Plan(w, PlanWriter("a").Read(0, 0, 1, slack, plan::kReadCopy).Update(0, 0, 1).End(0).End(1).Done());
@@ -182,8 +188,8 @@ SearchWorld Evaluating(uint32_t slack, uint32_t clocks, bool mapped) {
 
 // Each updates one partition and reads the other.
 SearchWorld Exchange(uint32_t slack, uint32_t clocks, bool mapped, bool late_sent) {
-  WorldWriter writer(absl::StrCat("each writes one partition, reads the other: slack ", slack, ", ", clocks, " clocks, ", NameOf(mapped),
-                                  late_sent ? ", completions late" : ""),
+  WorldWriter writer(absl::StrCat("each writes one partition, reads the other: slack ", slack, ", ", clocks,
+                                  " clocks, ", NameOf(mapped), late_sent ? ", completions late" : ""),
                      2, mapped);
   writer.Table(2, 0);
   for (uint32_t w = 0; w < 2; ++w) {
@@ -195,7 +201,8 @@ SearchWorld Exchange(uint32_t slack, uint32_t clocks, bool mapped, bool late_sen
 
 // Two updates of one row in one clock, the second one added to the first, zeroed or not.
 SearchWorld TwoUpdates(uint32_t slack, uint32_t clocks, bool mapped) {
-  WorldWriter writer(absl::StrCat("two updates of a row: slack ", slack, ", ", clocks, " clocks, ", NameOf(mapped)), 2, mapped);
+  WorldWriter writer(absl::StrCat("two updates of a row: slack ", slack, ", ", clocks, " clocks, ", NameOf(mapped)), 2,
+                     mapped);
   writer.Table(1, 0);
   writer.Plan(0, PlanWriter("p").Update(0, 0, 1, plan::kUpdateZeroed).Update(0, 0, 1).End(1).End(0).Done());
   writer.Plan(1, PlanWriter("p").Read(0, 0, 1, slack).End(0).Done());

@@ -31,8 +31,9 @@ void PrintTrace(const geeps::sim::SeedResult& result) {
 int Verbose(uint64_t seed) {
   const geeps::sim::SeedResult result = geeps::sim::RunSeed(seed, size_t{1} << 40);
   PrintTrace(result);
-  std::printf("seed %" PRIu64 ": %u workers, %" PRIu64 " events, %" PRIu64 " messages, %s\n", seed, result.world, result.num_events,
-              result.num_delivered, result.violation.empty() ? "no violation" : result.violation.c_str());
+  std::printf("seed %" PRIu64 ": %u workers, %" PRIu64 " events, %" PRIu64 " messages, %s\n", seed, result.world,
+              result.num_events, result.num_delivered,
+              result.violation.empty() ? "no violation" : result.violation.c_str());
   return result.violation.empty() ? 0 : 1;
 }
 
@@ -63,12 +64,15 @@ int RunSeeds(uint64_t first, uint64_t last, bool hashes) {
   }
   const double seeds = static_cast<double>(last - first + 1);
   const double seconds = static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC;
-  std::printf("%.0f seeds, no violation, %.1f s; per seed %.0f messages, %.0f events, %.0f reads (%.1f %% older than their clock); "
-              "%.1f %% of the seeds with 16 workers or more, %.1f %% with a pause, %.1f %% with a liveness phase\n",
-              seeds, seconds, static_cast<double>(num_delivered) / seeds, static_cast<double>(num_events) / seeds,
-              static_cast<double>(num_reads) / seeds, num_reads == 0 ? 0.0 : 100.0 * static_cast<double>(num_stale) / static_cast<double>(num_reads),
-              100.0 * static_cast<double>(num_large) / seeds, 100.0 * static_cast<double>(num_paused) / seeds,
-              100.0 * static_cast<double>(num_calm) / seeds);
+  std::printf(
+      "%.0f seeds, no violation, %.1f s; per seed %.0f messages, %.0f events, %.0f reads (%.1f %% older than their "
+      "clock); "
+      "%.1f %% of the seeds with 16 workers or more, %.1f %% with a pause, %.1f %% with a liveness phase\n",
+      seeds, seconds, static_cast<double>(num_delivered) / seeds, static_cast<double>(num_events) / seeds,
+      static_cast<double>(num_reads) / seeds,
+      num_reads == 0 ? 0.0 : 100.0 * static_cast<double>(num_stale) / static_cast<double>(num_reads),
+      100.0 * static_cast<double>(num_large) / seeds, 100.0 * static_cast<double>(num_paused) / seeds,
+      100.0 * static_cast<double>(num_calm) / seeds);
   return 0;
 }
 
@@ -84,7 +88,8 @@ int main(int argc, char** argv) {
     const char* value = i + 1 < argc ? argv[i + 1] : nullptr;
     if (option == "--hash") {
       hashes = true;
-    } else if (option == "--seeds" && value != nullptr && std::sscanf(value, "%" SCNu64 "..%" SCNu64, &first, &last) == 2) {
+    } else if (option == "--seeds" && value != nullptr &&
+               std::sscanf(value, "%" SCNu64 "..%" SCNu64, &first, &last) == 2) {
       ++i;
     } else if (option == "--verbose" && value != nullptr && std::sscanf(value, "%" SCNu64, &verbose) == 1) {
       ++i;

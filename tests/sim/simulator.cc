@@ -33,11 +33,13 @@ class Simulator : public EventSink {
     for (uint32_t w = 0; w < spec->world; ++w) slowness_.push_back(random_.Chance(20) ? random_.Between(2, 8) : 1);
     pauses_ = random_.Chance(85);
     world_.set_sink(this);
-    // About how many events the world has: some seeds have no liveness phase, most have one behind two thirds of the run.
+    // About how many events the world has: some seeds have no liveness phase, most have one behind two thirds of the
+    // run.
     uint64_t passes = 0;
     for (const WorldInput::Worker& worker : spec->input.workers) passes += worker.passes.size();
     safety_events_ = passes * random_.Between(5, 60);
-    // A pass needs a few dozen steps one after another, of at most 4 units each, when nobody pauses; all passes one after another at worst.
+    // A pass needs a few dozen steps one after another, of at most 4 units each, when nobody pauses; all passes one
+    // after another at worst.
     liveness_time_max_ = 2000 + passes * 400;
   }
 
@@ -57,7 +59,8 @@ class Simulator : public EventSink {
       if (!calm_ && result_.num_events >= safety_events_) BeginLiveness();
       if (calm_) ++result_.num_late_events;
       if (calm_ && now_ > calm_since_ + liveness_time_max_) {
-        return Finish(absl::StrCat("not over ", liveness_time_max_, " time units after all faults stopped: ", world_.DescribeWaits()));
+        return Finish(absl::StrCat("not over ", liveness_time_max_,
+                                   " time units after all faults stopped: ", world_.DescribeWaits()));
       }
     }
     if (world_.violation().empty()) world_.CheckEnd();

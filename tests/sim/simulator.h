@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Simulator: runs one random world under virtual time from one seed. First the safety phase: delays over three orders of magnitude, slow
-// workers, pauses. Then the liveness phase: faults stop, every delay is short, and everything must be over within a bound.
+// Simulator: runs one random world under virtual time from one seed. First the safety phase: delays over three orders
+// of magnitude, slow workers, pauses. Then the liveness phase: faults stop, every delay is short, and everything must
+// be over within a bound.
 #ifndef GEEPS_TESTS_SIM_SIMULATOR_H_
 #define GEEPS_TESTS_SIM_SIMULATOR_H_
 
@@ -13,16 +14,16 @@
 namespace geeps::sim {
 
 struct SeedResult {
-  std::string violation;        // empty: none
+  std::string violation;  // empty: none
   std::vector<std::string> trace;
-  uint64_t hash = 0;            // of every event, its time, and all values at the end
+  uint64_t hash = 0;  // of every event, its time, and all values at the end
   uint32_t world = 0;
   uint64_t num_events = 0;
-  uint64_t num_delivered = 0;   // messages
+  uint64_t num_delivered = 0;  // messages
   uint64_t num_reads = 0;
   uint64_t num_stale_reads = 0;
   uint64_t num_pauses = 0;
-  uint64_t num_late_events = 0; // in the liveness phase
+  uint64_t num_late_events = 0;  // in the liveness phase
 };
 
 // trace_lines: how many of the last events are described; 0: none.

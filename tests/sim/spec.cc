@@ -36,7 +36,8 @@ class SpecBuilder {
     const WorldInput& input = spec_->input;
     spec_->first_partition.resize(input.tables.size(), kNone);
     spec_->partition_of_row.resize(input.tables.size());
-    for (uint32_t t = 0; t < input.tables.size(); ++t) spec_->partition_of_row[t].resize(input.tables[t].schema.num_rows);
+    for (uint32_t t = 0; t < input.tables.size(); ++t)
+      spec_->partition_of_row[t].resize(input.tables[t].schema.num_rows);
     spec_->partitions.resize(input.partitions.size());
     for (uint32_t p = 0; p < input.partitions.size(); ++p) {
       const table::Partition& where = input.partitions[p];
@@ -59,7 +60,8 @@ class SpecBuilder {
       layout.tables.push_back(std::move(table));
     }
     for (uint32_t l = 0; l < input.locals.size(); ++l) {
-      layout.locals.push_back({LocalObject(l), input.locals[l].name, input.locals[l].num_rows, input.locals[l].row_bytes});
+      layout.locals.push_back(
+          {LocalObject(l), input.locals[l].name, input.locals[l].num_rows, input.locals[l].row_bytes});
     }
     layout.partitions = input.partitions;
     for (const plan::RecordedPlan& plan : input.workers[w].plans) layout.plans.push_back(&plan);
@@ -103,7 +105,8 @@ class SpecBuilder {
     ParticipantSpec participant;
     participant.rank = w;
     participant.mapped = spec_->input.tables[partition.where.table].mapped[w];
-    sets.reads.ForEachRow([&](uint64_t row) { participant.read_rows.push_back(static_cast<uint32_t>(row - first_row)); });
+    sets.reads.ForEachRow(
+        [&](uint64_t row) { participant.read_rows.push_back(static_cast<uint32_t>(row - first_row)); });
     uint64_t rows_max = 0;
     for (const table::RowSet& rows : sets.updates) {
       participant.updates.push_back(rows.Shifted(first_row));
@@ -134,16 +137,19 @@ class SpecBuilder {
       options.participants.push_back(std::move(peer));
       for (uint32_t i = 0; !participant.mapped && i < NumLandingSlots(slack_max); ++i) {
         participant.landing.push_back(spec_->map.Allocate(
-            participant.landing_values, absl::StrCat("landing slot ", i, " of partition ", p, " for worker ", participant.rank)));
+            participant.landing_values,
+            absl::StrCat("landing slot ", i, " of partition ", p, " for worker ", participant.rank)));
       }
     }
     partition->num_values = static_cast<uint32_t>(partition->where.num_rows) * spec_->lanes(partition->where.table);
     for (uint32_t v = 0; v < options.num_versions; ++v) {
-      partition->versions.push_back(spec_->map.Allocate(partition->num_values, absl::StrCat("version buffer ", v, " of partition ", p)));
+      partition->versions.push_back(
+          spec_->map.Allocate(partition->num_values, absl::StrCat("version buffer ", v, " of partition ", p)));
     }
     const int num_states = spec_->input.tables[partition->where.table].schema.rule->num_states;
     for (int s = 0; s < num_states; ++s) {
-      partition->states.push_back(spec_->map.Allocate(partition->num_values, absl::StrCat("state ", s, " of partition ", p)));
+      partition->states.push_back(
+          spec_->map.Allocate(partition->num_values, absl::StrCat("state ", s, " of partition ", p)));
     }
   }
 
@@ -154,7 +160,8 @@ class SpecBuilder {
       AllocateTable(w, t);
       AddContributor(w, t);
     }
-    worker.arena = spec_->map.Allocate((worker.layout.arena_bytes + 7) / 8, absl::StrCat("access buffers of worker ", w));
+    worker.arena =
+        spec_->map.Allocate((worker.layout.arena_bytes + 7) / 8, absl::StrCat("access buffers of worker ", w));
     protocol::SequencerOptions& options = worker.sequencer;
     options.num_tables = static_cast<uint32_t>(worker.tables.size());
     options.first_clock = spec_->input.first_clock;
@@ -181,7 +188,9 @@ class SpecBuilder {
     WorkerTableSpec& table = spec_->workers[w].tables[t];
     const uint32_t lanes = spec_->lanes(t);
     table.mapped = spec_->input.tables[t].mapped[w];
-    if (!table.mapped) table.cache = spec_->map.Allocate(layout.cache_rows * lanes, absl::StrCat("cache of table ", t, " at worker ", w));
+    if (!table.mapped)
+      table.cache =
+          spec_->map.Allocate(layout.cache_rows * lanes, absl::StrCat("cache of table ", t, " at worker ", w));
     table.subscription_of_partition.assign(NumPartitions(t), kNone);
     for (uint32_t s = 0; s < layout.subscriptions.size(); ++s) {
       const plan::Subscription& planned = layout.subscriptions[s];
@@ -196,8 +205,8 @@ class SpecBuilder {
       subscription.cache = table.cache + static_cast<uint32_t>(planned.block.first) * lanes;
       subscription.num_values = static_cast<uint32_t>(planned.block.rows) * lanes;
       if (!table.mapped && spec_->slack_max[t] > 0 && subscription.num_values > 0) {
-        subscription.landing = spec_->map.Allocate(subscription.num_values,
-                                                   absl::StrCat("landing buffer of partition ", planned.partition, " at worker ", w));
+        subscription.landing = spec_->map.Allocate(
+            subscription.num_values, absl::StrCat("landing buffer of partition ", planned.partition, " at worker ", w));
       }
       table.subscriptions.push_back(subscription);
     }
@@ -241,7 +250,8 @@ class SpecBuilder {
     checked.seed = spec_->input.params_differ ? spec_->input.seed : 0;
     for (const WorldInput::Table& table : spec_->input.tables) {
       checked.tables.push_back({table.schema.rule, static_cast<uint32_t>(table.schema.row_values),
-                                table.schema.reduce == table::Reduce::kMean, table.schema.rule->id == table::RuleId::kAdd});
+                                table.schema.reduce == table::Reduce::kMean,
+                                table.schema.rule->id == table::RuleId::kAdd});
     }
     for (const PartitionSpec& partition : spec_->partitions) {
       CheckedPartition out;
@@ -272,14 +282,17 @@ std::vector<double> ParamsAt(uint64_t seed, uint32_t table, protocol::Clock cloc
   return {0.125 * static_cast<double>(1 + step), 0.5};
 }
 
-double UpdateValue(const WorldSpec& spec, uint32_t rank, protocol::Clock clock, uint64_t op, uint32_t table, uint64_t row,
-                   uint32_t lane) {
+double UpdateValue(const WorldSpec& spec, uint32_t rank, protocol::Clock clock, uint64_t op, uint32_t table,
+                   uint64_t row, uint32_t lane) {
   const uint64_t bits = HashOf(spec.input.seed, rank, clock, op, table, row, lane);
-  if (!spec.checked.tables[table].lanes) return static_cast<double>(static_cast<int64_t>(bits >> 12) - (int64_t{1} << 51)) * 0x1p-51;
+  if (!spec.checked.tables[table].lanes)
+    return static_cast<double>(static_cast<int64_t>(bits >> 12) - (int64_t{1} << 51)) * 0x1p-51;
   if (lane == spec.world) return static_cast<double>(bits & 0xffffff);  // 24 bits: sums of 2^29 of them are exact
   return lane == rank ? 1.0 : 0.0;
 }
 
-absl::StatusOr<std::shared_ptr<const WorldSpec>> BuildSpec(WorldInput input) { return SpecBuilder(std::move(input)).Build(); }
+absl::StatusOr<std::shared_ptr<const WorldSpec>> BuildSpec(WorldInput input) {
+  return SpecBuilder(std::move(input)).Build();
+}
 
 }  // namespace geeps::sim

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// WorldInput: what a simulated world consists of: tables, partitions, recorded plans and the passes that each worker makes.
-// WorldSpec: what follows from it and never changes: the layouts, by the shipped plan::BuildLayout and the exchange of row sets, the options
-// of every machine, and where each buffer lies. Shared by all copies of a world.
+// WorldInput: what a simulated world consists of: tables, partitions, recorded plans and the passes that each worker
+// makes. WorldSpec: what follows from it and never changes: the layouts, by the shipped plan::BuildLayout and the
+// exchange of row sets, the options of every machine, and where each buffer lies. Shared by all copies of a world.
 #ifndef GEEPS_TESTS_SIM_SPEC_H_
 #define GEEPS_TESTS_SIM_SPEC_H_
 
@@ -30,15 +30,15 @@ inline constexpr uint32_t kNone = ~uint32_t{0};
 // One pass of a worker's program.
 struct Pass {
   uint32_t set_id = 0;
-  uint32_t expected = 0;           // what the program says the next pass will be; may be wrong
-  uint32_t end_step = kNone;       // plans without clock: steps of the pass that are made, kNone: all
-  std::vector<uint8_t> skipped;    // by operation: 0 no, 1 at the first call, 2 at the second call
+  uint32_t expected = 0;         // what the program says the next pass will be; may be wrong
+  uint32_t end_step = kNone;     // plans without clock: steps of the pass that are made, kNone: all
+  std::vector<uint8_t> skipped;  // by operation: 0 no, 1 at the first call, 2 at the second call
 };
 
 struct WorldInput {
   struct Table {
     table::TableSchema schema;
-    std::vector<bool> mapped;      // by worker
+    std::vector<bool> mapped;  // by worker
   };
   struct Worker {
     std::vector<plan::RecordedPlan> plans;  // the same names on every worker, ascending
@@ -49,13 +49,13 @@ struct WorldInput {
     uint64_t num_rows = 0;
     uint64_t row_bytes = 0;
   };
-  uint64_t seed = 0;               // of the values
+  uint64_t seed = 0;  // of the values
   protocol::Clock first_clock = 0;
   std::vector<Table> tables;
   std::vector<Local> locals;
   std::vector<table::Partition> partitions;
   std::vector<Worker> workers;
-  bool params_differ = false;      // a rule's parameters change from clock to clock
+  bool params_differ = false;  // a rule's parameters change from clock to clock
 };
 
 // Ids of tables and local data in recorded plans.
@@ -65,10 +65,10 @@ inline uint64_t LocalObject(uint32_t local) { return 500 + local; }
 struct ParticipantSpec {
   uint32_t rank = 0;
   bool mapped = false;
-  uint32_t subscription = 0;                // index in the worker's table
-  std::vector<table::RowSet> updates;       // by set id, rows relative to the partition
-  std::vector<uint32_t> read_rows;          // relative to the partition
-  std::vector<uint32_t> landing;            // offsets of the W landing slots; none when mapped
+  uint32_t subscription = 0;           // index in the worker's table
+  std::vector<table::RowSet> updates;  // by set id, rows relative to the partition
+  std::vector<uint32_t> read_rows;     // relative to the partition
+  std::vector<uint32_t> landing;       // offsets of the W landing slots; none when mapped
   uint32_t landing_values = 0;
 };
 
@@ -77,28 +77,28 @@ struct PartitionSpec {
   bool any_mapped = false;
   std::vector<ParticipantSpec> participants;
   protocol::KeeperOptions options;
-  std::vector<uint32_t> versions;           // offsets
-  std::vector<uint32_t> states;             // offsets, by state array of the rule
+  std::vector<uint32_t> versions;  // offsets
+  std::vector<uint32_t> states;    // offsets, by state array of the rule
   uint32_t num_values = 0;
 };
 
 struct SubscriptionSpec {
   uint32_t partition = 0;
-  uint32_t participant = 0;                 // index there
-  uint32_t contributor_index = kNone;       // kNone: the partition is frozen
-  uint32_t landing = kNone;                 // offset; kNone: mapped, lands in the cache, or no rows
-  uint32_t cache = 0;                       // offset of its block of the cache; unused when mapped
-  uint32_t num_values = 0;                  // of that block
+  uint32_t participant = 0;            // index there
+  uint32_t contributor_index = kNone;  // kNone: the partition is frozen
+  uint32_t landing = kNone;            // offset; kNone: mapped, lands in the cache, or no rows
+  uint32_t cache = 0;                  // offset of its block of the cache; unused when mapped
+  uint32_t num_values = 0;             // of that block
 };
 
 struct WorkerTableSpec {
   bool mapped = false;
-  uint32_t cache = 0;                       // offset; unused when mapped
-  std::vector<uint32_t> log;                // offsets of the L entries
+  uint32_t cache = 0;         // offset; unused when mapped
+  std::vector<uint32_t> log;  // offsets of the L entries
   std::vector<SubscriptionSpec> subscriptions;
   std::vector<uint32_t> subscription_of_partition;  // by partition - first partition of the table
-  std::vector<uint32_t> contributions;      // by contributor index: subscription
-  std::vector<uint32_t> keepers;            // ranks, by keeper index of the contributor
+  std::vector<uint32_t> contributions;              // by contributor index: subscription
+  std::vector<uint32_t> keepers;                    // ranks, by keeper index of the contributor
   protocol::ContributorOptions contributor;
 };
 
@@ -106,14 +106,14 @@ struct WorkerSpec {
   plan::WorkerLayout layout;
   protocol::SequencerOptions sequencer;
   std::vector<WorkerTableSpec> tables;
-  uint32_t arena = 0;                       // offset
+  uint32_t arena = 0;  // offset
 };
 
 struct WorldSpec {
   WorldInput input;
   uint32_t world = 1;
-  std::vector<uint32_t> slack_max;          // by table
-  std::vector<uint32_t> first_partition;    // by table
+  std::vector<uint32_t> slack_max;                      // by table
+  std::vector<uint32_t> first_partition;                // by table
   std::vector<std::vector<uint32_t>> partition_of_row;  // [table][row]
   std::vector<PartitionSpec> partitions;
   std::vector<WorkerSpec> workers;
@@ -126,9 +126,10 @@ struct WorldSpec {
 // Rule parameters of a table at a clock: those of the schema, or changing ones.
 std::vector<double> ParamsAt(uint64_t seed, uint32_t table, protocol::Clock clock);
 
-// What worker `rank` puts into lane `lane` of `row` in operation `op` at `clock`: a vector clock with a checksum, or any number.
-double UpdateValue(const WorldSpec& spec, uint32_t rank, protocol::Clock clock, uint64_t op, uint32_t table, uint64_t row,
-                   uint32_t lane);
+// What worker `rank` puts into lane `lane` of `row` in operation `op` at `clock`: a vector clock with a checksum, or
+// any number.
+double UpdateValue(const WorldSpec& spec, uint32_t rank, protocol::Clock clock, uint64_t op, uint32_t table,
+                   uint64_t row, uint32_t lane);
 
 // Errors: those of the layout; none is expected of a well-formed input.
 absl::StatusOr<std::shared_ptr<const WorldSpec>> BuildSpec(WorldInput input);

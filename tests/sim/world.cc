@@ -14,18 +14,30 @@ using protocol::MessageType;
 
 const char* NameOf(Event::Kind kind) {
   switch (kind) {
-    case Event::Kind::kNone: return "none";
-    case Event::Kind::kProgram: return "program";
-    case Event::Kind::kNotice: return "notice";
-    case Event::Kind::kTaken: return "taken";
-    case Event::Kind::kSent: return "sent";
-    case Event::Kind::kArrive: return "arrive";
-    case Event::Kind::kApplied: return "applied";
-    case Event::Kind::kAbsorbed: return "absorbed";
-    case Event::Kind::kFilled: return "filled";
-    case Event::Kind::kDrained: return "drained";
-    case Event::Kind::kSeeFired: return "see fired";
-    case Event::Kind::kSeeAge: return "see age";
+    case Event::Kind::kNone:
+      return "none";
+    case Event::Kind::kProgram:
+      return "program";
+    case Event::Kind::kNotice:
+      return "notice";
+    case Event::Kind::kTaken:
+      return "taken";
+    case Event::Kind::kSent:
+      return "sent";
+    case Event::Kind::kArrive:
+      return "arrive";
+    case Event::Kind::kApplied:
+      return "applied";
+    case Event::Kind::kAbsorbed:
+      return "absorbed";
+    case Event::Kind::kFilled:
+      return "filled";
+    case Event::Kind::kDrained:
+      return "drained";
+    case Event::Kind::kSeeFired:
+      return "see fired";
+    case Event::Kind::kSeeAge:
+      return "see age";
   }
   return "?";
 }
@@ -169,7 +181,8 @@ void World::OnTaken(uint32_t channel_index, uint64_t sequence) {
     state_.memory.EndRead(message.source, message.num_values);
   }
   if (mode_.late_sent) {
-    Event sent{Event::Kind::kSent, channel_index / spec_->world, message.header.partition, message.index, message.header.clock};
+    Event sent{Event::Kind::kSent, channel_index / spec_->world, message.header.partition, message.index,
+               message.header.clock};
     if (message.header.type == MessageType::kPublish) sent.c = protocol::kNoAge;
     Schedule(sent);
     ArriveIfTaken(channel_index);
@@ -213,10 +226,14 @@ void World::Arrive(uint32_t channel_index) {
   const uint32_t to = channel_index % spec_->world;
   if (message.payload) state_.memory.EndWrite(message.destination, message.num_values);
   switch (message.header.type) {
-    case MessageType::kContribution: return DeliverContribution(message, from);
-    case MessageType::kFire: return DeliverFire(message, from, to);
-    case MessageType::kPublish: return DeliverPublish(message, to);
-    case MessageType::kCredit: return DeliverCredit(message, from);
+    case MessageType::kContribution:
+      return DeliverContribution(message, from);
+    case MessageType::kFire:
+      return DeliverFire(message, from, to);
+    case MessageType::kPublish:
+      return DeliverPublish(message, to);
+    case MessageType::kCredit:
+      return DeliverCredit(message, from);
   }
 }
 
@@ -225,18 +242,41 @@ void World::Execute(uint32_t index) {
   state_.events[index].kind = Event::Kind::kNone;
   state_.free_events.push_back(index);
   switch (event.kind) {
-    case Event::Kind::kNone: break;
-    case Event::Kind::kProgram: StepProgram(event.worker); break;
-    case Event::Kind::kNotice: TakeNotices(event.worker); break;
-    case Event::Kind::kTaken: OnTaken(event.a, event.c); break;
-    case Event::Kind::kSent: ReportSent(event.worker, event.a, event.b, event.c); break;
-    case Event::Kind::kArrive: Arrive(event.a); break;
-    case Event::Kind::kApplied: EndApply(event.a); break;
-    case Event::Kind::kAbsorbed: EndAbsorb(event.worker, event.a, event.b); break;
-    case Event::Kind::kFilled: EndFill(event.worker, event.a, event.b); break;
-    case Event::Kind::kDrained: EndDrain(event.worker); break;
-    case Event::Kind::kSeeFired: SeeFired(event.a, event.b); break;
-    case Event::Kind::kSeeAge: SeeAge(event.worker, event.a, event.b); break;
+    case Event::Kind::kNone:
+      break;
+    case Event::Kind::kProgram:
+      StepProgram(event.worker);
+      break;
+    case Event::Kind::kNotice:
+      TakeNotices(event.worker);
+      break;
+    case Event::Kind::kTaken:
+      OnTaken(event.a, event.c);
+      break;
+    case Event::Kind::kSent:
+      ReportSent(event.worker, event.a, event.b, event.c);
+      break;
+    case Event::Kind::kArrive:
+      Arrive(event.a);
+      break;
+    case Event::Kind::kApplied:
+      EndApply(event.a);
+      break;
+    case Event::Kind::kAbsorbed:
+      EndAbsorb(event.worker, event.a, event.b);
+      break;
+    case Event::Kind::kFilled:
+      EndFill(event.worker, event.a, event.b);
+      break;
+    case Event::Kind::kDrained:
+      EndDrain(event.worker);
+      break;
+    case Event::Kind::kSeeFired:
+      SeeFired(event.a, event.b);
+      break;
+    case Event::Kind::kSeeAge:
+      SeeAge(event.worker, event.a, event.b);
+      break;
   }
   CheckWaiting(event.worker);
 }
@@ -260,12 +300,13 @@ std::string World::Describe(const Event& event) const {
       const plan::Step step = planned.steps[program.step];
       const plan::PlannedOp& op = planned.ops[step.op];
       static constexpr const char* kKinds[] = {"read", "update", "local access"};
-      absl::StrAppend(&text, step.end ? " ends " : " begins ", kKinds[static_cast<int>(op.kind)], " ", step.op, " of table ", op.table,
-                      op.in_place ? " in place" : "");
+      absl::StrAppend(&text, step.end ? " ends " : " begins ", kKinds[static_cast<int>(op.kind)], " ", step.op,
+                      " of table ", op.table, op.in_place ? " in place" : "");
       for (size_t i = 0; i < op.subscriptions.size(); ++i) {
         const uint32_t p = spec_->workers[event.worker].tables[op.table].subscriptions[op.subscriptions[i]].partition;
-        absl::StrAppend(&text, ", partition ", p, " version ",
-                        static_cast<int64_t>(state_.workers[event.worker].ops[PassOf(event.worker).set_id][step.op].ages[i]));
+        absl::StrAppend(
+            &text, ", partition ", p, " version ",
+            static_cast<int64_t>(state_.workers[event.worker].ops[PassOf(event.worker).set_id][step.op].ages[i]));
       }
       return text;
     }
@@ -274,22 +315,31 @@ std::string World::Describe(const Event& event) const {
       if (channel.messages.empty()) return text;
       const Header& header = channel.messages.front().header;
       static constexpr const char* kTypes[] = {"?", "CONTRIB", "FIRE", "PUBLISH", "CREDIT"};
-      absl::StrAppend(&text, " ", kTypes[static_cast<int>(header.type)], " from ", event.a / spec_->world, ", table ", header.table);
+      absl::StrAppend(&text, " ", kTypes[static_cast<int>(header.type)], " from ", event.a / spec_->world, ", table ",
+                      header.table);
       if (header.type != MessageType::kFire) absl::StrAppend(&text, ", partition ", header.partition);
-      return absl::StrCat(text, ", clock ", header.clock, header.flags == 0 ? "" : absl::StrCat(", flags ", header.flags));
+      return absl::StrCat(text, ", clock ", header.clock,
+                          header.flags == 0 ? "" : absl::StrCat(", flags ", header.flags));
     }
     case Event::Kind::kTaken:
-      return absl::StrCat(text, " channel ", event.a / spec_->world, " to ", event.a % spec_->world, ", message ", event.c);
+      return absl::StrCat(text, " channel ", event.a / spec_->world, " to ", event.a % spec_->world, ", message ",
+                          event.c);
     case Event::Kind::kSent:
-      return event.c == protocol::kNoAge ? absl::StrCat(text, " publish of partition ", event.a, " to participant ", event.b)
-                                         : absl::StrCat(text, " contribution to partition ", event.a, ", clock ", event.c);
-    case Event::Kind::kApplied: return absl::StrCat(text, " partition ", event.a, ", clock ", state_.keepers[event.a].clock);
-    case Event::Kind::kSeeFired: return absl::StrCat(text, " of participant ", event.b, ", partition ", event.a);
+      return event.c == protocol::kNoAge
+                 ? absl::StrCat(text, " publish of partition ", event.a, " to participant ", event.b)
+                 : absl::StrCat(text, " contribution to partition ", event.a, ", clock ", event.c);
+    case Event::Kind::kApplied:
+      return absl::StrCat(text, " partition ", event.a, ", clock ", state_.keepers[event.a].clock);
+    case Event::Kind::kSeeFired:
+      return absl::StrCat(text, " of participant ", event.b, ", partition ", event.a);
     case Event::Kind::kAbsorbed:
-    case Event::Kind::kSeeAge: return absl::StrCat(text, " table ", event.a, ", subscription ", event.b);
+    case Event::Kind::kSeeAge:
+      return absl::StrCat(text, " table ", event.a, ", subscription ", event.b);
     case Event::Kind::kFilled:
-    case Event::Kind::kDrained: return absl::StrCat(text, " plan ", event.a, ", operation ", event.b);
-    default: return text;
+    case Event::Kind::kDrained:
+      return absl::StrCat(text, " plan ", event.a, ", operation ", event.b);
+    default:
+      return text;
   }
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// World: the shipped machines of all workers, joined by channels, shared words and memory, in one copyable state. It executes the effects of the
-// machines as the movers do; those that take time become events. Who chooses the next event drives it: the simulator by virtual time, the
-// exhaustive search by trying all.
+// World: the shipped machines of all workers, joined by channels, shared words and memory, in one copyable state. It
+// executes the effects of the machines as the movers do; those that take time become events. Who chooses the next event
+// drives it: the simulator by virtual time, the exhaustive search by trying all.
 //
-// A send writes straight into the receiver's slot from its begin on, as one-sided writes do; the message arrives in order, after its bytes.
-// Events of one worker's reclaimer (what the program hands back) keep their order.
-// One thread at a time.
+// A send writes straight into the receiver's slot from its begin on, as one-sided writes do; the message arrives in
+// order, after its bytes. Events of one worker's reclaimer (what the program hands back) keep their order. One thread
+// at a time.
 #ifndef GEEPS_TESTS_SIM_WORLD_H_
 #define GEEPS_TESTS_SIM_WORLD_H_
 
@@ -42,7 +42,7 @@ struct Event {
   uint32_t a = 0;
   uint32_t b = 0;
   uint64_t c = 0;
-  uint64_t time = 0;    // the simulator's
+  uint64_t time = 0;  // the simulator's
 };
 const char* NameOf(Event::Kind kind);
 
@@ -66,7 +66,7 @@ struct Message {
   uint32_t source = 0;       // contribution: offset of the block in the log; publish: offset of the version buffer
   uint32_t destination = 0;  // offset
   uint32_t num_values = 0;
-  uint32_t index = 0;        // contribution: lane of the contributor; publish: participant
+  uint32_t index = 0;  // contribution: lane of the contributor; publish: participant
 };
 
 struct Notice {
@@ -74,16 +74,16 @@ struct Notice {
   Kind kind = Kind::kPassBegin;
   uint32_t set_id = 0;  // the plan of the pass; kPassEnd: the plan expected next
   uint32_t op = 0;
-  bool held = false;    // kSkipped: the program had the buffer
+  bool held = false;  // kSkipped: the program had the buffer
 };
 
 struct OpState {
   uint64_t ready_pass = 0;  // 0: not ready
   uint64_t taken_pass = 0;
   bool filling = false;
-  protocol::Clock clock = 0;             // of the pass that it was filled or taken for
-  uint64_t shown = 0;                    // hash of the values handed out
-  std::vector<protocol::Age> ages;       // by its subscriptions: versions filled from, or held in place
+  protocol::Clock clock = 0;        // of the pass that it was filled or taken for
+  uint64_t shown = 0;               // hash of the values handed out
+  std::vector<protocol::Age> ages;  // by its subscriptions: versions filled from, or held in place
 };
 
 struct ProgramState {
@@ -105,14 +105,14 @@ struct WorkerState {
   std::vector<std::vector<protocol::SubscriberPartition>> subscribers;  // [table]
   std::vector<protocol::Contributor> contributors;                      // [table]
   std::optional<protocol::Sequencer> sequencer;
-  std::vector<std::vector<OpState>> ops;                                // [plan][op]
+  std::vector<std::vector<OpState>> ops;  // [plan][op]
   ProgramState program;
-  std::vector<protocol::SequencerEffect> effects;                       // not executed yet
+  std::vector<protocol::SequencerEffect> effects;  // not executed yet
   std::vector<Notice> notices;
-  std::vector<protocol::SequencerEffect> drains;                        // the first one runs
-  std::vector<std::vector<LogHeader>> log_headers;                      // [table][clock mod L], mapped
-  std::vector<protocol::Clock> fired_words;                             // [table], mapped
-  std::vector<std::vector<bool>> age_noticed;                           // [table][subscription]: kSeeAge is on its way
+  std::vector<protocol::SequencerEffect> drains;    // the first one runs
+  std::vector<std::vector<LogHeader>> log_headers;  // [table][clock mod L], mapped
+  std::vector<protocol::Clock> fired_words;         // [table], mapped
+  std::vector<std::vector<bool>> age_noticed;       // [table][subscription]: kSeeAge is on its way
 };
 
 struct KeeperState {
@@ -122,18 +122,18 @@ struct KeeperState {
     uint32_t offset = 0;
   };
   std::optional<protocol::KeeperPartition> machine;
-  std::vector<Input> inputs;                  // of the running apply
-  protocol::Clock clock = 0;                  // of the running apply
+  std::vector<Input> inputs;  // of the running apply
+  protocol::Clock clock = 0;  // of the running apply
   uint32_t from = 0;
   uint32_t to = 0;
   protocol::Age age_word = protocol::kNoAge;
-  std::vector<protocol::Clock> seen_fired;    // by participant
-  std::vector<bool> fired_noticed;            // by participant: kSeeFired is on its way
+  std::vector<protocol::Clock> seen_fired;  // by participant
+  std::vector<bool> fired_noticed;          // by participant: kSeeFired is on its way
 };
 
 struct Channel {
-  uint64_t head = 0;                          // sequence of the first message in it
-  bool arriving = false;                      // kArrive of the first message is on its way
+  uint64_t head = 0;      // sequence of the first message in it
+  bool arriving = false;  // kArrive of the first message is on its way
   std::vector<Message> messages;
 };
 
@@ -141,16 +141,17 @@ struct WorldState {
   explicit WorldState(uint32_t memory_size) : memory(memory_size) {}
   Memory memory;
   std::vector<WorkerState> workers;
-  std::vector<KeeperState> keepers;           // by partition
-  std::vector<Channel> channels;              // [from * world + to]
-  std::vector<Event> events;                  // a pool
+  std::vector<KeeperState> keepers;  // by partition
+  std::vector<Channel> channels;     // [from * world + to]
+  std::vector<Event> events;         // a pool
   std::vector<uint32_t> free_events;
-  std::string violation;                      // the first one
+  std::string violation;  // the first one
 };
 
 class World {
  public:
-  // checker may be null: then reads are judged by `reference` alone. REQUIRES: what is given lives as long as the world.
+  // checker may be null: then reads are judged by `reference` alone. REQUIRES: what is given lives as long as the
+  // world.
   World(std::shared_ptr<const WorldSpec> spec, WorldMode mode, Checker* checker, const Reference* reference);
   World(const World&) = delete;
   World& operator=(const World&) = delete;

@@ -20,20 +20,25 @@ void World::RunKeeper(uint32_t p, std::vector<KeeperEffect>* effects) {
   for (size_t i = 0; i < effects->size(); ++i) {
     const KeeperEffect effect = (*effects)[i];
     switch (effect.kind) {
-      case KeeperEffect::Kind::kApply: BeginApply(p, effect); break;
-      case KeeperEffect::Kind::kPublish: Publish(p, effect, effects); break;
+      case KeeperEffect::Kind::kApply:
+        BeginApply(p, effect);
+        break;
+      case KeeperEffect::Kind::kPublish:
+        Publish(p, effect, effects);
+        break;
       case KeeperEffect::Kind::kStoreAge:
         state_.keepers[p].age_word = effect.age;
         for (const ParticipantSpec& participant : spec_->partitions[p].participants) {
           const uint32_t t = spec_->partitions[p].where.table;
-          if (!participant.mapped || state_.workers[participant.rank].age_noticed[t][participant.subscription]) continue;
+          if (!participant.mapped || state_.workers[participant.rank].age_noticed[t][participant.subscription])
+            continue;
           state_.workers[participant.rank].age_noticed[t][participant.subscription] = true;
           Schedule({Event::Kind::kSeeAge, participant.rank, t, participant.subscription});
         }
         break;
       case KeeperEffect::Kind::kFail:
-        Fail(absl::StrCat("keeper of partition ", p, ": protocol error ", static_cast<int>(effect.fault), " by participant ",
-                          effect.participant, ", got ", effect.clock, ", expected ", effect.age));
+        Fail(absl::StrCat("keeper of partition ", p, ": protocol error ", static_cast<int>(effect.fault),
+                          " by participant ", effect.participant, ", got ", effect.clock, ", expected ", effect.age));
         break;
     }
   }
@@ -61,7 +66,8 @@ void World::BeginApply(uint32_t p, const KeeperEffect& effect) {
       offset = participant.landing[effect.clock % participant.landing.size()];
     }
     keeper.inputs.push_back({i, delivery.set_id, offset});
-    BeginRead(offset, static_cast<uint32_t>(participant.updates[delivery.set_id].NumRows()) * spec_->lanes(t), "an apply");
+    BeginRead(offset, static_cast<uint32_t>(participant.updates[delivery.set_id].NumRows()) * spec_->lanes(t),
+              "an apply");
   }
   if (effect.from != effect.to) BeginRead(partition.versions[effect.from], partition.num_values, "an apply");
   BeginWrite(partition.versions[effect.to], partition.num_values, "an apply");
@@ -104,7 +110,8 @@ void World::ApplyHalf(uint32_t p, Half half) {
       const uint32_t place = static_cast<uint32_t>(segment.first_row + i) * lanes + begin;
       target.value_in = state_.memory.at(from + place);
       target.value_out = state_.memory.at(to + place);
-      for (size_t s = 0; s < partition.states.size(); ++s) target.states[s] = state_.memory.at(partition.states[s] + place);
+      for (size_t s = 0; s < partition.states.size(); ++s)
+        target.states[s] = state_.memory.at(partition.states[s] + place);
       table::FoldAndStep(table::DType::kF64, count, inputs, target);
     }
   }
@@ -139,7 +146,8 @@ void World::Publish(uint32_t p, const KeeperEffect& effect, std::vector<KeeperEf
   const PartitionSpec& partition = spec_->partitions[p];
   const ParticipantSpec& participant = partition.participants[effect.participant];
   const uint32_t t = partition.where.table;
-  const SubscriptionSpec& subscription = spec_->workers[participant.rank].tables[t].subscriptions[participant.subscription];
+  const SubscriptionSpec& subscription =
+      spec_->workers[participant.rank].tables[t].subscriptions[participant.subscription];
   const uint32_t lanes = spec_->lanes(t);
   Message message;
   message.header.type = MessageType::kPublish;
@@ -182,9 +190,9 @@ uint32_t World::ParticipantOf(uint32_t p, uint32_t rank) const {
 void World::DeliverContribution(const Message& message, uint32_t from) {
   const Header& header = message.header;
   std::vector<KeeperEffect> effects;
-  state_.keepers[header.partition].machine->OnContribution(ParticipantOf(header.partition, from), header.clock, header.set_id,
-                                                           (header.flags & protocol::kFlagEmpty) != 0,
-                                                           (header.flags & protocol::kFlagFired) != 0, header.params, &effects);
+  state_.keepers[header.partition].machine->OnContribution(
+      ParticipantOf(header.partition, from), header.clock, header.set_id, (header.flags & protocol::kFlagEmpty) != 0,
+      (header.flags & protocol::kFlagFired) != 0, header.params, &effects);
   RunKeeper(header.partition, &effects);
 }
 

@@ -21,7 +21,9 @@ void World::StepProgram(uint32_t w) {
     return ScheduleProgram(w);
   }
   // Local accesses are the program's own.
-  while (program.step < planned.steps.size() && planned.ops[planned.steps[program.step].op].kind == plan::OpKind::kLocal) ++program.step;
+  while (program.step < planned.steps.size() &&
+         planned.ops[planned.steps[program.step].op].kind == plan::OpKind::kLocal)
+    ++program.step;
   if (program.step >= std::min<size_t>(planned.steps.size(), pass.end_step)) return EndPass(w);
   const plan::Step step = planned.steps[program.step];
   const uint8_t skipped = pass.skipped.empty() ? 0 : pass.skipped[step.op];
@@ -42,7 +44,8 @@ void World::EndPass(uint32_t w) {
   const plan::PlannedPass& planned = spec_->workers[w].layout.plans[pass.set_id];
   for (; program.step < planned.steps.size(); ++program.step) {
     const plan::Step step = planned.steps[program.step];
-    if (!step.end && planned.ops[step.op].kind != plan::OpKind::kLocal) Tell(w, {Notice::Kind::kSkipped, pass.set_id, step.op});
+    if (!step.end && planned.ops[step.op].kind != plan::OpKind::kLocal)
+      Tell(w, {Notice::Kind::kSkipped, pass.set_id, step.op});
   }
   Tell(w, {Notice::Kind::kPassEnd, pass.expected});
   if (!planned.no_clock) ++program.clock;
@@ -70,7 +73,8 @@ bool World::BeginOp(uint32_t w, uint32_t op_index) {
     if ((planned.flags & plan::kUpdateZeroed) != 0) {
       for (uint64_t i = 0; i < planned.num_rows; ++i) {
         const double* row = state_.memory.at(ViewOffset(w, set_id, op_index, i));
-        const bool zero = std::all_of(row, row + spec_->lanes(planned.table), [](double value) { return value == 0.0; });
+        const bool zero =
+            std::all_of(row, row + spec_->lanes(planned.table), [](double value) { return value == 0.0; });
         if (!zero) Fail(absl::StrCat("worker ", w, ": operation ", op_index, " is not handed out zeroed"));
       }
     }
@@ -103,8 +107,8 @@ void World::EndOp(uint32_t w, uint32_t op_index, bool skip) {
     Recorded(w, set_id, op_index).rows.ForEachRow([&](uint64_t row) {
       const double* values = state_.memory.at(ViewOffset(w, set_id, op_index, i++));
       if (checker_ == nullptr) return;
-      std::string wrong =
-          checker_->OnUpdate(w, planned.table, worker.program.clock, row, absl::MakeConstSpan(values, spec_->lanes(planned.table)));
+      std::string wrong = checker_->OnUpdate(w, planned.table, worker.program.clock, row,
+                                             absl::MakeConstSpan(values, spec_->lanes(planned.table)));
       if (!wrong.empty()) Fail(std::move(wrong));
     });
   }
@@ -121,7 +125,8 @@ void World::WriteHalf(uint32_t w, uint32_t op_index, Half half) {
   Recorded(w, set_id, op_index).rows.ForEachRow([&](uint64_t row) {
     double* values = state_.memory.at(ViewOffset(w, set_id, op_index, i++));
     for (uint32_t lane = begin; lane < end; ++lane) {
-      values[lane] = UpdateValue(*spec_, w, state_.workers[w].program.clock, HashOf(set_id, op_index), planned.table, row, lane);
+      values[lane] =
+          UpdateValue(*spec_, w, state_.workers[w].program.clock, HashOf(set_id, op_index), planned.table, row, lane);
     }
   });
 }
@@ -183,15 +188,18 @@ void World::TakeNotices(uint32_t w) {
 void World::TakeNotice(uint32_t w, const Notice& notice) {
   WorkerState& worker = state_.workers[w];
   switch (notice.kind) {
-    case Notice::Kind::kPassBegin: return worker.sequencer->OnPassBegin(notice.set_id, &worker.effects);
-    case Notice::Kind::kTaken: return worker.sequencer->OnTaken(notice.op, &worker.effects);
+    case Notice::Kind::kPassBegin:
+      return worker.sequencer->OnPassBegin(notice.set_id, &worker.effects);
+    case Notice::Kind::kTaken:
+      return worker.sequencer->OnTaken(notice.op, &worker.effects);
     case Notice::Kind::kPosted:
       MarkView(w, notice.set_id, notice.op, false, "");
       return worker.sequencer->OnPosted(notice.op, &worker.effects);
     case Notice::Kind::kSkipped:
       if (notice.held) MarkView(w, notice.set_id, notice.op, false, "");
       return worker.sequencer->OnSkipped(notice.op, &worker.effects);
-    case Notice::Kind::kPassEnd: return worker.sequencer->OnPassEnd(notice.set_id, &worker.effects);
+    case Notice::Kind::kPassEnd:
+      return worker.sequencer->OnPassEnd(notice.set_id, &worker.effects);
   }
 }
 
@@ -216,7 +224,8 @@ void World::CheckWaiting(uint32_t w) {
       }
     }
     if (!worker.contributors[planned.table].EntryFree(program.clock)) return;
-    if (program.clock >= worker.contributors[planned.table].fired() + worker.contributors[planned.table].num_entries()) return;
+    if (program.clock >= worker.contributors[planned.table].fired() + worker.contributors[planned.table].num_entries())
+      return;
   } else {
     for (uint32_t s : planned.subscriptions) {
       const protocol::SubscriberPartition& subscriber = worker.subscribers[planned.table][s];
@@ -232,14 +241,15 @@ std::string World::DescribeWaits() const {
   for (uint32_t w = 0; w < spec_->world; ++w) {
     const ProgramState& program = state_.workers[w].program;
     if (program.finished) continue;
-    absl::StrAppend(&text, text.empty() ? "" : "; ", "worker ", w, " at clock ", program.clock, ", pass ", program.pass_number,
-                    ", step ", program.step, program.waiting ? " waits for operation " : " is not scheduled");
+    absl::StrAppend(&text, text.empty() ? "" : "; ", "worker ", w, " at clock ", program.clock, ", pass ",
+                    program.pass_number, ", step ", program.step,
+                    program.waiting ? " waits for operation " : " is not scheduled");
     if (!program.waiting) continue;
     const uint32_t set_id = PassOf(w).set_id;
     const uint32_t op = spec_->workers[w].layout.plans[set_id].steps[program.step].op;
     const plan::PlannedOp& planned = Planned(w, set_id, op);
-    absl::StrAppend(&text, op, planned.kind == plan::OpKind::kUpdate ? ", an update" : ", a read", " of table ", planned.table,
-                    " with slack ", planned.slack);
+    absl::StrAppend(&text, op, planned.kind == plan::OpKind::kUpdate ? ", an update" : ", a read", " of table ",
+                    planned.table, " with slack ", planned.slack);
     for (uint32_t s : planned.subscriptions) {
       const protocol::SubscriberPartition& subscriber = state_.workers[w].subscribers[planned.table][s];
       const uint32_t p = spec_->workers[w].tables[planned.table].subscriptions[s].partition;
@@ -263,11 +273,12 @@ void World::CheckEnd() {
     std::string wrong = CheckCopy(reference, partition.where.keeper, t, keeper.age(), rows,
                                   absl::MakeConstSpan(state_.memory.at(version), partition.num_values));
     for (const ParticipantSpec& participant : partition.participants) {
-      const SubscriptionSpec& subscription = spec_->workers[participant.rank].tables[t].subscriptions[participant.subscription];
+      const SubscriptionSpec& subscription =
+          spec_->workers[participant.rank].tables[t].subscriptions[participant.subscription];
       const protocol::Age age = state_.workers[participant.rank].subscribers[t][participant.subscription].absorbed();
       if (wrong.empty() && age != keeper.age()) {
-        wrong = absl::StrCat("at the end worker ", participant.rank, " has absorbed version ", age, " of partition ", p, ", kept is ",
-                             keeper.age());
+        wrong = absl::StrCat("at the end worker ", participant.rank, " has absorbed version ", age, " of partition ", p,
+                             ", kept is ", keeper.age());
       }
       if (participant.mapped || !wrong.empty()) continue;
       rows.clear();

@@ -20,11 +20,14 @@ void World::RunSequencer(uint32_t w) {
   for (size_t i = 0; i < worker.effects.size(); ++i) {
     const SequencerEffect effect = worker.effects[i];
     switch (effect.kind) {
-      case SequencerEffect::Kind::kFill: BeginFill(w, effect); break;
+      case SequencerEffect::Kind::kFill:
+        BeginFill(w, effect);
+        break;
       case SequencerEffect::Kind::kReady: {
         worker.ops[effect.set_id][effect.op].ready_pass = effect.pass;
         ProgramState& program = worker.program;
-        const bool awaited = program.waiting && program.pass_number == effect.pass && PassOf(w).set_id == effect.set_id &&
+        const bool awaited = program.waiting && program.pass_number == effect.pass &&
+                             PassOf(w).set_id == effect.set_id &&
                              spec_->workers[w].layout.plans[effect.set_id].steps[program.step].op == effect.op;
         if (awaited) {
           program.waiting = false;
@@ -32,7 +35,9 @@ void World::RunSequencer(uint32_t w) {
         }
         break;
       }
-      case SequencerEffect::Kind::kUnready: Unready(w, effect); break;
+      case SequencerEffect::Kind::kUnready:
+        Unready(w, effect);
+        break;
       case SequencerEffect::Kind::kDrain:
         worker.drains.push_back(effect);
         if (worker.drains.size() == 1) BeginDrain(w);
@@ -79,7 +84,9 @@ void World::RunContributor(uint32_t w, uint32_t t, const std::vector<Contributor
   const WorkerTableSpec& table = spec_->workers[w].tables[t];
   for (const ContributorEffect& effect : effects) {
     switch (effect.kind) {
-      case ContributorEffect::Kind::kSend: SendContribution(w, t, effect); break;
+      case ContributorEffect::Kind::kSend:
+        SendContribution(w, t, effect);
+        break;
       case ContributorEffect::Kind::kFire: {
         Message message;
         message.header.type = MessageType::kFire;
@@ -89,9 +96,12 @@ void World::RunContributor(uint32_t w, uint32_t t, const std::vector<Contributor
         Send(w, table.keepers[effect.index], std::move(message));
         break;
       }
-      case ContributorEffect::Kind::kStoreFired: StoreFired(w, t, effect); break;
+      case ContributorEffect::Kind::kStoreFired:
+        StoreFired(w, t, effect);
+        break;
       case ContributorEffect::Kind::kEntryFree: {
-        const uint32_t num_values = static_cast<uint32_t>(spec_->workers[w].layout.tables[t].log_rows_max) * spec_->lanes(t);
+        const uint32_t num_values =
+            static_cast<uint32_t>(spec_->workers[w].layout.tables[t].log_rows_max) * spec_->lanes(t);
         const uint32_t entry = table.log[worker.contributors[t].EntryOf(effect.clock)];
         if (BeginWrite(entry, num_values, "freeing a log entry")) state_.memory.Poison(entry, num_values);
         state_.memory.EndWrite(entry, num_values);
@@ -159,7 +169,8 @@ void World::OnSubscriber(uint32_t w, uint32_t t, uint32_t s, const SubscriberEff
   WorkerState& worker = state_.workers[w];
   const SubscriptionSpec& subscription = spec_->workers[w].tables[t].subscriptions[s];
   const uint32_t p = subscription.partition;
-  if (effects.fail) Fail(absl::StrCat("worker ", w, ": publish of partition ", p, " is not newer or came without a credit"));
+  if (effects.fail)
+    Fail(absl::StrCat("worker ", w, ": publish of partition ", p, " is not newer or came without a credit"));
   if (effects.absorb) {
     BeginRead(subscription.landing, subscription.num_values, "an absorb");
     BeginWrite(subscription.cache, subscription.num_values, "an absorb");
@@ -177,7 +188,8 @@ void World::OnSubscriber(uint32_t w, uint32_t t, uint32_t s, const SubscriberEff
   if (effects.age_changed) {
     if (subscription.contributor_index != kNone) {
       std::vector<ContributorEffect> contributor_effects;
-      worker.contributors[t].OnAge(subscription.contributor_index, worker.subscribers[t][s].absorbed(), &contributor_effects);
+      worker.contributors[t].OnAge(subscription.contributor_index, worker.subscribers[t][s].absorbed(),
+                                   &contributor_effects);
       RunContributor(w, t, contributor_effects);
     }
     worker.sequencer->OnAge(t, s, &worker.effects);
@@ -214,7 +226,8 @@ uint32_t World::CacheOffset(uint32_t w, uint32_t set_id, uint32_t op, uint64_t r
   const PartitionSpec& partition = spec_->partitions[p];
   const uint32_t s = table.subscription_of_partition[p - spec_->first_partition[t]];
   const auto place = std::lower_bound(planned.subscriptions.begin(), planned.subscriptions.end(), s);
-  const protocol::Age age = state_.workers[w].ops[set_id][op].ages[static_cast<size_t>(place - planned.subscriptions.begin())];
+  const protocol::Age age =
+      state_.workers[w].ops[set_id][op].ages[static_cast<size_t>(place - planned.subscriptions.begin())];
   return partition.versions[state_.keepers[p].machine->VersionBuffer(age)] +
          static_cast<uint32_t>(row - partition.where.first_row) * spec_->lanes(t);
 }
@@ -269,13 +282,15 @@ void World::BeginFill(uint32_t w, const SequencerEffect& effect) {
       protocol::SubscriberPartition& subscriber = worker.subscribers[planned.table][planned.subscriptions[i]];
       op.ages[i] = subscriber.absorbed();
       subscriber.OnFillBegun();
-      if (op.ages[i] == protocol::kNoAge) return Fail(absl::StrCat("worker ", w, ": a fill reads a partition never absorbed"));
+      if (op.ages[i] == protocol::kNoAge)
+        return Fail(absl::StrCat("worker ", w, ": a fill reads a partition never absorbed"));
     }
     ForEachRow(planned.gather, [&](uint64_t /*to*/, uint64_t from) {
       BeginRead(CacheOffset(w, effect.set_id, effect.op, from), lanes, "a fill");
     });
   }
-  for (uint64_t i = 0; i < planned.num_rows; ++i) BeginWrite(ViewOffset(w, effect.set_id, effect.op, i), lanes, "a fill");
+  for (uint64_t i = 0; i < planned.num_rows; ++i)
+    BeginWrite(ViewOffset(w, effect.set_id, effect.op, i), lanes, "a fill");
   FillHalf(w, effect.set_id, effect.op, 0);
   Schedule({Event::Kind::kFilled, w, effect.set_id, effect.op});
 }
@@ -338,7 +353,8 @@ void World::DrainHalf(uint32_t w, const SequencerEffect& effect, Half half) {
   const uint32_t lanes = spec_->lanes(t);
   const uint32_t entry = spec_->workers[w].tables[t].log[state_.workers[w].contributors[t].EntryOf(effect.clock)];
   ForEachRow(planned.store, [&](uint64_t to, uint64_t from) {
-    CopyHalf(ViewOffset(w, effect.set_id, effect.op, from), entry + static_cast<uint32_t>(to) * lanes, lanes, lanes, half);
+    CopyHalf(ViewOffset(w, effect.set_id, effect.op, from), entry + static_cast<uint32_t>(to) * lanes, lanes, lanes,
+             half);
   });
   const uint32_t begin = half == 0 ? 0 : lanes / 2;
   const uint32_t end = half == 0 ? lanes / 2 : lanes;
