@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "runtime/movers/mapped_shape.h"
+
 namespace geeps::movers {
 namespace {
 
@@ -44,12 +46,18 @@ void Allocator::Fill(const protocol::SequencerEffect& effect) {
     NoteAges(op, effect.clock, &plan->slots[effect.op]);
     context_->statistics->fills.Add();
     context_->statistics->fill_bytes.Add(op.num_rows * row_bytes);
-    if (plan->gather[effect.op]) {
-      const geeps_row_move move =
-          device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table->schema.dtype), table->schema.row_values,
-                              epoch->arena.bytes() + op.buffer_offset, table->cache, plan->gather[effect.op]);
-      status = context_->fill_stream.MoveRows(absl::MakeConstSpan(&move, 1));
+    moves_.clear();
+    const auto gather = [&](const uint8_t* from, const device::RowIndex& index) {
+      if (!index) return;
+      moves_.push_back(device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table->schema.dtype), table->schema.row_values,
+                                           epoch->arena.bytes() + op.buffer_offset, from, index));
+    };
+    gather(table->cache, plan->gather[effect.op]);
+    for (const PartGather& part : plan->part_gathers[effect.op]) {
+      const protocol::SubscriberPartition& subscriber = table->subscribers[part.subscription];
+      gather(MappedValues(*table, subscriber.absorbed(), 0), part.index);
     }
+    if (!moves_.empty()) status = context_->fill_stream.MoveRows(moves_);
   }
   if (!context_->Check(status)) return;
   context_->Await(context_->fill_stream, "allocator.fill", &plan->fill[effect.op]);

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "runtime/movers/context.h"
 
@@ -28,6 +29,7 @@ class Allocator {
 
   MoverContext* const context_;
   const std::function<void()> wake_program_;
+  std::vector<geeps_row_move> moves_;  // scratch of Fill
 };
 
 class Reclaimer {

@@ -71,7 +71,9 @@ struct EpochTable {
   std::vector<uint32_t> subscription_of; // the reverse
   std::vector<uint32_t> keepers;         // contributor's keeper index -> rank
   std::unique_ptr<protocol::Contributor> contributor;
-  // Mapped tables.
+  // Mapped tables. The cache is a ring of V versions of the whole table, version_bytes apart: partition p of version a is in buffer a mod V.
+  uint32_t num_versions = 1;
+  uint64_t version_bytes = 0;
   std::vector<cache::UpdateLog> peer_logs;              // by rank; empty when it has none
   std::vector<uint64_t> peer_log_rows;                  // by rank
   std::vector<std::atomic<uint64_t>*> fired;            // by rank
@@ -107,9 +109,16 @@ struct Kept {
   protocol::Clock applying = 0;
 };
 
+// The part of a copied read that lies in one partition of a mapped table with several versions.
+struct PartGather {
+  uint32_t subscription = 0;
+  device::RowIndex index;
+};
+
 struct EpochPlan {
   std::unique_ptr<OpSlot[]> slots;                  // [walk] by operation
   std::vector<device::RowIndex> gather;             // by operation
+  std::vector<std::vector<PartGather>> part_gathers;  // by operation; instead of `gather` where partitions may differ in version
   std::vector<device::RowIndex> store;
   std::vector<device::RowIndex> add;
   std::vector<Ticket> fill;

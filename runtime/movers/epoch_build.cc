@@ -58,11 +58,35 @@ absl::Status AllocateLandings(const EpochInput& input, const plan::TableLayout& 
   return absl::OkStatus();
 }
 
+// Splits a gather at the borders of partitions: the parts may be read at different versions. Runs and pairs of `index` ascend in `from`
+// each for themselves.
+absl::StatusOr<std::vector<PartGather>> SplitGather(const EpochInput& input, const plan::TableLayout& layout,
+                                                    const plan::PlannedOp& op, uint64_t num_rows) {
+  std::vector<PartGather> parts;
+  for (uint32_t subscription : op.subscriptions) {
+    const table::Partition& partition = input.layout.partitions[layout.subscriptions[subscription].partition];
+    plan::RowIndex part;
+    for (const plan::RowIndex::Run& run : op.gather.runs) {
+      const uint64_t first = std::max(run.from, partition.first_row);
+      const uint64_t end = std::min(run.from + run.count, partition.end_row());
+      if (first < end) part.runs.push_back({run.to + (first - run.from), first, end - first});
+    }
+    for (const plan::RowIndex::Pair& pair : op.gather.pairs) {
+      if (pair.from >= partition.first_row && pair.from < partition.end_row()) part.pairs.push_back(pair);
+    }
+    parts.emplace_back();
+    parts.back().subscription = subscription;
+    GEEPS_ASSIGN_OR_RETURN(parts.back().index, MakeIndex(*input.device, part, op.num_rows, num_rows));
+  }
+  return parts;
+}
+
 absl::Status BuildPlan(const EpochInput& input, const Epoch& epoch, uint32_t set_id, EpochPlan* plan) {
   const plan::PlannedPass& pass = epoch.layout.plans[set_id];
   const size_t num_ops = pass.ops.size();
   plan->slots = std::make_unique<OpSlot[]>(num_ops);
   plan->gather.resize(num_ops);
+  plan->part_gathers.resize(num_ops);
   plan->store.resize(num_ops);
   plan->add.resize(num_ops);
   plan->fill.resize(num_ops);
@@ -72,7 +96,12 @@ absl::Status BuildPlan(const EpochInput& input, const Epoch& epoch, uint32_t set
     if (planned.kind == plan::OpKind::kLocal) continue;
     const uint64_t cache_rows = epoch.layout.tables[planned.table].cache_rows;
     const uint64_t log_rows = pass.tables[planned.table].log_rows;
-    GEEPS_ASSIGN_OR_RETURN(plan->gather[op], MakeIndex(*input.device, planned.gather, planned.num_rows, cache_rows));
+    if (epoch.tables[planned.table].num_versions > 1) {
+      GEEPS_ASSIGN_OR_RETURN(plan->part_gathers[op],
+                             SplitGather(input, epoch.layout.tables[planned.table], planned, cache_rows));
+    } else {
+      GEEPS_ASSIGN_OR_RETURN(plan->gather[op], MakeIndex(*input.device, planned.gather, planned.num_rows, cache_rows));
+    }
     GEEPS_ASSIGN_OR_RETURN(plan->store[op], MakeIndex(*input.device, planned.store, log_rows, planned.num_rows));
     GEEPS_ASSIGN_OR_RETURN(plan->add[op], MakeIndex(*input.device, planned.add, log_rows, planned.num_rows));
     GEEPS_ASSIGN_OR_RETURN(plan->fill[op].event, input.device->CreateEvent());

@@ -52,7 +52,7 @@ void AddParticipants(uint32_t rank, const std::vector<plan::PartitionSets>& sets
 absl::Status PlaceShard(const EpochInput& input, Epoch* epoch, Kept* kept, cache::ShardMap* new_shards) {
   const EpochTable& table = epoch->tables[kept->table];
   const std::pair<uint64_t, uint64_t> key(table.object, kept->first_row);
-  uint8_t* const mapped = table.mapped ? MappedValues(*epoch, kept->table, kept->first_row) : nullptr;
+  uint8_t* const mapped = table.mapped ? MappedValues(table, input.clock, kept->first_row) : nullptr;
   const std::shared_ptr<void> segment = table.mapped ? epoch->version_segment : nullptr;
   const auto old = input.shards->find(key);
   if (old == input.shards->end()) {
@@ -104,6 +104,7 @@ absl::Status BuildMachine(const EpochInput& input, Epoch* epoch, uint32_t index)
   const EpochTable& table = epoch->tables[kept->table];
   protocol::KeeperOptions options;
   options.slack_max = table.slack_max;
+  options.num_versions = table.num_versions;
   options.first_age = input.clock;
   options.frozen = IsFrozen(*kept);
   for (uint32_t i = 0; i < kept->participants.size(); ++i) {

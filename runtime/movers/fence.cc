@@ -218,8 +218,7 @@ absl::Status Fence::BuildFirst(const protocol::Go& go) {
   input_.clock = job_->clock;
   input_.layout = job_->layout;
   input_.layout.slack_max = go.maxima;
-  // Mapped memory has one version buffer here: readers with slack get messages.
-  for (size_t t = 0; t < go.maxima.size(); ++t) input_.layout.tables[t].mapped = can_map && go.maxima[t] == 0;
+  for (plan::LayoutInput::Table& table : input_.layout.tables) table.mapped = can_map;
   input_.locals = job_->locals;
   input_.device = context_->device;
   input_.stream = &context_->keep_stream;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/movers/links.h"
+#include "runtime/movers/mapped_shape.h"
 #include "runtime/movers/puller.h"
 #include "runtime/movers/pusher.h"
 
@@ -160,6 +161,12 @@ void Keeper::Execute(const KeeperAction& action) {
   }
 }
 
+// Where version `age` of the partition lies: a shard that nobody maps has one place for all.
+uint8_t* Keeper::VersionValues(const Kept& kept, protocol::Age age) const {
+  const EpochTable& table = context_->epoch->tables[kept.table];
+  return table.mapped ? MappedValues(table, age, kept.first_row) : kept.shard->values;
+}
+
 void Keeper::Apply(uint32_t index, protocol::Clock clock) {
   Kept* const kept = &context_->epoch->kept[index];
   const EpochTable& table = context_->epoch->tables[kept->table];
@@ -175,10 +182,6 @@ void Keeper::Apply(uint32_t index, protocol::Clock clock) {
     if (params == nullptr) params = &delivery.params;
   }
   context_->statistics->applied.Add();
-  if (sources_.empty()) {
-    context_->actions.Push(kept->apply.done);
-    return;
-  }
   sweep_.Build(sources_);
   segments_.clear();
   inputs_.clear();
@@ -198,10 +201,10 @@ void Keeper::Apply(uint32_t index, protocol::Clock clock) {
   apply.reduce = static_cast<uint32_t>(table.schema.reduce);
   apply.num_rows = kept->num_rows;
   apply.row_values = table.schema.row_values;
-  apply.values_in = kept->shard->values;
-  apply.values_out = kept->shard->values;
+  apply.values_in = VersionValues(*kept, clock);
+  apply.values_out = VersionValues(*kept, clock + 1);
   for (int i = 0; i < table.schema.rule->num_states; ++i) apply.states[i] = kept->shard->states[i]->data();
-  for (uint32_t i = 0; i < params->num; ++i) apply.params[i] = params->values[i];
+  for (uint32_t i = 0; params != nullptr && i < params->num; ++i) apply.params[i] = params->values[i];
   apply.segments = segments_.data();
   apply.num_segments = segments_.size();
   apply.inputs = inputs_.data();
@@ -215,6 +218,7 @@ void Keeper::OnApplied(uint32_t index) {
   Kept* const kept = &context_->epoch->kept[index];
   const EpochTable& table = context_->epoch->tables[kept->table];
   const protocol::Clock clock = kept->applying;
+  kept->shard->values = VersionValues(*kept, clock + 1);
   for (Kept::Participant& peer : kept->participants) {
     const uint32_t place = clock % peer.arrived.size();
     if (peer.arrived[place] == nullptr) continue;

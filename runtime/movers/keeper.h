@@ -41,6 +41,7 @@ class Keeper {
   Kept* FindKept(uint32_t rank, const protocol::Header& header, uint32_t* participant);
   void Queue(uint32_t kept);
   void Apply(uint32_t kept, protocol::Clock clock);
+  uint8_t* VersionValues(const Kept& kept, protocol::Age age) const;
   void Publish(uint32_t kept, const protocol::KeeperEffect& effect);
   void Deliver(Kept* kept, uint32_t participant, const uint8_t* values, uint64_t bytes, uint8_t flags, protocol::Age age);
   void StoreAge(Kept* kept, protocol::Age age);

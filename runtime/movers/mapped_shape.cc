@@ -45,7 +45,7 @@ uint64_t VersionWordsBytes(const Epoch& epoch) {
 uint64_t VersionSegmentBytes(const Epoch& epoch) {
   uint64_t bytes = VersionWordsBytes(epoch);
   for (const EpochTable& table : epoch.tables) {
-    if (table.mapped) bytes += Aligned(table.schema.bytes());
+    if (table.mapped) bytes += table.num_versions * table.version_bytes;
   }
   return bytes;
 }
@@ -83,7 +83,7 @@ void AttachVersions(const EpochInput& input, Epoch* epoch) {
     for (uint32_t i = 0; i < table.num_partitions; ++i) table.ages.push_back(WordAt(base, word++));
     table.cache = base + offset;
     table.log = table.peer_logs[input.rank];
-    offset += Aligned(table.schema.bytes());
+    offset += table.num_versions * table.version_bytes;
   }
 }
 
@@ -121,6 +121,8 @@ absl::Status CreateMappedMemory(const EpochInput& input, Epoch* epoch) {
   if (!AnyMapped(*epoch)) return absl::OkStatus();
   for (EpochTable& table : epoch->tables) {
     if (!table.mapped) continue;
+    table.num_versions = protocol::NumMappedVersions(table.slack_max);
+    table.version_bytes = Aligned(table.schema.bytes());
     table.peer_logs.resize(input.world);
     table.peer_log_rows.assign(input.world, 0);
     table.fired.assign(input.world, nullptr);
@@ -171,11 +173,6 @@ absl::Status AttachMappedMemory(const EpochInput& input, absl::Span<const absl::
   }
   AttachVersions(input, epoch);
   return absl::OkStatus();
-}
-
-uint8_t* MappedValues(const Epoch& epoch, uint32_t table, uint64_t first_row) {
-  const EpochTable& mapped = epoch.tables[table];
-  return mapped.cache + first_row * mapped.schema.row_bytes();
 }
 
 absl::Status DecodeFrozen(const EpochInput& input, uint32_t rank, absl::string_view bytes, std::vector<bool>* frozen) {

@@ -3,7 +3,8 @@
 // what was agreed; a segment that is smaller than its shape is refused.
 //
 //   worker segment   fired word of each mapped table, one per cache line; then the update logs of the mapped tables, in table order
-//   version segment  age word of each partition of the mapped tables, one per cache line; then the tables' values, in table order
+//   version segment  age word of each partition of the mapped tables, one per cache line; then the tables' values, in table order, V
+//                    versions of each
 // Thread contract: the mover thread.
 #ifndef GEEPS_RUNTIME_MOVERS_MAPPED_SHAPE_H_
 #define GEEPS_RUNTIME_MOVERS_MAPPED_SHAPE_H_
@@ -32,8 +33,10 @@ absl::StatusOr<std::string> DescribeMappedMemory(const Epoch& epoch);
 // Errors: BadData when a segment is too small for its shape.
 absl::Status AttachMappedMemory(const EpochInput& input, absl::Span<const absl::string_view> descriptions, Epoch* epoch);
 
-// Where the values of a mapped partition lie. REQUIRES: attached.
-uint8_t* MappedValues(const Epoch& epoch, uint32_t table, uint64_t first_row);
+// Where version `age` of a mapped table lies, from `first_row` on. REQUIRES: attached.
+inline uint8_t* MappedValues(const EpochTable& table, protocol::Age age, uint64_t first_row) {
+  return table.cache + age % table.num_versions * table.version_bytes + first_row * table.schema.row_bytes();
+}
 
 // Adds the partitions that `rank` says nobody updates. Errors: BadData for one that it does not keep.
 absl::Status DecodeFrozen(const EpochInput& input, uint32_t rank, absl::string_view bytes, std::vector<bool>* frozen);

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/movers/mapped_shape.h"
 
 namespace geeps::session {
 namespace {
@@ -183,6 +184,22 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
   return slot.word.load(std::memory_order_acquire) == ready;
 }
 
+// A read in place with slack, of one partition that is mapped: the newest version there is now. Its keeper does not overwrite it before this
+// worker has fired its clock (docs/protocol.md, section 8).
+void Walk::ChooseVersion(const plan::PlannedOp& op, View* view) const {
+  const movers::EpochTable& table = epoch_->tables[op.table];
+  const plan::Subscription& subscription = epoch_->layout.tables[op.table].subscriptions[op.subscriptions[0]];
+  if (table.lane_of[op.subscriptions[0]] == movers::kNone) {  // nobody updates it: the version of the commit serves every clock
+    view->data = movers::MappedValues(table, epoch_->first_clock, op.place_row);
+    return;
+  }
+  const uint64_t word = table.ages[subscription.partition - table.first_partition]->load(std::memory_order_acquire);
+  view->data = movers::MappedValues(table, word - 1, op.place_row);
+  view->min_age = word - 1;
+  view->max_age = word - 1;
+  view->fixed = false;
+}
+
 absl::StatusOr<bool> Walk::Read(uint64_t op, uint64_t limit_ns, View* out) {
   GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kRead, op, false));
   const plan::PlannedOp& planned = pass().ops[index];
@@ -211,6 +228,7 @@ absl::StatusOr<bool> Walk::Read(uint64_t op, uint64_t limit_ns, View* out) {
   out->min_age = slot.min_age;
   out->max_age = slot.max_age;
   if (planned.in_place) engine_->statistics()->in_place_reads.Add();
+  if (planned.in_place && table.num_versions > 1 && planned.num_rows > 0) ChooseVersion(planned, out);
   states_[index] = OpState::kOpen;
   ++num_open_;
   Advance();

@@ -69,6 +69,7 @@ class Walk {
   absl::StatusOr<uint32_t> Due(plan::OpKind kind, uint64_t op, bool end);
   absl::Status NotDue(plan::OpKind kind, uint64_t op, bool end) const;
   absl::StatusOr<bool> AwaitReady(uint32_t op, uint64_t limit_ns);
+  void ChooseVersion(const plan::PlannedOp& op, View* view) const;
   absl::Status Tell(movers::ProgramEvent::Kind kind, uint32_t set_id, uint32_t op);
   absl::Status End(uint64_t next, bool clock);
   absl::StatusOr<uint32_t> FindPlan(uint64_t serial) const;
