@@ -32,7 +32,8 @@ absl::Status Place(const device::Device& device, uint64_t bytes, uint8_t* mapped
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<ShardPartition>> NewShardPartition(const device::Device& device, const device::Stream& stream,
+absl::StatusOr<std::shared_ptr<ShardPartition>> NewShardPartition(const device::Device& device,
+                                                                  const device::Stream& stream,
                                                                   const table::TableSchema& schema,
                                                                   const table::Partition& partition, uint8_t* mapped,
                                                                   std::shared_ptr<void> segment) {
@@ -52,9 +53,10 @@ absl::StatusOr<std::shared_ptr<ShardPartition>> NewShardPartition(const device::
   return shard;
 }
 
-absl::StatusOr<std::shared_ptr<ShardPartition>> MovedShardPartition(const device::Device& device, const device::Stream& stream,
-                                                                    const ShardPartition& old, uint64_t bytes, uint8_t* mapped,
-                                                                    std::shared_ptr<void> segment) {
+absl::StatusOr<std::shared_ptr<ShardPartition>> MovedShardPartition(const device::Device& device,
+                                                                    const device::Stream& stream,
+                                                                    const ShardPartition& old, uint64_t bytes,
+                                                                    uint8_t* mapped, std::shared_ptr<void> segment) {
   auto shard = std::make_shared<ShardPartition>();
   GEEPS_RETURN_IF_ERROR(Place(device, bytes, mapped, std::move(segment), shard.get()));
   GEEPS_RETURN_IF_ERROR(stream.Copy(shard->values, old.values, bytes));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// UpdateLog: the ring of log entries of one table: entry clock mod L holds this worker's contributions of one clock, dense, in
-// the shape of the plan that the clock walked. Before the values of each entry stands a header, which a keeper reads that maps the
-// log: plan and rule parameters.
-// Thread contract: the program writes an entry's parameters and (in place) its values while the entry is being filled; the mover
-// thread does the rest. The order between them is the program queue's, between workers the fired word's.
+// UpdateLog: the ring of log entries of one table: entry clock mod L holds this worker's contributions of one clock,
+// dense, in the shape of the plan that the clock walked. Before the values of each entry stands a header, which a
+// keeper reads that maps the log: plan and rule parameters.
+// Thread contract: the program writes an entry's parameters
+// and (in place) its values while the entry is being filled; the mover thread does the rest. The order between them is
+// the program queue's, between workers the fired word's.
 #ifndef GEEPS_RUNTIME_CACHE_UPDATE_LOG_H_
 #define GEEPS_RUNTIME_CACHE_UPDATE_LOG_H_
 
@@ -18,7 +19,7 @@ namespace geeps::cache {
 // At the head of every entry; plain host memory.
 struct LogHeader {
   uint64_t clock;
-  uint32_t set_id;    // the plan; protocol::kSetNothing: EMPTY at every partition
+  uint32_t set_id;  // the plan; protocol::kSetNothing: EMPTY at every partition
   uint32_t num_params;
   double params[protocol::kNumParamsMax];
 };

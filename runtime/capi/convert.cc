@@ -9,8 +9,10 @@
 namespace geeps::capi {
 namespace {
 
-static_assert(static_cast<uint32_t>(table::DType::kF32) == GEEPS_F32 && static_cast<uint32_t>(table::DType::kF64) == GEEPS_F64);
-static_assert(static_cast<int32_t>(Code::kAborted) == GEEPS_E_ABORTED && static_cast<int32_t>(Code::kInvalid) == GEEPS_E_INVALID);
+static_assert(static_cast<uint32_t>(table::DType::kF32) == GEEPS_F32 &&
+              static_cast<uint32_t>(table::DType::kF64) == GEEPS_F64);
+static_assert(static_cast<int32_t>(Code::kAborted) == GEEPS_E_ABORTED &&
+              static_cast<int32_t>(Code::kInvalid) == GEEPS_E_INVALID);
 
 // More options or runs than this cannot be meant.
 constexpr uint64_t kOptionsMax = 1024;
@@ -25,14 +27,14 @@ absl::Status CheckSize(const void* in, uint32_t min_size, uint32_t own_size, con
   uint32_t size = 0;
   std::memcpy(&size, in, sizeof(size));
   if (size < min_size || size > kStructBytesMax) {
-    return MakeStatus(Code::kAbi, absl::StrCat(name, " has struct_size ", size, ", at least ", min_size, " is needed (this library's is ",
-                                               own_size, "): set it to sizeof"));
+    return MakeStatus(Code::kAbi, absl::StrCat(name, " has struct_size ", size, ", at least ", min_size,
+                                               " is needed (this library's is ", own_size, "): set it to sizeof"));
   }
   const uint8_t* const bytes = static_cast<const uint8_t*>(in);
   for (uint32_t i = own_size; i < size; ++i) {
     if (bytes[i] != 0) {
-      return MakeStatus(Code::kAbi, absl::StrCat(name, " has struct_size ", size, " with members this library (", own_size,
-                                                 " bytes) does not know: it is older than the caller"));
+      return MakeStatus(Code::kAbi, absl::StrCat(name, " has struct_size ", size, " with members this library (",
+                                                 own_size, " bytes) does not know: it is older than the caller"));
     }
   }
   return absl::OkStatus();
@@ -79,7 +81,8 @@ void WriteStructBytes(const void* in, uint32_t own_size, void* out) {
   uint32_t size = 0;
   std::memcpy(&size, out, sizeof(size));
   const uint32_t written = std::min(size, own_size);
-  std::memcpy(static_cast<uint8_t*>(out) + sizeof(size), static_cast<const uint8_t*>(in) + sizeof(size), written - sizeof(size));
+  std::memcpy(static_cast<uint8_t*>(out) + sizeof(size), static_cast<const uint8_t*>(in) + sizeof(size),
+              written - sizeof(size));
 }
 
 absl::StatusOr<absl::string_view> ReadText(const char* text, const char* name, uint64_t max) {
@@ -95,7 +98,8 @@ absl::StatusOr<Options> ReadOptions(const geeps_kv* options, uint64_t num_option
   Options result;
   for (uint64_t i = 0; i < num_options; ++i) {
     GEEPS_ASSIGN_OR_RETURN(const absl::string_view key, ReadText(options[i].key, "an option's key", kOptionBytesMax));
-    GEEPS_ASSIGN_OR_RETURN(const absl::string_view value, ReadText(options[i].value, "an option's value", kOptionBytesMax));
+    GEEPS_ASSIGN_OR_RETURN(const absl::string_view value,
+                           ReadText(options[i].value, "an option's value", kOptionBytesMax));
     result.emplace_back(key, value);
   }
   return result;
@@ -115,7 +119,8 @@ absl::Status ReadStream(const geeps_stream* stream, absl::string_view device) {
   geeps_stream read;
   GEEPS_RETURN_IF_ERROR(ReadStruct(stream, sizeof(geeps_stream), "stream", &read));
   if (read.kind == GEEPS_STREAM_HOST) return absl::OkStatus();
-  if (read.kind != GEEPS_STREAM_DEVICE) return Invalid("stream kind ", read.kind, ": GEEPS_STREAM_HOST or GEEPS_STREAM_DEVICE");
+  if (read.kind != GEEPS_STREAM_DEVICE)
+    return Invalid("stream kind ", read.kind, ": GEEPS_STREAM_HOST or GEEPS_STREAM_DEVICE");
   return Unsupported("device '", device, "' has no streams of its own: pass NULL or kind GEEPS_STREAM_HOST");
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conversions at the edge: statuses to codes and geeps_error, caller's structs of any size, texts out, options and rows in. Every
-// entry of the ABI runs inside Guard, so that no exception leaves libgeeps.
+// Conversions at the edge: statuses to codes and geeps_error, caller's structs of any size, texts out, options and rows
+// in. Every entry of the ABI runs inside Guard, so that no exception leaves libgeeps.
 // Thread contract: pure functions.
 #ifndef GEEPS_RUNTIME_CAPI_CONVERT_H_
 #define GEEPS_RUNTIME_CAPI_CONVERT_H_
@@ -24,7 +24,8 @@ namespace geeps::capi {
 // Fills `err` (unless NULL) and returns the code.
 geeps_status Report(const absl::Status& status, geeps_error* err);
 
-// Calls body, which returns an absl::Status or a geeps_status wrapped in StatusOr<geeps_status>; exceptions become statuses.
+// Calls body, which returns an absl::Status or a geeps_status wrapped in StatusOr<geeps_status>; exceptions become
+// statuses.
 template <typename Body>
 geeps_status Guard(geeps_error* err, Body&& body) noexcept {
   try {
@@ -40,8 +41,8 @@ geeps_status Guard(geeps_error* err, Body&& body) noexcept {
   }
 }
 
-// Copies a caller's struct of struct_size bytes into *out, whose tail is zero when the caller's is smaller. A larger one is accepted while
-// its unknown tail is zero. Errors: Invalid for NULL; kAbi, naming both sizes.
+// Copies a caller's struct of struct_size bytes into *out, whose tail is zero when the caller's is smaller. A larger
+// one is accepted while its unknown tail is zero. Errors: Invalid for NULL; kAbi, naming both sizes.
 absl::Status ReadStructBytes(const void* in, uint32_t min_size, uint32_t own_size, const char* name, void* out);
 template <typename T>
 absl::Status ReadStruct(const T* in, uint32_t min_size, const char* name, T* out) {

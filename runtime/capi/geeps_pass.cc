@@ -47,7 +47,8 @@ void ShowView(const session::Runtime& runtime, const session::View& view, geeps_
 
 // access: (Walk*, View*) -> StatusOr<bool>.
 template <typename Access>
-geeps_status HandOut(geeps_runtime* rt, const geeps_stream* stream, geeps_view* out, geeps_error* err, Access&& access) {
+geeps_status HandOut(geeps_runtime* rt, const geeps_stream* stream, geeps_view* out, geeps_error* err,
+                     Access&& access) {
   return WithWalk(rt, err, [&](session::Runtime* runtime, session::Walk* walk) -> absl::StatusOr<geeps_status> {
     GEEPS_RETURN_IF_ERROR(CheckOutStruct(out, sizeof(geeps_view), "out"));
     GEEPS_RETURN_IF_ERROR(ReadStream(stream, runtime->config().device));
@@ -104,25 +105,28 @@ geeps_status geeps_skip(geeps_runtime* rt, geeps_op op, const geeps_stream* stre
 
 geeps_status geeps_read(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, uint64_t limit_ns, geeps_view* out,
                         geeps_error* err) {
-  return HandOut(rt, stream, out, err, [&](session::Walk* walk, session::View* view) { return walk->Read(op, limit_ns, view); });
+  return HandOut(rt, stream, out, err,
+                 [&](session::Walk* walk, session::View* view) { return walk->Read(op, limit_ns, view); });
 }
 
 geeps_status geeps_post_read(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, geeps_error* err) {
   return HandBack(rt, stream, err, [&](session::Walk* walk) { return walk->PostRead(op); });
 }
 
-geeps_status geeps_pre_update(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, uint64_t limit_ns, geeps_view* out,
-                              geeps_error* err) {
-  return HandOut(rt, stream, out, err, [&](session::Walk* walk, session::View* view) { return walk->PreUpdate(op, limit_ns, view); });
+geeps_status geeps_pre_update(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, uint64_t limit_ns,
+                              geeps_view* out, geeps_error* err) {
+  return HandOut(rt, stream, out, err,
+                 [&](session::Walk* walk, session::View* view) { return walk->PreUpdate(op, limit_ns, view); });
 }
 
 geeps_status geeps_update(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, geeps_error* err) {
   return HandBack(rt, stream, err, [&](session::Walk* walk) { return walk->Update(op); });
 }
 
-geeps_status geeps_access_local(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, uint64_t /*limit_ns*/, geeps_view* out,
-                                geeps_error* err) {
-  return HandOut(rt, stream, out, err, [&](session::Walk* walk, session::View* view) { return walk->AccessLocal(op, view); });
+geeps_status geeps_access_local(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, uint64_t /*limit_ns*/,
+                                geeps_view* out, geeps_error* err) {
+  return HandOut(rt, stream, out, err,
+                 [&](session::Walk* walk, session::View* view) { return walk->AccessLocal(op, view); });
 }
 
 geeps_status geeps_post_local(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, geeps_error* err) {

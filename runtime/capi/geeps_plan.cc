@@ -20,8 +20,8 @@ absl::Status SameRuntime(const Child& plan, const Child& object, const char* wha
   return Invalid("the ", what, " belongs to another runtime than the plan");
 }
 
-geeps_status RecordTable(geeps_plan* p, geeps_table* t, plan::OpKind kind, const geeps_rows* rows, uint64_t num_runs, uint32_t slack,
-                         uint32_t flags, geeps_op* out, geeps_error* err) {
+geeps_status RecordTable(geeps_plan* p, geeps_table* t, plan::OpKind kind, const geeps_rows* rows, uint64_t num_runs,
+                         uint32_t slack, uint32_t flags, geeps_op* out, geeps_error* err) {
   return Guard(err, [&]() -> absl::StatusOr<geeps_status> {
     GEEPS_ASSIGN_OR_RETURN(Child* const plan, FindPlan(p));
     GEEPS_ASSIGN_OR_RETURN(Child* const table, FindTable(t));
@@ -45,8 +45,9 @@ geeps_status RecordEnd(geeps_plan* p, plan::OpKind kind, geeps_op op, geeps_erro
 
 extern "C" {
 
-geeps_status geeps_table_create(geeps_runtime* rt, const char* name, uint64_t num_rows, uint64_t row_values, uint32_t dtype,
-                                const geeps_kv* options, uint64_t num_options, geeps_table** out, geeps_error* err) {
+geeps_status geeps_table_create(geeps_runtime* rt, const char* name, uint64_t num_rows, uint64_t row_values,
+                                uint32_t dtype, const geeps_kv* options, uint64_t num_options, geeps_table** out,
+                                geeps_error* err) {
   return Guard(err, [&]() -> absl::StatusOr<geeps_status> {
     GEEPS_ASSIGN_OR_RETURN(RuntimeObject* const object, FindRuntime(rt));
     if (out == nullptr) return Invalid("out is NULL");
@@ -76,8 +77,8 @@ geeps_status geeps_table_set_param(geeps_table* t, const char* key, double value
   });
 }
 
-geeps_status geeps_local_create(geeps_runtime* rt, const char* name, uint64_t num_rows, uint64_t row_bytes, geeps_local** out,
-                                geeps_error* err) {
+geeps_status geeps_local_create(geeps_runtime* rt, const char* name, uint64_t num_rows, uint64_t row_bytes,
+                                geeps_local** out, geeps_error* err) {
   return Guard(err, [&]() -> absl::StatusOr<geeps_status> {
     GEEPS_ASSIGN_OR_RETURN(RuntimeObject* const object, FindRuntime(rt));
     if (out == nullptr) return Invalid("out is NULL");
@@ -117,22 +118,26 @@ void geeps_plan_destroy(geeps_plan* p) {
   RemoveChild(child, p);
 }
 
-geeps_status geeps_plan_read(geeps_plan* p, geeps_table* t, const geeps_rows* rows, uint64_t num_runs, uint32_t slack, uint32_t flags,
-                             geeps_op* out, geeps_error* err) {
+geeps_status geeps_plan_read(geeps_plan* p, geeps_table* t, const geeps_rows* rows, uint64_t num_runs, uint32_t slack,
+                             uint32_t flags, geeps_op* out, geeps_error* err) {
   return RecordTable(p, t, plan::OpKind::kRead, rows, num_runs, slack, flags, out, err);
 }
 
-geeps_status geeps_plan_post_read(geeps_plan* p, geeps_op op, geeps_error* err) { return RecordEnd(p, plan::OpKind::kRead, op, err); }
+geeps_status geeps_plan_post_read(geeps_plan* p, geeps_op op, geeps_error* err) {
+  return RecordEnd(p, plan::OpKind::kRead, op, err);
+}
 
-geeps_status geeps_plan_pre_update(geeps_plan* p, geeps_table* t, const geeps_rows* rows, uint64_t num_runs, uint32_t flags,
-                                   geeps_op* out, geeps_error* err) {
+geeps_status geeps_plan_pre_update(geeps_plan* p, geeps_table* t, const geeps_rows* rows, uint64_t num_runs,
+                                   uint32_t flags, geeps_op* out, geeps_error* err) {
   return RecordTable(p, t, plan::OpKind::kUpdate, rows, num_runs, 0, flags, out, err);
 }
 
-geeps_status geeps_plan_update(geeps_plan* p, geeps_op op, geeps_error* err) { return RecordEnd(p, plan::OpKind::kUpdate, op, err); }
+geeps_status geeps_plan_update(geeps_plan* p, geeps_op op, geeps_error* err) {
+  return RecordEnd(p, plan::OpKind::kUpdate, op, err);
+}
 
-geeps_status geeps_plan_access_local(geeps_plan* p, geeps_local* l, const geeps_rows* rows, uint64_t num_runs, uint32_t flags,
-                                     geeps_op* out, geeps_error* err) {
+geeps_status geeps_plan_access_local(geeps_plan* p, geeps_local* l, const geeps_rows* rows, uint64_t num_runs,
+                                     uint32_t flags, geeps_op* out, geeps_error* err) {
   return Guard(err, [&]() -> absl::StatusOr<geeps_status> {
     GEEPS_ASSIGN_OR_RETURN(Child* const plan, FindPlan(p));
     GEEPS_ASSIGN_OR_RETURN(Child* const local, FindLocal(l));
@@ -144,7 +149,9 @@ geeps_status geeps_plan_access_local(geeps_plan* p, geeps_local* l, const geeps_
   });
 }
 
-geeps_status geeps_plan_post_local(geeps_plan* p, geeps_op op, geeps_error* err) { return RecordEnd(p, plan::OpKind::kLocal, op, err); }
+geeps_status geeps_plan_post_local(geeps_plan* p, geeps_op op, geeps_error* err) {
+  return RecordEnd(p, plan::OpKind::kLocal, op, err);
+}
 
 geeps_status geeps_plan_end(geeps_plan* p, uint32_t flags, geeps_error* err) {
   return Guard(err, [&]() -> absl::StatusOr<geeps_status> {
@@ -155,7 +162,8 @@ geeps_status geeps_plan_end(geeps_plan* p, uint32_t flags, geeps_error* err) {
   });
 }
 
-geeps_status geeps_plan_explain(geeps_plan* p, const char* format, char* buf, uint64_t cap, uint64_t* len, geeps_error* err) {
+geeps_status geeps_plan_explain(geeps_plan* p, const char* format, char* buf, uint64_t cap, uint64_t* len,
+                                geeps_error* err) {
   return Guard(err, [&]() -> absl::StatusOr<geeps_status> {
     GEEPS_ASSIGN_OR_RETURN(Child* const plan, FindPlan(p));
     GEEPS_ASSIGN_OR_RETURN(const absl::string_view read, ReadText(format, "format", 64));
@@ -165,7 +173,8 @@ geeps_status geeps_plan_explain(geeps_plan* p, const char* format, char* buf, ui
   });
 }
 
-geeps_status geeps_commit(geeps_runtime* rt, geeps_plan* const* plans, uint64_t num_plans, geeps_request** out, geeps_error* err) {
+geeps_status geeps_commit(geeps_runtime* rt, geeps_plan* const* plans, uint64_t num_plans, geeps_request** out,
+                          geeps_error* err) {
   return LongCall(rt, out, err, [&](session::Runtime* runtime) -> absl::StatusOr<std::shared_ptr<session::Request>> {
     if (num_plans > kPlansMax) return Invalid(num_plans, " plans, at most ", kPlansMax);
     if (num_plans > 0 && plans == nullptr) return Invalid("plans is NULL with num_plans = ", num_plans);

@@ -26,8 +26,9 @@ geeps_status geeps_runtime_create(const geeps_config* config, geeps_runtime** ou
     geeps_config read;
     GEEPS_RETURN_IF_ERROR(ReadStruct(config, sizeof(geeps_config), "config", &read));
     if (read.abi_version >> 16 != GEEPS_ABI_VERSION >> 16) {
-      return MakeStatus(Code::kAbi, absl::StrCat("the caller was compiled for ABI ", read.abi_version >> 16, ".", read.abi_version & 0xffff,
-                                                 ", this library is ", GEEPS_ABI_VERSION >> 16, ".", GEEPS_ABI_VERSION & 0xffff));
+      return MakeStatus(Code::kAbi, absl::StrCat("the caller was compiled for ABI ", read.abi_version >> 16, ".",
+                                                 read.abi_version & 0xffff, ", this library is ",
+                                                 GEEPS_ABI_VERSION >> 16, ".", GEEPS_ABI_VERSION & 0xffff));
     }
     GEEPS_ASSIGN_OR_RETURN(const Options options, ReadOptions(read.options, read.num_options));
     GEEPS_ASSIGN_OR_RETURN(const session::Config parsed, session::ParseConfig(options));
@@ -90,7 +91,8 @@ void geeps_runtime_destroy(geeps_runtime* rt) {
   });
 }
 
-geeps_status geeps_log_take(geeps_runtime* rt, int32_t* level, char* buf, uint64_t cap, uint64_t* len, geeps_error* err) {
+geeps_status geeps_log_take(geeps_runtime* rt, int32_t* level, char* buf, uint64_t cap, uint64_t* len,
+                            geeps_error* err) {
   return Guard(err, [&]() -> absl::StatusOr<geeps_status> {
     GEEPS_ASSIGN_OR_RETURN(RuntimeObject* const object, FindRuntime(rt));
     if (level == nullptr || len == nullptr) return Invalid("level or len is NULL");
@@ -150,7 +152,8 @@ geeps_status geeps_plugin_load(geeps_runtime* rt, const char* name_or_path, geep
   });
 }
 
-geeps_status geeps_plugin_add(geeps_runtime* rt, const struct geeps_plugin* (*query)(uint32_t host_abi), geeps_error* err) {
+geeps_status geeps_plugin_add(geeps_runtime* rt, const struct geeps_plugin* (*query)(uint32_t host_abi),
+                              geeps_error* err) {
   return Guard(err, [&]() -> absl::StatusOr<geeps_status> {
     GEEPS_ASSIGN_OR_RETURN(RuntimeObject* const object, FindRuntime(rt));
     if (query == nullptr) return Invalid("query is NULL");
@@ -166,7 +169,8 @@ geeps_status geeps_plugin_get_interface(geeps_runtime* rt, const char* name, con
     GEEPS_ASSIGN_OR_RETURN(const absl::string_view plugin, ReadText(name, "name", 4096));
     GEEPS_ASSIGN_OR_RETURN(const absl::string_view table, ReadText(id, "id", 256));
     if (interface_out == nullptr || host_out == nullptr) return Invalid("interface_out or host_out is NULL");
-    GEEPS_ASSIGN_OR_RETURN(const net::PluginRegistry::Interface found, object->runtime->plugins()->GetInterface(plugin, table));
+    GEEPS_ASSIGN_OR_RETURN(const net::PluginRegistry::Interface found,
+                           object->runtime->plugins()->GetInterface(plugin, table));
     *interface_out = found.table;
     *host_out = found.host;
     return GEEPS_OK;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A handle is 64 bits: generation << 24 | index + 1. Slots live in chunks that are never freed or moved, so that looking one up needs
-// no lock: two atomic loads. A slot's state word is generation << 8 | type.
+// A handle is 64 bits: generation << 24 | index + 1. Slots live in chunks that are never freed or moved, so that
+// looking one up needs no lock: two atomic loads. A slot's state word is generation << 8 | type.
 #include "runtime/capi/handle.h"
 
 #include <atomic>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// HandleTable: what the opaque pointers of the C ABI are: an index and a generation, not an address, so that stale, foreign and
-// mistyped handles are refused instead of followed. One table per process: the one exception to "no process-wide state", since a
-// handle must be checked before anything is known about it.
-// Thread contract: any thread. A handle may not be destroyed while another call uses it (include/geeps.h).
+// HandleTable: what the opaque pointers of the C ABI are: an index and a generation, not an address, so that stale,
+// foreign and mistyped handles are refused instead of followed. One table per process: the one exception to "no
+// process-wide state", since a handle must be checked before anything is known about it.
+// Thread contract: any thread. A
+// handle may not be destroyed while another call uses it (include/geeps.h).
 #ifndef GEEPS_RUNTIME_CAPI_HANDLE_H_
 #define GEEPS_RUNTIME_CAPI_HANDLE_H_
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LongCall: the shape of start, commit, fence and shutdown: with `out` the caller gets a request, without it the call waits.
+// LongCall: the shape of start, commit, fence and shutdown: with `out` the caller gets a request, without it the call
+// waits.
 // Thread contract: serial per runtime, as the calls themselves.
 #ifndef GEEPS_RUNTIME_CAPI_LONG_CALL_H_
 #define GEEPS_RUNTIME_CAPI_LONG_CALL_H_

@@ -28,9 +28,13 @@ absl::StatusOr<RuntimeObject*> FindRuntime(const geeps_runtime* handle) {
 }
 
 absl::StatusOr<Child*> FindTable(const geeps_table* handle) { return FindChild(HandleType::kTable, handle, "table"); }
-absl::StatusOr<Child*> FindLocal(const geeps_local* handle) { return FindChild(HandleType::kLocal, handle, "local data"); }
+absl::StatusOr<Child*> FindLocal(const geeps_local* handle) {
+  return FindChild(HandleType::kLocal, handle, "local data");
+}
 absl::StatusOr<Child*> FindPlan(const geeps_plan* handle) { return FindChild(HandleType::kPlan, handle, "plan"); }
-absl::StatusOr<Child*> FindRequest(const geeps_request* handle) { return FindChild(HandleType::kRequest, handle, "request"); }
+absl::StatusOr<Child*> FindRequest(const geeps_request* handle) {
+  return FindChild(HandleType::kRequest, handle, "request");
+}
 
 absl::StatusOr<void*> AddChild(RuntimeObject* owner, HandleType type, Child child) {
   child.owner = owner;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What handles stand for: a runtime with its children. A child's handle ends with the child or with its runtime, whichever comes first.
+// What handles stand for: a runtime with its children. A child's handle ends with the child or with its runtime,
+// whichever comes first.
 // Thread contract: Find functions any thread; the list of children has its own lock.
 #ifndef GEEPS_RUNTIME_CAPI_OBJECTS_H_
 #define GEEPS_RUNTIME_CAPI_OBJECTS_H_

@@ -49,8 +49,9 @@ void Allocator::Fill(const protocol::SequencerEffect& effect) {
     moves_.clear();
     const auto gather = [&](const uint8_t* from, const device::RowIndex& index) {
       if (!index) return;
-      moves_.push_back(device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table->schema.dtype), table->schema.row_values,
-                                           epoch->arena.bytes() + op.buffer_offset, from, index));
+      moves_.push_back(device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table->schema.dtype),
+                                           table->schema.row_values, epoch->arena.bytes() + op.buffer_offset, from,
+                                           index));
     };
     gather(table->cache, plan->gather[effect.op]);
     for (const PartGather& part : plan->part_gathers[effect.op]) {
@@ -96,7 +97,8 @@ void Allocator::TakeBack(const protocol::SequencerEffect& effect) {
   Queue(context_, effects);
 }
 
-// First the rows that no earlier update of the pass has touched, then the additions, in one stream: later updates of a row find the first.
+// First the rows that no earlier update of the pass has touched, then the additions, in one stream: later updates of a
+// row find the first.
 void Reclaimer::Drain(const protocol::SequencerEffect& effect) {
   Epoch* const epoch = context_->epoch;
   const plan::PlannedOp& op = epoch->layout.plans[effect.set_id].ops[effect.op];
@@ -108,10 +110,12 @@ void Reclaimer::Drain(const protocol::SequencerEffect& effect) {
   geeps_row_move moves[2];
   size_t num_moves = 0;
   if (plan->store[effect.op]) {
-    moves[num_moves++] = device::MakeRowMove(GEEPS_MOVE_COPY, dtype, table->schema.row_values, log, buffer, plan->store[effect.op]);
+    moves[num_moves++] =
+        device::MakeRowMove(GEEPS_MOVE_COPY, dtype, table->schema.row_values, log, buffer, plan->store[effect.op]);
   }
   if (plan->add[effect.op]) {
-    moves[num_moves++] = device::MakeRowMove(GEEPS_MOVE_ADD, dtype, table->schema.row_values, log, buffer, plan->add[effect.op]);
+    moves[num_moves++] =
+        device::MakeRowMove(GEEPS_MOVE_ADD, dtype, table->schema.row_values, log, buffer, plan->add[effect.op]);
   }
   context_->statistics->drains.Add();
   context_->statistics->drain_bytes.Add(op.num_rows * table->schema.row_bytes());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Allocator: runs ahead of the program: fills access buffers and makes operations ready. Reclaimer: runs behind it: moves posted updates
-// into the update log. Both execute what the sequencer decides.
-// Thread contract: the mover thread; never blocks.
+// Allocator: runs ahead of the program: fills access buffers and makes operations ready. Reclaimer: runs behind it:
+// moves posted updates into the update log. Both execute what the sequencer decides.
+// Thread contract: the mover thread;
+// never blocks.
 #ifndef GEEPS_RUNTIME_MOVERS_ALLOCATOR_H_
 #define GEEPS_RUNTIME_MOVERS_ALLOCATOR_H_
 

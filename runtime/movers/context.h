@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// MoverContext: what the movers share: the epoch in force, the device, the links, and the queue of what is to be done next. Every
-// machine of the protocol answers with effects; they go through this queue instead of being executed at once, so that no machine is
-// entered while another one's answer is being worked off.
-// Thread contract: the mover thread; Completions from any thread.
+// MoverContext: what the movers share: the epoch in force, the device, the links, and the queue of what is to be done
+// next. Every machine of the protocol answers with effects; they go through this queue instead of being executed at
+// once, so that no machine is entered while another one's answer is being worked off.
+// Thread contract: the mover
+// thread; Completions from any thread.
 #ifndef GEEPS_RUNTIME_MOVERS_CONTEXT_H_
 #define GEEPS_RUNTIME_MOVERS_CONTEXT_H_
 
@@ -147,9 +148,9 @@ struct MoverContext {
   uint32_t rank = 0;
   uint32_t world = 1;
   const device::Device* device = nullptr;
-  device::Stream fill_stream;    // reads of the cache and writes into it, in order
-  device::Stream drain_stream;   // writes into the log, in order
-  device::Stream keep_stream;    // writes into the shard
+  device::Stream fill_stream;   // reads of the cache and writes into it, in order
+  device::Stream drain_stream;  // writes into the log, in order
+  device::Stream keep_stream;   // writes into the shard
   Epoch* epoch = nullptr;
   Links* links = nullptr;
   Pusher* pusher = nullptr;

@@ -17,7 +17,8 @@ void ProgramWait::Notify() {
   cond_.NotifyAll();
 }
 
-// The waiter says that it waits, then looks again: whoever changes what it waits for does so before looking whether it waits.
+// The waiter says that it waits, then looks again: whoever changes what it waits for does so before looking whether it
+// waits.
 bool ProgramWait::Until(uint64_t limit_ns, const std::function<bool()>& done) {
   const bool unlimited = limit_ns >= uint64_t{1} << 62;
   const auto end = std::chrono::steady_clock::now() + std::chrono::nanoseconds(unlimited ? 0 : limit_ns);
@@ -75,7 +76,8 @@ void Engine::Stop() {
   // Work that the device still has to do must find its memory.
   constexpr std::chrono::seconds kDeviceLimit(10);
   if (!completions_.WaitUntilNoneIsDue(kDeviceLimit)) {
-    log_->Write(LogLevel::kError, "movers", "the device has not ended its work within 10 s; the memory it uses is leaked");
+    log_->Write(LogLevel::kError, "movers",
+                "the device has not ended its work within 10 s; the memory it uses is leaked");
     epoch_.release();
     new cache::ShardMap(std::move(shards_));
   }
@@ -217,11 +219,21 @@ void Engine::OnProgramEvent(const ProgramEvent& event) {
   protocol::Sequencer::Effects effects;
   protocol::Sequencer* const sequencer = epoch_->sequencer.get();
   switch (event.kind) {
-    case ProgramEvent::Kind::kPassBegin: sequencer->OnPassBegin(event.set_id, &effects); break;
-    case ProgramEvent::Kind::kTaken: sequencer->OnTaken(event.op, &effects); break;
-    case ProgramEvent::Kind::kPosted: sequencer->OnPosted(event.op, &effects); break;
-    case ProgramEvent::Kind::kSkipped: sequencer->OnSkipped(event.op, &effects); break;
-    case ProgramEvent::Kind::kPassEnd: sequencer->OnPassEnd(event.set_id, &effects); break;
+    case ProgramEvent::Kind::kPassBegin:
+      sequencer->OnPassBegin(event.set_id, &effects);
+      break;
+    case ProgramEvent::Kind::kTaken:
+      sequencer->OnTaken(event.op, &effects);
+      break;
+    case ProgramEvent::Kind::kPosted:
+      sequencer->OnPosted(event.op, &effects);
+      break;
+    case ProgramEvent::Kind::kSkipped:
+      sequencer->OnSkipped(event.op, &effects);
+      break;
+    case ProgramEvent::Kind::kPassEnd:
+      sequencer->OnPassEnd(event.set_id, &effects);
+      break;
   }
   for (const protocol::SequencerEffect& effect : effects) context_.actions.Push(effect);
 }
@@ -250,12 +262,24 @@ bool Engine::RunActions() {
 
 void Engine::Execute(const protocol::SequencerEffect& effect) {
   switch (effect.kind) {
-    case protocol::SequencerEffect::Kind::kFill: allocator_.Fill(effect); break;
-    case protocol::SequencerEffect::Kind::kReady: allocator_.MakeReady(effect); break;
-    case protocol::SequencerEffect::Kind::kUnready: allocator_.TakeBack(effect); break;
-    case protocol::SequencerEffect::Kind::kDrain: reclaimer_.Drain(effect); break;
-    case protocol::SequencerEffect::Kind::kData: pusher_.OnData(effect.table, effect.clock, effect.set_id); break;
-    case protocol::SequencerEffect::Kind::kFire: pusher_.OnFire(effect.table, effect.clock, effect.set_id); break;
+    case protocol::SequencerEffect::Kind::kFill:
+      allocator_.Fill(effect);
+      break;
+    case protocol::SequencerEffect::Kind::kReady:
+      allocator_.MakeReady(effect);
+      break;
+    case protocol::SequencerEffect::Kind::kUnready:
+      allocator_.TakeBack(effect);
+      break;
+    case protocol::SequencerEffect::Kind::kDrain:
+      reclaimer_.Drain(effect);
+      break;
+    case protocol::SequencerEffect::Kind::kData:
+      pusher_.OnData(effect.table, effect.clock, effect.set_id);
+      break;
+    case protocol::SequencerEffect::Kind::kFire:
+      pusher_.OnFire(effect.table, effect.clock, effect.set_id);
+      break;
   }
 }
 
@@ -267,11 +291,21 @@ void Engine::Execute(const Done& done) {
     return;
   }
   switch (done.kind) {
-    case Done::Kind::kFill: allocator_.OnFilled(done.first, done.second); break;
-    case Done::Kind::kDrain: reclaimer_.OnDrained(done.first, done.second); break;
-    case Done::Kind::kApply: keeper_.OnApplied(done.first); break;
-    case Done::Kind::kAbsorb: puller_.OnAbsorbed(done.first, done.second); break;
-    case Done::Kind::kGather: keeper_.OnGathered(done.first, done.second); break;
+    case Done::Kind::kFill:
+      allocator_.OnFilled(done.first, done.second);
+      break;
+    case Done::Kind::kDrain:
+      reclaimer_.OnDrained(done.first, done.second);
+      break;
+    case Done::Kind::kApply:
+      keeper_.OnApplied(done.first);
+      break;
+    case Done::Kind::kAbsorb:
+      puller_.OnAbsorbed(done.first, done.second);
+      break;
+    case Done::Kind::kGather:
+      keeper_.OnGathered(done.first, done.second);
+      break;
   }
 }
 
@@ -286,20 +320,29 @@ void Engine::Execute(const Sent& sent) {
 // Messages of old epochs are late credits; those of the next one wait for its begin.
 void Engine::OnMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) {
   if (epoch_ == nullptr || header.epoch != epoch_->number) {
-    const bool late = epoch_ != nullptr && header.epoch < epoch_->number && header.type == protocol::MessageType::kCredit;
+    const bool late =
+        epoch_ != nullptr && header.epoch < epoch_->number && header.type == protocol::MessageType::kCredit;
     if (late || fence_.Stash(rank, slot, header, payload_bytes)) return;
     StatusDetail detail;
     detail.code = Code::kData;
     detail.rank = static_cast<int32_t>(rank);
-    Fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: a message of epoch ", header.epoch, " in epoch ",
-                                         epoch_ == nullptr ? 0 : epoch_->number)));
+    Fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: a message of epoch ", header.epoch,
+                                         " in epoch ", epoch_ == nullptr ? 0 : epoch_->number)));
     return;
   }
   switch (header.type) {
-    case protocol::MessageType::kContribution: keeper_.OnContributionMessage(rank, slot, header, payload_bytes); break;
-    case protocol::MessageType::kFire: keeper_.OnFire(rank, header); break;
-    case protocol::MessageType::kPublish: puller_.OnPublishMessage(rank, slot, header, payload_bytes); break;
-    case protocol::MessageType::kCredit: keeper_.OnCredit(rank, header); break;
+    case protocol::MessageType::kContribution:
+      keeper_.OnContributionMessage(rank, slot, header, payload_bytes);
+      break;
+    case protocol::MessageType::kFire:
+      keeper_.OnFire(rank, header);
+      break;
+    case protocol::MessageType::kPublish:
+      puller_.OnPublishMessage(rank, slot, header, payload_bytes);
+      break;
+    case protocol::MessageType::kCredit:
+      keeper_.OnCredit(rank, header);
+      break;
   }
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Engine: the mover thread of one runtime. It takes in what the program did, what peers sent, what the device finished and what the coordinator said,
-// feeds the machines of the protocol, and lets the movers execute their answers until nothing is left to do; then it sleeps on the
-// transport's descriptor.
-// Thread contract: Start and Stop by the owner; everything marked [any-thread] from anywhere; the rest on the mover thread.
+// Engine: the mover thread of one runtime. It takes in what the program did, what peers sent, what the device finished
+// and what the coordinator said, feeds the machines of the protocol, and lets the movers execute their answers until
+// nothing is left to do; then it sleeps on the transport's descriptor.
+// Thread contract: Start and Stop by the owner;
+// everything marked [any-thread] from anywhere; the rest on the mover thread.
 #ifndef GEEPS_RUNTIME_MOVERS_ENGINE_H_
 #define GEEPS_RUNTIME_MOVERS_ENGINE_H_
 
@@ -33,7 +34,8 @@ class ProgramWait {
  public:
   // [any-thread] Wakes the sleeper, if there is one.
   void Notify();
-  // Sleeps until done() is true; false when `limit_ns` has passed (kNoLimit: none). done is called with no lock that others need.
+  // Sleeps until done() is true; false when `limit_ns` has passed (kNoLimit: none). done is called with no lock that
+  // others need.
   bool Until(uint64_t limit_ns, const std::function<bool()>& done);
   static constexpr uint64_t kNoLimit = ~uint64_t{0};
 
@@ -62,7 +64,8 @@ class Engine final : public net::ControlEvents, public LinkEvents {
 
   // [any-thread]
   void Submit(std::shared_ptr<FenceJob> job);
-  // [any-thread] The runtime is lost because of `cause`: everybody who waits is woken, every later job ends with it. The first cause stays.
+  // [any-thread] The runtime is lost because of `cause`: everybody who waits is woken, every later job ends with it.
+  // The first cause stays.
   void Latch(const absl::Status& cause);
   // [any-thread] OK, or the cause, marked as latched.
   absl::Status failure() const;
@@ -127,7 +130,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   cache::ShardMap shards_;
   Fence fence_;
   std::vector<Done> done_;
-  bool reported_ = false;      // an own error was told to the coordinator
+  bool reported_ = false;  // an own error was told to the coordinator
 
   std::atomic<bool> failed_{false};
   std::atomic<bool> stop_{false};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Epoch: what one commit has made: the layout of this worker's plans, the memory behind it, and the machines of the protocol. Built
-// beside the epoch in force and put in its place by the last GO of the commit; not changed in shape afterwards.
+// Epoch: what one commit has made: the layout of this worker's plans, the memory behind it, and the machines of the
+// protocol. Built beside the epoch in force and put in its place by the last GO of the commit; not changed in shape
+// afterwards.
 // Thread contract: the mover thread, but for what the program's walk uses, which is marked [walk].
 #ifndef GEEPS_RUNTIME_MOVERS_EPOCH_H_
 #define GEEPS_RUNTIME_MOVERS_EPOCH_H_
@@ -19,12 +20,12 @@
 #include "runtime/device/device.h"
 #include "runtime/movers/program_queue.h"
 #include "runtime/movers/segment.h"
+#include "runtime/net/transport.h"
 #include "runtime/plan/layout.h"
 #include "runtime/protocol/contributor.h"
 #include "runtime/protocol/keeper.h"
 #include "runtime/protocol/sequencer.h"
 #include "runtime/protocol/subscriber.h"
-#include "runtime/net/transport.h"
 #include "runtime/table/segments.h"
 
 namespace geeps::movers {
@@ -47,10 +48,10 @@ struct Ticket {
 
 // A subscriber's memory.
 struct Landing {
-  uint8_t* memory = nullptr;      // where a publish lands: `own`, or the cache itself
+  uint8_t* memory = nullptr;  // where a publish lands: `own`, or the cache itself
   device::Memory own;
-  bool open = false;              // the slot waits for a publish
-  const uint8_t* local = nullptr; // a version of this worker's own shard, instead of a message
+  bool open = false;               // the slot waits for a publish
+  const uint8_t* local = nullptr;  // a version of this worker's own shard, instead of a message
   Ticket absorb;
 };
 
@@ -61,42 +62,43 @@ struct EpochTable {
   uint32_t num_partitions = 0;
   uint32_t slack_max = 0;
   bool mapped = false;
-  uint8_t* cache = nullptr;              // [walk] [cache_rows, row_values]
+  uint8_t* cache = nullptr;  // [walk] [cache_rows, row_values]
   device::Memory cache_memory;
-  cache::UpdateLog log;                  // [walk]
+  cache::UpdateLog log;  // [walk]
   device::Memory log_memory;
   std::vector<protocol::SubscriberPartition> subscribers;  // by TableLayout::subscriptions
-  std::vector<Landing> landings;         // the same
-  std::vector<uint32_t> lane_of;         // subscription -> index in the contributor, kNone when frozen
-  std::vector<uint32_t> subscription_of; // the reverse
-  std::vector<uint32_t> keepers;         // contributor's keeper index -> rank
+  std::vector<Landing> landings;                           // the same
+  std::vector<uint32_t> lane_of;          // subscription -> index in the contributor, kNone when frozen
+  std::vector<uint32_t> subscription_of;  // the reverse
+  std::vector<uint32_t> keepers;          // contributor's keeper index -> rank
   std::unique_ptr<protocol::Contributor> contributor;
-  // Mapped tables. The cache is a ring of V versions of the whole table, version_bytes apart: partition p of version a is in buffer a mod V.
+  // Mapped tables. The cache is a ring of V versions of the whole table, version_bytes apart: partition p of version a
+  // is in buffer a mod V.
   uint32_t num_versions = 1;
   uint64_t version_bytes = 0;
-  std::vector<cache::UpdateLog> peer_logs;              // by rank; empty when it has none
-  std::vector<uint64_t> peer_log_rows;                  // by rank
-  std::vector<std::atomic<uint64_t>*> fired;            // by rank
-  std::vector<protocol::Clock> fired_seen;              // by rank
-  std::vector<std::atomic<uint64_t>*> ages;             // by partition of the table
+  std::vector<cache::UpdateLog> peer_logs;    // by rank; empty when it has none
+  std::vector<uint64_t> peer_log_rows;        // by rank
+  std::vector<std::atomic<uint64_t>*> fired;  // by rank
+  std::vector<protocol::Clock> fired_seen;    // by rank
+  std::vector<std::atomic<uint64_t>*> ages;   // by partition of the table
 };
 
 // A partition that this worker keeps.
 struct Kept {
   struct Participant {
     uint32_t rank = 0;
-    table::RowSet reads;                            // R(w,p), relative to the partition
-    std::vector<table::RowSet> updates;             // U(w,p,q), relative, by plan
-    std::vector<uint64_t> log_first;                // mapped: first row of U(w,p,q) in its log entry, by plan
-    std::vector<uint8_t*> slots;                    // [W] where its contributions land
+    table::RowSet reads;                 // R(w,p), relative to the partition
+    std::vector<table::RowSet> updates;  // U(w,p,q), relative, by plan
+    std::vector<uint64_t> log_first;     // mapped: first row of U(w,p,q) in its log entry, by plan
+    std::vector<uint8_t*> slots;         // [W] where its contributions land
     std::vector<device::Memory> slot_memory;
-    std::vector<const uint8_t*> arrived;            // [W] where the contribution of clock mod W lies now
-    device::RowIndex gather;                        // rows of a publish that are not one run
+    std::vector<const uint8_t*> arrived;  // [W] where the contribution of clock mod W lies now
+    device::RowIndex gather;              // rows of a publish that are not one run
     device::Memory staging;
     Ticket staged;
     uint8_t staged_flags = 0;
     protocol::Age staged_age = 0;
-    bool publishing_local = false;                  // the own subscriber is copying out of the values
+    bool publishing_local = false;  // the own subscriber is copying out of the values
   };
   uint32_t partition = 0;
   uint32_t table = 0;
@@ -116,9 +118,10 @@ struct PartGather {
 };
 
 struct EpochPlan {
-  std::unique_ptr<OpSlot[]> slots;                  // [walk] by operation
-  std::vector<device::RowIndex> gather;             // by operation
-  std::vector<std::vector<PartGather>> part_gathers;  // by operation; instead of `gather` where partitions may differ in version
+  std::unique_ptr<OpSlot[]> slots;       // [walk] by operation
+  std::vector<device::RowIndex> gather;  // by operation
+  std::vector<std::vector<PartGather>>
+      part_gathers;  // by operation; instead of `gather` where partitions may differ in version
   std::vector<device::RowIndex> store;
   std::vector<device::RowIndex> add;
   std::vector<Ticket> fill;
@@ -130,23 +133,23 @@ inline constexpr uint32_t kNone = ~uint32_t{0};
 struct Epoch {
   uint64_t number = 0;
   protocol::Clock first_clock = 0;
-  plan::WorkerLayout layout;                        // [walk]
-  std::vector<EpochTable> tables;                   // [walk] by layout
-  std::vector<EpochPlan> plans;                     // [walk]
-  std::vector<uint32_t> keeper_of_partition;        // by global id
-  std::vector<uint32_t> table_of_partition;         // by global id; kNone: a table that is gone
-  std::vector<uint32_t> subscription_of_partition;  // index in the table's subscriptions, or kNone
-  std::vector<uint32_t> kept_of_partition;          // index in `kept`, or kNone
-  std::vector<std::vector<uint32_t>> kept_of_table; // indexes into `kept`
+  plan::WorkerLayout layout;                         // [walk]
+  std::vector<EpochTable> tables;                    // [walk] by layout
+  std::vector<EpochPlan> plans;                      // [walk]
+  std::vector<uint32_t> keeper_of_partition;         // by global id
+  std::vector<uint32_t> table_of_partition;          // by global id; kNone: a table that is gone
+  std::vector<uint32_t> subscription_of_partition;   // index in the table's subscriptions, or kNone
+  std::vector<uint32_t> kept_of_partition;           // index in `kept`, or kNone
+  std::vector<std::vector<uint32_t>> kept_of_table;  // indexes into `kept`
   std::vector<Kept> kept;
-  device::Memory arena;                             // [walk] access buffers
+  device::Memory arena;                                   // [walk] access buffers
   std::vector<std::shared_ptr<cache::LocalData>> locals;  // [walk]
-  std::shared_ptr<SharedSegment> own_segment;       // fired words and logs of the mapped tables
-  std::shared_ptr<SharedSegment> version_segment;   // age words and values of the mapped tables; rank 0 has made it
+  std::shared_ptr<SharedSegment> own_segment;             // fired words and logs of the mapped tables
+  std::shared_ptr<SharedSegment> version_segment;  // age words and values of the mapped tables; rank 0 has made it
   std::vector<std::shared_ptr<SharedSegment>> peer_segments;  // by rank
   std::unique_ptr<protocol::Sequencer> sequencer;
-  std::unique_ptr<ProgramQueue> queue;              // [walk]
-  std::vector<uint32_t> peers;                      // ranks that a connection is needed to
+  std::unique_ptr<ProgramQueue> queue;  // [walk]
+  std::vector<uint32_t> peers;          // ranks that a connection is needed to
 };
 
 // What an epoch is built from. Everything is agreed upon or this worker's own.
@@ -155,23 +158,25 @@ struct EpochInput {
   uint32_t world = 1;
   uint64_t number = 0;
   protocol::Clock clock = 0;
-  plan::LayoutInput layout;                         // slack_max: agreed
+  plan::LayoutInput layout;  // slack_max: agreed
   std::vector<std::shared_ptr<cache::LocalData>> locals;
   const device::Device* device = nullptr;
   const device::Stream* stream = nullptr;
-  const net::Endpoint* endpoint = nullptr;          // for memory that is mapped
-  const cache::ShardMap* shards = nullptr;          // of the epoch in force
+  const net::Endpoint* endpoint = nullptr;  // for memory that is mapped
+  const cache::ShardMap* shards = nullptr;  // of the epoch in force
 };
 
-// An epoch is built in three steps, between which the workers tell one another what they need (docs/architecture.md, "The road of a commit"). On an
-// error the half-built epoch is dropped; nothing else has changed.
+// An epoch is built in three steps, between which the workers tell one another what they need (docs/architecture.md,
+// "The road of a commit"). On an error the half-built epoch is dropped; nothing else has changed.
 //
 // 1. The own side: layout, cache, log, access buffers; memory that peers will map.
 absl::StatusOr<std::unique_ptr<Epoch>> BuildEpoch(const EpochInput& input);
 // What this worker tells `dst` after step 1: its row sets in the partitions that dst keeps, and how to map its memory.
 absl::StatusOr<std::string> SetsFor(const EpochInput& input, const Epoch& epoch, uint32_t dst);
-// 2. The kept partitions. sets: by rank, what each worker told (the own entry included). new_shards receives the epoch's shards.
-absl::Status BuildKept(const EpochInput& input, absl::Span<const std::string> sets, Epoch* epoch, cache::ShardMap* new_shards);
+// 2. The kept partitions. sets: by rank, what each worker told (the own entry included). new_shards receives the
+// epoch's shards.
+absl::Status BuildKept(const EpochInput& input, absl::Span<const std::string> sets, Epoch* epoch,
+                       cache::ShardMap* new_shards);
 // What this worker tells `dst` after step 2: which partitions that it keeps nobody updates.
 std::string FrozenFor(const Epoch& epoch, uint32_t dst);
 // 3. The machines of the own side. frozen: by rank, what each worker told.

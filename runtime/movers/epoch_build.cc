@@ -31,13 +31,15 @@ absl::Status AllocateTable(const EpochInput& input, const plan::TableLayout& lay
   table->cache = table->cache_memory.bytes();
   const uint32_t num_entries = protocol::NumLogEntries(table->slack_max);
   const uint64_t entry_bytes = layout.log_rows_max * row_bytes;
-  GEEPS_ASSIGN_OR_RETURN(table->log_memory, input.device->Allocate(device::MemoryKind::kDevice,
-                                                                   cache::UpdateLog::BytesFor(num_entries, entry_bytes)));
+  GEEPS_ASSIGN_OR_RETURN(
+      table->log_memory,
+      input.device->Allocate(device::MemoryKind::kDevice, cache::UpdateLog::BytesFor(num_entries, entry_bytes)));
   table->log = cache::UpdateLog(table->log_memory.bytes(), num_entries, entry_bytes);
   return absl::OkStatus();
 }
 
-// Where published versions land: the cache itself when no reader can hold an older version (R9), else a buffer of their own.
+// Where published versions land: the cache itself when no reader can hold an older version (R9), else a buffer of their
+// own.
 absl::Status AllocateLandings(const EpochInput& input, const plan::TableLayout& layout, EpochTable* table) {
   table->landings.resize(layout.subscriptions.size());
   if (table->mapped) return absl::OkStatus();
@@ -58,8 +60,8 @@ absl::Status AllocateLandings(const EpochInput& input, const plan::TableLayout& 
   return absl::OkStatus();
 }
 
-// Splits a gather at the borders of partitions: the parts may be read at different versions. Runs and pairs of `index` ascend in `from`
-// each for themselves.
+// Splits a gather at the borders of partitions: the parts may be read at different versions. Runs and pairs of `index`
+// ascend in `from` each for themselves.
 absl::StatusOr<std::vector<PartGather>> SplitGather(const EpochInput& input, const plan::TableLayout& layout,
                                                     const plan::PlannedOp& op, uint64_t num_rows) {
   std::vector<PartGather> parts;
@@ -114,7 +116,8 @@ absl::Status BuildPlan(const EpochInput& input, const Epoch& epoch, uint32_t set
 
 void NamePartitions(const EpochInput& input, Epoch* epoch) {
   const size_t num_partitions = input.layout.partitions.size();
-  for (const table::Partition& partition : input.layout.partitions) epoch->keeper_of_partition.push_back(partition.keeper);
+  for (const table::Partition& partition : input.layout.partitions)
+    epoch->keeper_of_partition.push_back(partition.keeper);
   epoch->table_of_partition.assign(num_partitions, kNone);
   epoch->subscription_of_partition.assign(num_partitions, kNone);
   epoch->kept_of_partition.assign(num_partitions, kNone);
@@ -123,11 +126,13 @@ void NamePartitions(const EpochInput& input, Epoch* epoch) {
     const EpochTable& table = epoch->tables[t];
     for (uint32_t i = 0; i < table.num_partitions; ++i) epoch->table_of_partition[table.first_partition + i] = t;
     const std::vector<plan::Subscription>& subscriptions = epoch->layout.tables[t].subscriptions;
-    for (uint32_t i = 0; i < subscriptions.size(); ++i) epoch->subscription_of_partition[subscriptions[i].partition] = i;
+    for (uint32_t i = 0; i < subscriptions.size(); ++i)
+      epoch->subscription_of_partition[subscriptions[i].partition] = i;
   }
 }
 
-// The contributor of one table. Lanes begin behind the own rank's keeper, so that workers start at different shards (no incast).
+// The contributor of one table. Lanes begin behind the own rank's keeper, so that workers start at different shards (no
+// incast).
 void BuildContributor(const EpochInput& input, const plan::WorkerLayout& layout, uint32_t t,
                       const std::vector<bool>& frozen, EpochTable* table) {
   const std::vector<plan::Subscription>& subscriptions = layout.tables[t].subscriptions;
@@ -152,7 +157,8 @@ void BuildContributor(const EpochInput& input, const plan::WorkerLayout& layout,
     protocol::ContributorOptions::Partition lane;
     lane.partition = subscriptions[i].partition;
     lane.keeper = static_cast<uint32_t>(table->keepers.size() - 1);
-    for (const plan::PlannedPass& pass : layout.plans) lane.has_data.push_back(pass.tables[t].contributions[i].rows > 0);
+    for (const plan::PlannedPass& pass : layout.plans)
+      lane.has_data.push_back(pass.tables[t].contributions[i].rows > 0);
     table->lane_of[i] = static_cast<uint32_t>(options.partitions.size());
     table->subscription_of.push_back(i);
     options.partitions.push_back(std::move(lane));
@@ -228,10 +234,11 @@ absl::StatusOr<std::unique_ptr<Epoch>> BuildEpoch(const EpochInput& input) {
   GEEPS_ASSIGN_OR_RETURN(epoch->arena, input.device->Allocate(device::MemoryKind::kDevice, epoch->layout.arena_bytes));
   epoch->locals = input.locals;
   epoch->plans.resize(epoch->layout.plans.size());
-  // A pass writes at most one event a step, a hand-out for each read, its begin and its end; the program is at most one pass ahead of what it
-  // has waited for, unless its plans hold no operation of a table.
+  // A pass writes at most one event a step, a hand-out for each read, its begin and its end; the program is at most one
+  // pass ahead of what it has waited for, unless its plans hold no operation of a table.
   uint64_t events = 64;
-  for (const plan::PlannedPass& pass : epoch->layout.plans) events = std::max<uint64_t>(events, 4 * (pass.steps.size() + 2));
+  for (const plan::PlannedPass& pass : epoch->layout.plans)
+    events = std::max<uint64_t>(events, 4 * (pass.steps.size() + 2));
   epoch->queue = std::make_unique<ProgramQueue>(events);
   for (uint32_t set_id = 0; set_id < epoch->plans.size(); ++set_id) {
     GEEPS_RETURN_IF_ERROR(BuildPlan(input, *epoch, set_id, &epoch->plans[set_id]));

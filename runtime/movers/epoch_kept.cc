@@ -56,20 +56,23 @@ absl::Status PlaceShard(const EpochInput& input, Epoch* epoch, Kept* kept, cache
   const std::shared_ptr<void> segment = table.mapped ? epoch->version_segment : nullptr;
   const auto old = input.shards->find(key);
   if (old == input.shards->end()) {
-    GEEPS_ASSIGN_OR_RETURN(kept->shard, cache::NewShardPartition(*input.device, *input.stream, table.schema,
-                                                                 input.layout.partitions[kept->partition], mapped, segment));
+    GEEPS_ASSIGN_OR_RETURN(kept->shard,
+                           cache::NewShardPartition(*input.device, *input.stream, table.schema,
+                                                    input.layout.partitions[kept->partition], mapped, segment));
   } else if (mapped == nullptr && old->second->segment == nullptr) {
     kept->shard = old->second;
   } else {
-    GEEPS_ASSIGN_OR_RETURN(kept->shard, cache::MovedShardPartition(*input.device, *input.stream, *old->second,
-                                                                   kept->num_rows * table.schema.row_bytes(), mapped, segment));
+    GEEPS_ASSIGN_OR_RETURN(kept->shard,
+                           cache::MovedShardPartition(*input.device, *input.stream, *old->second,
+                                                      kept->num_rows * table.schema.row_bytes(), mapped, segment));
   }
   (*new_shards)[key] = kept->shard;
   return absl::OkStatus();
 }
 
 // A publish whose rows are no single run is gathered first.
-absl::Status PrepareGather(const EpochInput& input, uint64_t row_bytes, uint64_t num_rows, Kept::Participant* participant) {
+absl::Status PrepareGather(const EpochInput& input, uint64_t row_bytes, uint64_t num_rows,
+                           Kept::Participant* participant) {
   std::vector<geeps_row_run> runs;
   uint64_t to = 0;
   for (const table::RowRun& run : participant->reads.runs()) {
@@ -83,7 +86,8 @@ absl::Status PrepareGather(const EpochInput& input, uint64_t row_bytes, uint64_t
 }
 
 // Landing slots of a participant that sends messages: W of the size of its largest contribution here.
-absl::Status AllocateSlots(const EpochInput& input, const EpochTable& table, bool needs_memory, Kept::Participant* participant) {
+absl::Status AllocateSlots(const EpochInput& input, const EpochTable& table, bool needs_memory,
+                           Kept::Participant* participant) {
   const uint32_t num_slots = protocol::NumLandingSlots(table.slack_max);
   participant->slots.assign(num_slots, nullptr);
   participant->arrived.assign(num_slots, nullptr);
@@ -142,13 +146,15 @@ std::string LogPlacesFor(const EpochInput& input, const Epoch& epoch, uint32_t d
   return writer.Take();
 }
 
-// A place is good when the whole contribution lies inside the log that the rank has described: checked against the largest log it may have.
+// A place is good when the whole contribution lies inside the log that the rank has described: checked against the
+// largest log it may have.
 absl::Status DecodeLogPlaces(uint32_t rank, absl::string_view bytes, Epoch* epoch) {
   ByteReader reader(bytes);
   while (reader.ok() && reader.left() > 0) {
     const uint32_t partition = reader.U32();
     const uint32_t index = partition < epoch->kept_of_partition.size() ? epoch->kept_of_partition[partition] : kNone;
-    if (index == kNone || epoch->kept[index].participants.empty() || epoch->kept[index].participants.back().rank != rank) {
+    if (index == kNone || epoch->kept[index].participants.empty() ||
+        epoch->kept[index].participants.back().rank != rank) {
       return BadData("rank ", rank, " places a contribution to partition ", partition, ", in which it takes no part");
     }
     Kept::Participant* const participant = &epoch->kept[index].participants.back();
@@ -156,13 +162,14 @@ absl::Status DecodeLogPlaces(uint32_t rank, absl::string_view bytes, Epoch* epoc
     for (const table::RowSet& updates : participant->updates) {
       const uint64_t first = reader.U64();
       if (first > num_rows || updates.NumRows() > num_rows - first) {
-        return BadData("rank ", rank, " places a contribution of ", updates.NumRows(), " rows at row ", first, " of a log of at most ",
-                       num_rows);
+        return BadData("rank ", rank, " places a contribution of ", updates.NumRows(), " rows at row ", first,
+                       " of a log of at most ", num_rows);
       }
       participant->log_first.push_back(first);
     }
   }
-  if (!reader.done()) return BadData("rank ", rank, " told the places of its contributions in bytes that make no sense");
+  if (!reader.done())
+    return BadData("rank ", rank, " told the places of its contributions in bytes that make no sense");
   return absl::OkStatus();
 }
 
@@ -175,9 +182,11 @@ absl::Status CheckLogPlaces(const Epoch& epoch) {
       for (size_t q = 0; q < participant.updates.size(); ++q) {
         const uint64_t rows = participant.updates[q].NumRows();
         if (rows == 0) continue;
-        if (q >= participant.log_first.size() || participant.log_first[q] + rows > table.peer_log_rows[participant.rank]) {
-          return BadData("rank ", participant.rank, " has a log of ", table.peer_log_rows[participant.rank], " rows for table '",
-                         table.schema.name, "', too short for its contribution to partition ", kept.partition);
+        if (q >= participant.log_first.size() ||
+            participant.log_first[q] + rows > table.peer_log_rows[participant.rank]) {
+          return BadData("rank ", participant.rank, " has a log of ", table.peer_log_rows[participant.rank],
+                         " rows for table '", table.schema.name, "', too short for its contribution to partition ",
+                         kept.partition);
         }
       }
     }
@@ -196,7 +205,8 @@ absl::StatusOr<std::string> SetsFor(const EpochInput& input, const Epoch& epoch,
   return writer.Take();
 }
 
-absl::Status BuildKept(const EpochInput& input, absl::Span<const std::string> sets, Epoch* epoch, cache::ShardMap* new_shards) {
+absl::Status BuildKept(const EpochInput& input, absl::Span<const std::string> sets, Epoch* epoch,
+                       cache::ShardMap* new_shards) {
   NameKept(input, epoch);
   std::vector<absl::string_view> descriptions;
   for (uint32_t rank = 0; rank < sets.size(); ++rank) {
@@ -204,7 +214,8 @@ absl::Status BuildKept(const EpochInput& input, absl::Span<const std::string> se
     const absl::string_view row_sets = reader.Text();
     descriptions.push_back(reader.Text());
     const absl::string_view log_places = reader.Text();
-    if (!reader.done()) return BadData("rank ", rank, " told its row sets in ", sets[rank].size(), " bytes that make no sense");
+    if (!reader.done())
+      return BadData("rank ", rank, " told its row sets in ", sets[rank].size(), " bytes that make no sense");
     auto decoded = plan::DecodeSets(row_sets, input.layout.partitions, input.rank,
                                     static_cast<uint32_t>(epoch->layout.plans.size()));
     if (!decoded.ok()) return Prefixed(decoded.status(), absl::StrCat("row sets of rank ", rank));

@@ -38,8 +38,8 @@ protocol::Cause CauseOf(const absl::Status& status, uint32_t rank) {
 
 }  // namespace
 
-Fence::Fence(MoverContext* context, net::ControlPlane* control, const net::Endpoint* endpoint, std::unique_ptr<Epoch>* epoch,
-             cache::ShardMap* shards)
+Fence::Fence(MoverContext* context, net::ControlPlane* control, const net::Endpoint* endpoint,
+             std::unique_ptr<Epoch>* epoch, cache::ShardMap* shards)
     : context_(context), control_(control), endpoint_(endpoint), epoch_(epoch), shards_(shards) {}
 
 void Fence::Begin(std::shared_ptr<FenceJob> job) {
@@ -57,7 +57,8 @@ void Fence::OnWelcome(const protocol::Welcome& welcome) {
   if (state_ == State::kMeeting) Finish(absl::OkStatus());
 }
 
-// Everything this worker owes for clocks before the fence is done: nothing is being filled, every version of the clock is absorbed.
+// Everything this worker owes for clocks before the fence is done: nothing is being filled, every version of the clock
+// is absorbed.
 bool Fence::IsDrained() {
   if (*epoch_ == nullptr) return true;
   if (!(*epoch_)->sequencer->Discard() || !IsAbsorbed()) return false;
@@ -116,7 +117,8 @@ void Fence::StepOnce() {
         Finish(absl::OkStatus());
       }
       break;
-    default: break;
+    default:
+      break;
   }
 }
 
@@ -209,7 +211,8 @@ absl::Status Fence::BuildFirst(const protocol::Go& go) {
   const bool can_map = endpoint_->transport().map != nullptr && context_->device->is_synchronous() &&
                        context_->device->is_host_accessible();
   if (go.maxima.size() != job_->layout.tables.size()) {
-    return Internal("the coordinator agreed on ", go.maxima.size(), " slacks for ", job_->layout.tables.size(), " tables");
+    return Internal("the coordinator agreed on ", go.maxima.size(), " slacks for ", job_->layout.tables.size(),
+                    " tables");
   }
   input_ = EpochInput();
   input_.rank = context_->rank;
@@ -251,7 +254,8 @@ absl::Status Fence::OpenSlots(Epoch* epoch) {
         uint64_t rows = 0;
         for (const table::RowSet& updates : peer.updates) rows = std::max(rows, updates.NumRows());
         const uint32_t slot = protocol::SlotOfContribution(kept.partition, i, table.slack_max);
-        GEEPS_RETURN_IF_ERROR(context_->links->SetSlot(peer.rank, slot, peer.slots[i], rows * table.schema.row_bytes()));
+        GEEPS_RETURN_IF_ERROR(
+            context_->links->SetSlot(peer.rank, slot, peer.slots[i], rows * table.schema.row_bytes()));
         GEEPS_RETURN_IF_ERROR(context_->links->ArmSlot(peer.rank, slot));
       }
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fence: this worker's part in the one collective (docs/protocol.md, section 10): drain, enter, and for a commit: exchange row sets, build the
-// next epoch beside the one in force, connect, enter again, and put it in place. A step function like the movers: it goes on as far as it can and
-// returns.
-// Thread contract: the mover thread. FenceJob::done is called on it.
+// Fence: this worker's part in the one collective (docs/protocol.md, section 10): drain, enter, and for a commit:
+// exchange row sets, build the next epoch beside the one in force, connect, enter again, and put it in place. A step
+// function like the movers: it goes on as far as it can and returns.
+// Thread contract: the mover thread. FenceJob::done
+// is called on it.
 #ifndef GEEPS_RUNTIME_MOVERS_FENCE_H_
 #define GEEPS_RUNTIME_MOVERS_FENCE_H_
 
@@ -26,13 +27,13 @@ struct FenceJob {
   Kind kind = Kind::kFence;
   protocol::Clock clock = 0;
   // kCommit: what the plans refer to is kept alive by the job.
-  plan::LayoutInput layout;                    // slack_max and mapped are filled in by the fence
+  plan::LayoutInput layout;  // slack_max and mapped are filled in by the fence
   std::vector<std::shared_ptr<const plan::RecordedPlan>> plans;
   std::shared_ptr<const table::PartitionMap> partitions;
   std::vector<std::shared_ptr<cache::LocalData>> locals;
   std::vector<protocol::DeclarationLine> lines;
   uint64_t digest = 0;
-  std::vector<uint32_t> slacks;                // this worker's largest slack, by table
+  std::vector<uint32_t> slacks;  // this worker's largest slack, by table
   // The result. epoch: the one in force, kCommit only.
   std::function<void(const absl::Status& status, Epoch* epoch)> done;
 };
@@ -69,7 +70,17 @@ class Fence {
   bool TakeBegun();
 
  private:
-  enum class State : uint8_t { kIdle, kMeeting, kDraining, kEntered, kSets, kFrozen, kConnecting, kReentered, kAbsorbing };
+  enum class State : uint8_t {
+    kIdle,
+    kMeeting,
+    kDraining,
+    kEntered,
+    kSets,
+    kFrozen,
+    kConnecting,
+    kReentered,
+    kAbsorbing
+  };
 
   void StepOnce();
   bool IsDrained();
@@ -98,8 +109,8 @@ class Fence {
   EpochInput input_;
   std::unique_ptr<Epoch> next_;
   cache::ShardMap next_shards_;
-  std::vector<std::string> sets_;      // by rank
-  std::vector<std::string> frozen_;    // by rank
+  std::vector<std::string> sets_;    // by rank
+  std::vector<std::string> frozen_;  // by rank
   std::vector<bool> has_sets_;
   std::vector<bool> has_frozen_;
   bool peer_failed_ = false;

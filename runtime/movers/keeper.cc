@@ -44,7 +44,8 @@ void Keeper::Begin() {
 Kept* Keeper::FindKept(uint32_t rank, const protocol::Header& header, uint32_t* participant) {
   Epoch* const epoch = context_->epoch;
   if (header.partition >= epoch->kept_of_partition.size() || epoch->kept_of_partition[header.partition] == kNone) {
-    Refuse(rank, absl::StrCat("a message for partition ", header.partition, ", which rank ", context_->rank, " does not keep"));
+    Refuse(rank, absl::StrCat("a message for partition ", header.partition, ", which rank ", context_->rank,
+                              " does not keep"));
     return nullptr;
   }
   Kept* const kept = &epoch->kept[epoch->kept_of_partition[header.partition]];
@@ -57,7 +58,8 @@ Kept* Keeper::FindKept(uint32_t rank, const protocol::Header& header, uint32_t* 
   return kept;
 }
 
-void Keeper::OnContributionMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) {
+void Keeper::OnContributionMessage(uint32_t rank, uint32_t slot, const protocol::Header& header,
+                                   uint64_t payload_bytes) {
   uint32_t participant = 0;
   Kept* const kept = FindKept(rank, header, &participant);
   if (kept == nullptr) return;
@@ -69,11 +71,12 @@ void Keeper::OnContributionMessage(uint32_t rank, uint32_t slot, const protocol:
   }
   const bool empty = (header.flags & protocol::kFlagEmpty) != 0;
   const uint64_t wanted = empty ? 0 : peer.updates[header.set_id].NumRows() * table.schema.row_bytes();
-  const uint32_t wanted_slot = wanted == 0 ? GEEPS_TP_MAILBOX : protocol::SlotOfContribution(kept->partition, header.clock, table.slack_max);
+  const uint32_t wanted_slot =
+      wanted == 0 ? GEEPS_TP_MAILBOX : protocol::SlotOfContribution(kept->partition, header.clock, table.slack_max);
   if (payload_bytes != wanted || slot != wanted_slot) {
-    Refuse(rank, absl::StrCat("a contribution of ", payload_bytes, " bytes in slot ", slot, " to table '", table.schema.name,
-                              "' partition ", kept->partition, " at clock ", header.clock, ", where ", wanted,
-                              " bytes in slot ", wanted_slot, " were due"));
+    Refuse(rank, absl::StrCat("a contribution of ", payload_bytes, " bytes in slot ", slot, " to table '",
+                              table.schema.name, "' partition ", kept->partition, " at clock ", header.clock,
+                              ", where ", wanted, " bytes in slot ", wanted_slot, " were due"));
     return;
   }
   OnContribution(rank, header, peer.slots[header.clock % peer.slots.size()]);
@@ -86,8 +89,8 @@ void Keeper::OnContribution(uint32_t rank, const protocol::Header& header, const
   Kept::Participant* const peer = &kept->participants[participant];
   const bool empty = (header.flags & protocol::kFlagEmpty) != 0 || peer->updates[header.set_id].IsEmpty();
   peer->arrived[header.clock % peer->arrived.size()] = empty ? nullptr : values;
-  kept->machine->OnContribution(participant, header.clock, header.set_id, empty, (header.flags & protocol::kFlagFired) != 0,
-                                header.params, &effects_);
+  kept->machine->OnContribution(participant, header.clock, header.set_id, empty,
+                                (header.flags & protocol::kFlagFired) != 0, header.params, &effects_);
   Queue(index);
 }
 
@@ -122,15 +125,16 @@ void Keeper::ScanFired(uint32_t t) {
   }
 }
 
-// What a participant shows in its log stands for a contribution message, fired, to each partition. The log is a peer's memory: checked.
+// What a participant shows in its log stands for a contribution message, fired, to each partition. The log is a peer's
+// memory: checked.
 void Keeper::ReadLogEntry(uint32_t t, uint32_t rank, protocol::Clock clock) {
   EpochTable* const table = &context_->epoch->tables[t];
   const cache::UpdateLog& log = table->peer_logs[rank];
   const uint32_t set_id = log.header(clock)->set_id;
   const bool has_data = set_id != protocol::kSetNothing;
   if (log.header(clock)->clock != clock || (has_data && set_id >= context_->epoch->plans.size())) {
-    Refuse(rank, absl::StrCat("its log of table '", table->schema.name, "' holds clock ", log.header(clock)->clock, " of plan ",
-                              set_id, " where clock ", clock, " was due"));
+    Refuse(rank, absl::StrCat("its log of table '", table->schema.name, "' holds clock ", log.header(clock)->clock,
+                              " of plan ", set_id, " where clock ", clock, " was due"));
     return;
   }
   protocol::Header header;
@@ -147,17 +151,26 @@ void Keeper::ReadLogEntry(uint32_t t, uint32_t rank, protocol::Clock clock) {
     const bool data_here = has_data && !peer.updates[set_id].IsEmpty();
     header.partition = kept.partition;
     header.flags = protocol::kFlagFired | (data_here ? 0 : protocol::kFlagEmpty);
-    const uint8_t* const values = data_here ? log.values(clock) + peer.log_first[set_id] * table->schema.row_bytes() : nullptr;
+    const uint8_t* const values =
+        data_here ? log.values(clock) + peer.log_first[set_id] * table->schema.row_bytes() : nullptr;
     OnContribution(rank, header, values);
   }
 }
 
 void Keeper::Execute(const KeeperAction& action) {
   switch (action.effect.kind) {
-    case protocol::KeeperEffect::Kind::kApply: Apply(action.kept, action.effect.clock); break;
-    case protocol::KeeperEffect::Kind::kPublish: Publish(action.kept, action.effect); break;
-    case protocol::KeeperEffect::Kind::kStoreAge: StoreAge(&context_->epoch->kept[action.kept], action.effect.age); break;
-    case protocol::KeeperEffect::Kind::kFail: Fail(context_->epoch->kept[action.kept], action.effect); break;
+    case protocol::KeeperEffect::Kind::kApply:
+      Apply(action.kept, action.effect.clock);
+      break;
+    case protocol::KeeperEffect::Kind::kPublish:
+      Publish(action.kept, action.effect);
+      break;
+    case protocol::KeeperEffect::Kind::kStoreAge:
+      StoreAge(&context_->epoch->kept[action.kept], action.effect.age);
+      break;
+    case protocol::KeeperEffect::Kind::kFail:
+      Fail(context_->epoch->kept[action.kept], action.effect);
+      break;
   }
 }
 
@@ -213,7 +226,8 @@ void Keeper::Apply(uint32_t index, protocol::Clock clock) {
   context_->Await(context_->keep_stream, "keeper.apply", &kept->apply);
 }
 
-// The landing slots are open again before the version can be published: a publish is what lets the next contribution come.
+// The landing slots are open again before the version can be published: a publish is what lets the next contribution
+// come.
 void Keeper::OnApplied(uint32_t index) {
   Kept* const kept = &context_->epoch->kept[index];
   const EpochTable& table = context_->epoch->tables[kept->table];
@@ -227,7 +241,8 @@ void Keeper::OnApplied(uint32_t index) {
     if (peer.rank == context_->rank) {
       context_->pusher->OnLocalApplied(kept->table, kept->partition, clock);
     } else if (context_->links->IsUp(peer.rank)) {
-      context_->Check(context_->links->ArmSlot(peer.rank, protocol::SlotOfContribution(kept->partition, clock, table.slack_max)));
+      context_->Check(
+          context_->links->ArmSlot(peer.rank, protocol::SlotOfContribution(kept->partition, clock, table.slack_max)));
     }
   }
   kept->machine->OnApplied(&effects_);
@@ -248,14 +263,16 @@ void Keeper::Publish(uint32_t index, const protocol::KeeperEffect& effect) {
   if (peer->gather) {
     peer->staged_flags = effect.flags;
     peer->staged_age = effect.age;
-    const geeps_row_move move = device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table.schema.dtype),
-                                                    table.schema.row_values, peer->staging.data(), kept->shard->values, peer->gather);
+    const geeps_row_move move =
+        device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table.schema.dtype), table.schema.row_values,
+                            peer->staging.data(), kept->shard->values, peer->gather);
     if (!context_->Check(context_->keep_stream.MoveRows(absl::MakeConstSpan(&move, 1)))) return;
     context_->Await(context_->keep_stream, "keeper.gather", &peer->staged);
     return;
   }
   const table::RowRun run = peer->reads.runs()[0];
-  Deliver(kept, effect.participant, kept->shard->values + run.first * row_bytes, run.count * row_bytes, effect.flags, effect.age);
+  Deliver(kept, effect.participant, kept->shard->values + run.first * row_bytes, run.count * row_bytes, effect.flags,
+          effect.age);
 }
 
 // The values are in the staging memory, which is safe until the send is over.
@@ -266,7 +283,8 @@ void Keeper::OnGathered(uint32_t index, uint32_t participant) {
   Deliver(kept, participant, peer->staging.bytes(), bytes, peer->staged_flags, peer->staged_age);
 }
 
-void Keeper::Deliver(Kept* kept, uint32_t participant, const uint8_t* values, uint64_t bytes, uint8_t flags, protocol::Age age) {
+void Keeper::Deliver(Kept* kept, uint32_t participant, const uint8_t* values, uint64_t bytes, uint8_t flags,
+                     protocol::Age age) {
   const Kept::Participant& peer = kept->participants[participant];
   protocol::Header header;
   header.type = protocol::MessageType::kPublish;
@@ -321,23 +339,30 @@ void Keeper::StoreAge(Kept* kept, protocol::Age age) {
 void Keeper::Fail(const Kept& kept, const protocol::KeeperEffect& effect) {
   const EpochTable& table = context_->epoch->tables[kept.table];
   const uint32_t rank = kept.participants[effect.participant].rank;
-  const std::string where = absl::StrCat("table '", table.schema.name, "', partition ", kept.partition, ", clock ", effect.clock);
+  const std::string where =
+      absl::StrCat("table '", table.schema.name, "', partition ", kept.partition, ", clock ", effect.clock);
   StatusDetail detail;
   detail.rank = static_cast<int32_t>(rank);
   detail.clock = effect.clock;
   if (effect.fault == protocol::KeeperEffect::Fault::kParams) {
     detail.code = Code::kMismatch;
-    context_->fail(MakeStatus(detail, absl::StrCat("rule parameters of ", where, " differ between rank ", rank, " and rank ",
-                                                   kept.participants[effect.other].rank,
+    context_->fail(MakeStatus(detail, absl::StrCat("rule parameters of ", where, " differ between rank ", rank,
+                                                   " and rank ", kept.participants[effect.other].rank,
                                                    ": every worker must set the same bits at the same clock")));
     return;
   }
-  static constexpr const char* kFaults[] = {"no fault", "a clock that was not due", "an unknown plan",
-                                            "data where its plan has none, or none where it has some", "parameters",
-                                            "FIRE before its data", "a credit that was not due", "a clock of a frozen partition"};
+  static constexpr const char* kFaults[] = {"no fault",
+                                            "a clock that was not due",
+                                            "an unknown plan",
+                                            "data where its plan has none, or none where it has some",
+                                            "parameters",
+                                            "FIRE before its data",
+                                            "a credit that was not due",
+                                            "a clock of a frozen partition"};
   detail.code = Code::kData;
-  context_->fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: ", kFaults[static_cast<int>(effect.fault)],
-                                                 " (", where, ", expected ", effect.age, ")")));
+  context_->fail(
+      MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: ", kFaults[static_cast<int>(effect.fault)],
+                                      " (", where, ", expected ", effect.age, ")")));
 }
 
 }  // namespace geeps::movers

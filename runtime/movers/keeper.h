@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeper: the owner of this worker's shards. Takes in contributions, lets the device fold and apply complete clocks, and publishes
-// versions to subscribers.
+// Keeper: the owner of this worker's shards. Takes in contributions, lets the device fold and apply complete clocks,
+// and publishes versions to subscribers.
 // Thread contract: the mover thread; never blocks.
 #ifndef GEEPS_RUNTIME_MOVERS_KEEPER_H_
 #define GEEPS_RUNTIME_MOVERS_KEEPER_H_
@@ -43,7 +43,8 @@ class Keeper {
   void Apply(uint32_t kept, protocol::Clock clock);
   uint8_t* VersionValues(const Kept& kept, protocol::Age age) const;
   void Publish(uint32_t kept, const protocol::KeeperEffect& effect);
-  void Deliver(Kept* kept, uint32_t participant, const uint8_t* values, uint64_t bytes, uint8_t flags, protocol::Age age);
+  void Deliver(Kept* kept, uint32_t participant, const uint8_t* values, uint64_t bytes, uint8_t flags,
+               protocol::Age age);
   void StoreAge(Kept* kept, protocol::Age age);
   void Fail(const Kept& kept, const protocol::KeeperEffect& effect);
   void ReadLogEntry(uint32_t table, uint32_t rank, protocol::Clock clock);

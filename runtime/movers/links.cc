@@ -48,7 +48,8 @@ absl::Status Links::SetSlot(uint32_t rank, uint32_t slot, void* memory, uint64_t
 
 absl::Status Links::ArmSlot(uint32_t rank, uint32_t slot) {
   const geeps_status code = endpoint_->table().slot_arm(links_[rank].conn, slot);
-  if (code != GEEPS_OK) return Internal("slot ", slot, " of the connection to rank ", rank, " cannot be armed: ", CodeName(code));
+  if (code != GEEPS_OK)
+    return Internal("slot ", slot, " of the connection to rank ", rank, " cannot be armed: ", CodeName(code));
   return absl::OkStatus();
 }
 
@@ -88,7 +89,8 @@ bool Links::Offer(Link* link, const Waiting& message, uint32_t rank) {
     StatusDetail detail;
     detail.code = static_cast<Code>(code);
     detail.rank = static_cast<int32_t>(rank);
-    context_->fail(MakeStatus(detail, absl::StrCat("a message to rank ", rank, " was refused by the transport: ", CodeName(code))));
+    context_->fail(MakeStatus(
+        detail, absl::StrCat("a message to rank ", rank, " was refused by the transport: ", CodeName(code))));
   }
   return true;
 }
@@ -106,7 +108,8 @@ void Links::Notify(uint32_t rank) {
 bool Links::Poll() {
   for (geeps_tp_event& event : polled_) event.struct_size = sizeof(geeps_tp_event);
   uint64_t num = 0;
-  const geeps_status code = endpoint_->table().poll(endpoint_->get(), polled_.data(), sizeof(geeps_tp_event), polled_.size(), &num);
+  const geeps_status code =
+      endpoint_->table().poll(endpoint_->get(), polled_.data(), sizeof(geeps_tp_event), polled_.size(), &num);
   if (code < 0) {
     context_->fail(Internal("the transport's poll failed: ", CodeName(code)));
     return false;
@@ -119,18 +122,31 @@ bool Links::Poll() {
 
 void Links::Handle(const geeps_tp_event& event) {
   switch (event.type) {
-    case GEEPS_TP_CONN_REQUEST: OnRequest(event); break;
-    case GEEPS_TP_UP: OnUp(event); break;
-    case GEEPS_TP_DOWN: OnDown(event); break;
-    case GEEPS_TP_SENT: OnSent(event); break;
-    case GEEPS_TP_RECEIVED: OnReceived(event); break;
-    case GEEPS_TP_NOTIFIED: events_->OnNotified(); break;
-    default: break;  // a newer transport may tell more
+    case GEEPS_TP_CONN_REQUEST:
+      OnRequest(event);
+      break;
+    case GEEPS_TP_UP:
+      OnUp(event);
+      break;
+    case GEEPS_TP_DOWN:
+      OnDown(event);
+      break;
+    case GEEPS_TP_SENT:
+      OnSent(event);
+      break;
+    case GEEPS_TP_RECEIVED:
+      OnReceived(event);
+      break;
+    case GEEPS_TP_NOTIFIED:
+      events_->OnNotified();
+      break;
+    default:
+      break;  // a newer transport may tell more
   }
 }
 
-// Accepted when it names this job and a rank that connects to us and has not yet. A request may come before this worker has found out
-// that it needs the connection.
+// Accepted when it names this job and a rank that connects to us and has not yet. A request may come before this worker
+// has found out that it needs the connection.
 void Links::OnRequest(const geeps_tp_event& event) {
   ByteReader reader(absl::string_view(static_cast<const char*>(event.data), event.bytes));
   const uint64_t job = reader.U64();
@@ -145,9 +161,7 @@ void Links::OnRequest(const geeps_tp_event& event) {
   if (!context_->Check(endpoint_->Accept(event.conn, rank))) links_[rank].conn = nullptr;
 }
 
-void Links::OnUp(const geeps_tp_event& event) {
-  links_[event.cookie].up = true;
-}
+void Links::OnUp(const geeps_tp_event& event) { links_[event.cookie].up = true; }
 
 void Links::OnDown(const geeps_tp_event& event) {
   for (uint32_t rank = 0; rank < links_.size(); ++rank) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Links: the connections to the workers with which this one shares partitions, and the messages on them. It keeps headers in
-// sequence, sends again what the transport could not take yet, and tells the owner what arrived.
-// Thread contract: the mover thread.
+// Links: the connections to the workers with which this one shares partitions, and the messages on them. It keeps
+// headers in sequence, sends again what the transport could not take yet, and tells the owner what arrived. Thread
+// contract: the mover thread.
 #ifndef GEEPS_RUNTIME_MOVERS_LINKS_H_
 #define GEEPS_RUNTIME_MOVERS_LINKS_H_
 
@@ -44,8 +44,10 @@ class Links {
   absl::Status SetSlot(uint32_t rank, uint32_t slot, void* memory, uint64_t bytes);
   absl::Status ArmSlot(uint32_t rank, uint32_t slot);
 
-  // Sends a message; epoch and sequence are filled in. The payload is one piece of memory, or none (slot 0). `sent` comes back as an action.
-  void Send(uint32_t rank, uint32_t slot, protocol::Header header, const void* payload, uint64_t payload_bytes, const Sent& sent);
+  // Sends a message; epoch and sequence are filled in. The payload is one piece of memory, or none (slot 0). `sent`
+  // comes back as an action.
+  void Send(uint32_t rank, uint32_t slot, protocol::Header header, const void* payload, uint64_t payload_bytes,
+            const Sent& sent);
   // Wakes a worker that looks at shared words.
   void Notify(uint32_t rank);
 
@@ -57,7 +59,7 @@ class Links {
   void Silence() { silent_ = true; }
 
  private:
-  struct Waiting {             // a message the transport has not taken
+  struct Waiting {  // a message the transport has not taken
     uint32_t slot = 0;
     uint8_t header[protocol::kHeaderBytes];
     geeps_tp_piece piece;
@@ -88,9 +90,9 @@ class Links {
   LinkEvents* const events_;
   std::vector<std::string> addresses_;
   uint64_t job_ = 0;
-  std::vector<Link> links_;           // by rank
-  std::vector<Sent> in_flight_;       // by send cookie
-  std::vector<uint32_t> free_;        // cookies not in use
+  std::vector<Link> links_;      // by rank
+  std::vector<Sent> in_flight_;  // by send cookie
+  std::vector<uint32_t> free_;   // cookies not in use
   uint64_t num_in_flight_ = 0;
   bool silent_ = false;
   std::vector<geeps_tp_event> polled_;

@@ -61,7 +61,8 @@ std::atomic<uint64_t>* WordAt(uint8_t* base, uint64_t index) {
 }
 
 // Log and fired word of every mapped table in the segment of `rank`.
-void AttachWorker(const std::shared_ptr<SharedSegment>& segment, absl::Span<const uint64_t> log_rows, uint32_t rank, Epoch* epoch) {
+void AttachWorker(const std::shared_ptr<SharedSegment>& segment, absl::Span<const uint64_t> log_rows, uint32_t rank,
+                  Epoch* epoch) {
   uint64_t offset = Aligned(epoch->tables.size() * kWordBytes);
   for (size_t t = 0; t < epoch->tables.size(); ++t) {
     EpochTable* const table = &epoch->tables[t];
@@ -105,7 +106,8 @@ absl::Status Decode(absl::string_view bytes, const Epoch& epoch, uint32_t rank, 
     }
     out->log_rows.push_back(rows);
   }
-  if (!reader.done()) return BadData("rank ", rank, " described its mapped memory in ", bytes.size(), " bytes that make no sense");
+  if (!reader.done())
+    return BadData("rank ", rank, " described its mapped memory in ", bytes.size(), " bytes that make no sense");
   return absl::OkStatus();
 }
 
@@ -129,7 +131,8 @@ absl::Status CreateMappedMemory(const EpochInput& input, Epoch* epoch) {
     table.fired_seen.assign(input.world, input.clock);
   }
   const std::vector<uint64_t> log_rows = OwnLogRows(*epoch);
-  GEEPS_ASSIGN_OR_RETURN(epoch->own_segment, SharedSegment::Create(*input.endpoint, WorkerSegmentBytes(*epoch, log_rows)));
+  GEEPS_ASSIGN_OR_RETURN(epoch->own_segment,
+                         SharedSegment::Create(*input.endpoint, WorkerSegmentBytes(*epoch, log_rows)));
   AttachWorker(epoch->own_segment, log_rows, input.rank, epoch);
   for (EpochTable& table : epoch->tables) {
     if (table.mapped) table.fired[input.rank]->store(input.clock, std::memory_order_relaxed);
@@ -156,7 +159,8 @@ absl::StatusOr<std::string> DescribeMappedMemory(const Epoch& epoch) {
   return writer.Take();
 }
 
-absl::Status AttachMappedMemory(const EpochInput& input, absl::Span<const absl::string_view> descriptions, Epoch* epoch) {
+absl::Status AttachMappedMemory(const EpochInput& input, absl::Span<const absl::string_view> descriptions,
+                                Epoch* epoch) {
   if (!AnyMapped(*epoch)) return absl::OkStatus();
   for (uint32_t rank = 0; rank < input.world; ++rank) {
     Description description;
@@ -178,7 +182,8 @@ absl::Status AttachMappedMemory(const EpochInput& input, absl::Span<const absl::
 absl::Status DecodeFrozen(const EpochInput& input, uint32_t rank, absl::string_view bytes, std::vector<bool>* frozen) {
   ByteReader reader(bytes);
   const uint64_t count = reader.U64();
-  if (count > reader.left() / 4) return BadData("rank ", rank, " announced ", count, " frozen partitions in ", bytes.size(), " bytes");
+  if (count > reader.left() / 4)
+    return BadData("rank ", rank, " announced ", count, " frozen partitions in ", bytes.size(), " bytes");
   for (uint64_t i = 0; i < count; ++i) {
     const uint32_t partition = reader.U32();
     if (partition >= frozen->size() || input.layout.partitions[partition].keeper != rank) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shape of the memory that workers map (docs/protocol.md, section 8). Offsets, never pointers, and both sides derive them from
-// what was agreed; a segment that is smaller than its shape is refused.
+// Shape of the memory that workers map (docs/protocol.md, section 8). Offsets, never pointers, and both sides derive
+// them from what was agreed; a segment that is smaller than its shape is refused.
 //
-//   worker segment   fired word of each mapped table, one per cache line; then the update logs of the mapped tables, in table order
-//   version segment  age word of each partition of the mapped tables, one per cache line; then the tables' values, in table order, V
+//   worker segment   fired word of each mapped table, one per cache line; then the update logs of the mapped tables, in
+//   table order version segment  age word of each partition of the mapped tables, one per cache line; then the tables'
+//   values, in table order, V
 //                    versions of each
 // Thread contract: the mover thread.
 #ifndef GEEPS_RUNTIME_MOVERS_MAPPED_SHAPE_H_
@@ -20,7 +21,7 @@
 
 namespace geeps::movers {
 
-inline constexpr uint64_t kWordBytes = 64;     // one shared word per cache line
+inline constexpr uint64_t kWordBytes = 64;  // one shared word per cache line
 inline constexpr uint64_t kRegionAlign = 4096;
 
 // Step 1: this worker's segment, and in rank 0 the version segment. Nothing when no table is mapped.
@@ -31,7 +32,8 @@ absl::StatusOr<std::string> DescribeMappedMemory(const Epoch& epoch);
 
 // Step 2: the peers' segments, by rank, from their descriptions: cache, logs, words of every mapped table.
 // Errors: BadData when a segment is too small for its shape.
-absl::Status AttachMappedMemory(const EpochInput& input, absl::Span<const absl::string_view> descriptions, Epoch* epoch);
+absl::Status AttachMappedMemory(const EpochInput& input, absl::Span<const absl::string_view> descriptions,
+                                Epoch* epoch);
 
 // Where version `age` of a mapped table lies, from `first_row` on. REQUIRES: attached.
 inline uint8_t* MappedValues(const EpochTable& table, protocol::Age age, uint64_t first_row) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ProgramQueue: what the program did, in its order, on its way to the movers. One writer (the program, one call at a time), one
-// reader (the mover thread), no lock.
+// ProgramQueue: what the program did, in its order, on its way to the movers. One writer (the program, one call at a
+// time), one reader (the mover thread), no lock.
 #ifndef GEEPS_RUNTIME_MOVERS_PROGRAM_QUEUE_H_
 #define GEEPS_RUNTIME_MOVERS_PROGRAM_QUEUE_H_
 
@@ -58,7 +58,8 @@ class ProgramQueue {
   alignas(64) uint64_t head_seen_ = 0;  // the writer's last look at head_
 };
 
-// One operation as the program and the movers share it. word: pass number * 4 + state. The movers make it ready, the program takes it.
+// One operation as the program and the movers share it. word: pass number * 4 + state. The movers make it ready, the
+// program takes it.
 struct OpSlot {
   static constexpr uint64_t kNone = 0, kReady = 1, kTaken = 2;
   static uint64_t Word(uint64_t pass, uint64_t state) { return pass * 4 + state; }

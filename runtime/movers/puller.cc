@@ -17,20 +17,23 @@ void Puller::OnPublishMessage(uint32_t rank, uint32_t slot, const protocol::Head
   const bool known = header.partition < epoch->subscription_of_partition.size() &&
                      epoch->subscription_of_partition[header.partition] != kNone;
   if (!known) {
-    context_->fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: it published partition ", header.partition,
-                                                   ", to which rank ", context_->rank, " does not subscribe")));
+    context_->fail(
+        MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: it published partition ", header.partition,
+                                        ", to which rank ", context_->rank, " does not subscribe")));
     return;
   }
   const uint32_t t = epoch->table_of_partition[header.partition];
   const EpochTable& table = epoch->tables[t];
-  const plan::Subscription& subscription = epoch->layout.tables[t].subscriptions[epoch->subscription_of_partition[header.partition]];
+  const plan::Subscription& subscription =
+      epoch->layout.tables[t].subscriptions[epoch->subscription_of_partition[header.partition]];
   const bool payload = (header.flags & (protocol::kFlagHeaderOnly | protocol::kFlagUnchanged)) == 0;
   const uint64_t wanted = payload ? subscription.block.rows * table.schema.row_bytes() : 0;
   const uint32_t wanted_slot = payload ? protocol::SlotOfPublish(header.partition) : GEEPS_TP_MAILBOX;
   if (payload_bytes != wanted || slot != wanted_slot) {
-    context_->fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: it published ", payload_bytes,
-                                                   " bytes of table '", table.schema.name, "' partition ", header.partition,
-                                                   " in slot ", slot, ", where ", wanted, " bytes in slot ", wanted_slot, " were due")));
+    context_->fail(MakeStatus(
+        detail, absl::StrCat("rank ", rank, " broke the protocol: it published ", payload_bytes, " bytes of table '",
+                             table.schema.name, "' partition ", header.partition, " in slot ", slot, ", where ", wanted,
+                             " bytes in slot ", wanted_slot, " were due")));
     return;
   }
   if (payload) epoch->tables[t].landings[epoch->subscription_of_partition[header.partition]].open = false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puller: keepers -> parameter cache. Takes in published versions, writes them into the cache, and gives the credits back.
+// Puller: keepers -> parameter cache. Takes in published versions, writes them into the cache, and gives the credits
+// back.
 // Thread contract: the mover thread; never blocks.
 #ifndef GEEPS_RUNTIME_MOVERS_PULLER_H_
 #define GEEPS_RUNTIME_MOVERS_PULLER_H_

@@ -41,9 +41,15 @@ void Pusher::OnLocalApplied(uint32_t t, uint32_t partition, protocol::Clock cloc
 void Pusher::Execute(const ContributorAction& action) {
   EpochTable* const table = &context_->epoch->tables[action.table];
   switch (action.effect.kind) {
-    case protocol::ContributorEffect::Kind::kSend: SendContribution(table, action.table, action.effect); break;
-    case protocol::ContributorEffect::Kind::kFire: SendFire(table, action.table, action.effect); break;
-    case protocol::ContributorEffect::Kind::kStoreFired: StoreFired(table, action.table, action.effect); break;
+    case protocol::ContributorEffect::Kind::kSend:
+      SendContribution(table, action.table, action.effect);
+      break;
+    case protocol::ContributorEffect::Kind::kFire:
+      SendFire(table, action.table, action.effect);
+      break;
+    case protocol::ContributorEffect::Kind::kStoreFired:
+      StoreFired(table, action.table, action.effect);
+      break;
     case protocol::ContributorEffect::Kind::kEntryFree: {
       protocol::Sequencer::Effects effects;
       context_->epoch->sequencer->OnEntryFree(action.table, &effects);
@@ -78,8 +84,8 @@ void Pusher::SendContribution(EpochTable* table, uint32_t t, const protocol::Con
   }
   context_->statistics->contributions_sent.Add();
   context_->statistics->contribution_bytes_sent.Add(bytes);
-  context_->links->Send(keeper, protocol::SlotOfContribution(partition, effect.clock, table->slack_max), header, values, bytes,
-                        Sent{Sent::Kind::kContribution, t, effect.index, effect.clock});
+  context_->links->Send(keeper, protocol::SlotOfContribution(partition, effect.clock, table->slack_max), header, values,
+                        bytes, Sent{Sent::Kind::kContribution, t, effect.index, effect.clock});
 }
 
 void Pusher::SendFire(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pusher: update log -> keepers. Executes what the contributors decide: sends contributions and FIRE, or shows the log entry to keepers
-// that map it.
+// Pusher: update log -> keepers. Executes what the contributors decide: sends contributions and FIRE, or shows the log
+// entry to keepers that map it.
 // Thread contract: the mover thread; never blocks.
 #ifndef GEEPS_RUNTIME_MOVERS_PUSHER_H_
 #define GEEPS_RUNTIME_MOVERS_PUSHER_H_

@@ -19,13 +19,14 @@ absl::StatusOr<std::shared_ptr<SharedSegment>> SharedSegment::Create(const net::
   return segment;
 }
 
-absl::StatusOr<std::shared_ptr<SharedSegment>> SharedSegment::Import(const net::Endpoint& endpoint, absl::string_view blob) {
+absl::StatusOr<std::shared_ptr<SharedSegment>> SharedSegment::Import(const net::Endpoint& endpoint,
+                                                                     absl::string_view blob) {
   std::shared_ptr<SharedSegment> segment(new SharedSegment());
   segment->map_ = endpoint.transport().map;
   geeps_error error = net::EmptyError();
   void* memory = nullptr;
-  const geeps_status code =
-      segment->map_->segment_import(endpoint.get(), blob.data(), blob.size(), &segment->segment_, &memory, &segment->bytes_, &error);
+  const geeps_status code = segment->map_->segment_import(endpoint.get(), blob.data(), blob.size(), &segment->segment_,
+                                                          &memory, &segment->bytes_, &error);
   if (code != GEEPS_OK) return net::PluginStatus(code, error, "cannot map a peer's memory");
   segment->data_ = static_cast<uint8_t*>(memory);
   return segment;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SharedSegment: the owner of memory that workers of one host or process share (geeps.transport.map/1), own or a peer's.
+// SharedSegment: the owner of memory that workers of one host or process share (geeps.transport.map/1), own or a
+// peer's.
 // Thread contract: created by the mover thread; ends on any thread.
 #ifndef GEEPS_RUNTIME_MOVERS_SEGMENT_H_
 #define GEEPS_RUNTIME_MOVERS_SEGMENT_H_

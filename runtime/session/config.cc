@@ -19,10 +19,10 @@ struct Key {
 };
 
 constexpr Key kKeys[] = {
-    {"device", nullptr},          {"transport", "GEEPS_TRANSPORT"}, {"rank", "GEEPS_RANK"},
-    {"world", "GEEPS_WORLD"},     {"rendezvous", "GEEPS_RENDEZVOUS"}, {"launcher", nullptr},
-    {"start_limit_s", nullptr},   {"heartbeat_ms", nullptr},        {"log_level", "GEEPS_LOG_LEVEL"},
-    {"plugin_path", nullptr},     {"test.skip_wait", nullptr},
+    {"device", nullptr},        {"transport", "GEEPS_TRANSPORT"},   {"rank", "GEEPS_RANK"},
+    {"world", "GEEPS_WORLD"},   {"rendezvous", "GEEPS_RENDEZVOUS"}, {"launcher", nullptr},
+    {"start_limit_s", nullptr}, {"heartbeat_ms", nullptr},          {"log_level", "GEEPS_LOG_LEVEL"},
+    {"plugin_path", nullptr},   {"test.skip_wait", nullptr},
 };
 
 absl::Status ReadEnvironment(Values* values) {
@@ -73,7 +73,8 @@ absl::Status ChooseTransport(Config* config) {
     return Invalid("option rendezvous = '", config->rendezvous, "': inproc://NAME or tcp://HOST:PORT");
   }
   if (config->rendezvous.empty() && config->world > 1) {
-    return Invalid("option rendezvous is missing: ", config->world, " workers must meet at inproc://NAME or tcp://HOST:PORT");
+    return Invalid("option rendezvous is missing: ", config->world,
+                   " workers must meet at inproc://NAME or tcp://HOST:PORT");
   }
   if (config->transport.empty()) config->transport = config->rendezvous.empty() || by_name ? "inproc" : "tcp";
   if (config->transport == "inproc" && !config->rendezvous.empty() && !by_name) {

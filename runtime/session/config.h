@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Config: the options of a runtime, parsed and checked. docs/options.md lists them. With launcher = geeps, options that were not given
-// come from the environment that `geeps run` sets; nothing else reads the environment.
-// Thread contract: pure, but for reading the environment.
+// Config: the options of a runtime, parsed and checked. docs/options.md lists them. With launcher = geeps, options that
+// were not given come from the environment that `geeps run` sets; nothing else reads the environment. Thread contract:
+// pure, but for reading the environment.
 #ifndef GEEPS_RUNTIME_SESSION_CONFIG_H_
 #define GEEPS_RUNTIME_SESSION_CONFIG_H_
 
@@ -18,15 +18,15 @@ namespace geeps::session {
 
 struct Config {
   std::string device = "host";
-  std::string transport;      // "inproc", "tcp", or the path of a plugin
+  std::string transport;  // "inproc", "tcp", or the path of a plugin
   uint32_t rank = 0;
   uint32_t world = 1;
-  std::string rendezvous;     // empty: alone
+  std::string rendezvous;  // empty: alone
   uint64_t start_limit_s = 60;
   uint64_t heartbeat_ms = 10000;
   LogLevel log_level = LogLevel::kWarning;
   std::string plugin_path;
-  std::string skipped_wait;   // test.skip_wait: a wait of the movers to leave out, to prove that the tests notice
+  std::string skipped_wait;  // test.skip_wait: a wait of the movers to leave out, to prove that the tests notice
 };
 
 inline constexpr uint32_t kWorldMax = 4096;

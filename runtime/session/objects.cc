@@ -17,19 +17,22 @@ constexpr uint64_t kLocalBytesMax = uint64_t{1} << 48;
 constexpr size_t kNameMax = 255;
 
 absl::Status CheckName(absl::string_view what, absl::string_view name) {
-  if (name.empty() || name.size() > kNameMax) return Invalid("the name of a ", what, " has 1 to ", kNameMax, " bytes, not ", name.size());
+  if (name.empty() || name.size() > kNameMax)
+    return Invalid("the name of a ", what, " has 1 to ", kNameMax, " bytes, not ", name.size());
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<Table*> Runtime::CreateTable(absl::string_view name, uint64_t num_rows, uint64_t row_values, uint32_t dtype,
-                                            table::OptionSpan options) {
+absl::StatusOr<Table*> Runtime::CreateTable(absl::string_view name, uint64_t num_rows, uint64_t row_values,
+                                            uint32_t dtype, table::OptionSpan options) {
   GEEPS_RETURN_IF_ERROR(Settle());
   GEEPS_ASSIGN_OR_RETURN(const table::DType known, table::DTypeFromCode(dtype));
-  GEEPS_ASSIGN_OR_RETURN(table::TableSchema schema, table::ParseTableOptions(name, num_rows, row_values, known, options));
+  GEEPS_ASSIGN_OR_RETURN(table::TableSchema schema,
+                         table::ParseTableOptions(name, num_rows, row_values, known, options));
   for (const auto& [object, other] : tables_) {
-    if (other->handle_alive && other->schema.name == schema.name) return Invalid("there is a table '", schema.name, "' already");
+    if (other->handle_alive && other->schema.name == schema.name)
+      return Invalid("there is a table '", schema.name, "' already");
   }
   auto table = std::make_unique<Table>();
   table->runtime = this;
@@ -48,9 +51,11 @@ absl::Status Runtime::SetParam(Table* table, absl::string_view key, double value
   if (engine_.failed()) return engine_.failure();
   const int index = table::FindRuleParam(*table->schema.rule, key);
   if (index < 0) {
-    return Invalid("rule ", table->schema.rule->name, " of table '", table->schema.name, "' has no parameter '", key, "'");
+    return Invalid("rule ", table->schema.rule->name, " of table '", table->schema.name, "' has no parameter '", key,
+                   "'");
   }
-  if (!std::isfinite(value)) return Invalid("parameter ", key, " of table '", table->schema.name, "' is not a finite number");
+  if (!std::isfinite(value))
+    return Invalid("parameter ", key, " of table '", table->schema.name, "' is not a finite number");
   protocol::RuleParams params = table->params;
   params.values[index] = value;
   GEEPS_RETURN_IF_ERROR(walk_.SetParams(table->object, params));
@@ -62,8 +67,8 @@ absl::StatusOr<Local*> Runtime::CreateLocal(absl::string_view name, uint64_t num
   GEEPS_RETURN_IF_ERROR(Settle());
   GEEPS_RETURN_IF_ERROR(CheckName("local data", name));
   if (num_rows == 0 || row_bytes == 0 || num_rows > kLocalBytesMax / row_bytes) {
-    return Invalid("local data '", name, "' of ", num_rows, " rows of ", row_bytes, " bytes: both from 1, at most ", kLocalBytesMax,
-                   " bytes in all");
+    return Invalid("local data '", name, "' of ", num_rows, " rows of ", row_bytes, " bytes: both from 1, at most ",
+                   kLocalBytesMax, " bytes in all");
   }
   for (const auto& [object, other] : locals_) {
     if (other->handle_alive && other->name == name) return Invalid("there is local data '", name, "' already");
@@ -95,19 +100,21 @@ absl::StatusOr<Plan*> Runtime::CreatePlan(absl::string_view name) {
 // A committed plan's recording lives in the walk.
 void Runtime::DestroyPlan(Plan* plan) { plans_.erase(plan->serial); }
 
-absl::StatusOr<uint64_t> Runtime::RecordTable(Plan* plan, plan::OpKind kind, Table* table, absl::Span<const table::RowRun> rows,
-                                              uint32_t slack, uint32_t flags) {
+absl::StatusOr<uint64_t> Runtime::RecordTable(Plan* plan, plan::OpKind kind, Table* table,
+                                              absl::Span<const table::RowRun> rows, uint32_t slack, uint32_t flags) {
   if (engine_.failed()) return engine_.failure();
   GEEPS_ASSIGN_OR_RETURN(table::RowSet set, table::RowSet::FromRuns(rows, table->schema.num_rows));
-  GEEPS_ASSIGN_OR_RETURN(const uint32_t op, plan->recorder.Begin(kind, table->object, table->schema.name, std::move(set), slack, flags));
+  GEEPS_ASSIGN_OR_RETURN(const uint32_t op,
+                         plan->recorder.Begin(kind, table->object, table->schema.name, std::move(set), slack, flags));
   return Walk::MakeOp(plan->serial, op);
 }
 
-absl::StatusOr<uint64_t> Runtime::RecordLocal(Plan* plan, Local* local, absl::Span<const table::RowRun> rows, uint32_t flags) {
+absl::StatusOr<uint64_t> Runtime::RecordLocal(Plan* plan, Local* local, absl::Span<const table::RowRun> rows,
+                                              uint32_t flags) {
   if (engine_.failed()) return engine_.failure();
   GEEPS_ASSIGN_OR_RETURN(table::RowSet set, table::RowSet::FromRuns(rows, local->num_rows));
-  GEEPS_ASSIGN_OR_RETURN(const uint32_t op,
-                         plan->recorder.Begin(plan::OpKind::kLocal, local->object, local->name, std::move(set), 0, flags));
+  GEEPS_ASSIGN_OR_RETURN(const uint32_t op, plan->recorder.Begin(plan::OpKind::kLocal, local->object, local->name,
+                                                                 std::move(set), 0, flags));
   return Walk::MakeOp(plan->serial, op);
 }
 
@@ -126,7 +133,8 @@ absl::Status Runtime::EndPlan(Plan* plan, bool no_clock) {
   return absl::OkStatus();
 }
 
-// The tables in the order of their names, which is the same on all workers; new ones are placed in that order behind the old ones.
+// The tables in the order of their names, which is the same on all workers; new ones are placed in that order behind
+// the old ones.
 absl::Status Runtime::AddTables(movers::FenceJob* job, table::PartitionMap* map) {
   std::vector<Table*> alive;
   for (const auto& [object, table] : tables_) {
@@ -173,7 +181,8 @@ absl::StatusOr<std::shared_ptr<movers::FenceJob>> Runtime::MakeCommit(const std:
   std::sort(sorted.begin(), sorted.end(),
             [](const Plan* a, const Plan* b) { return a->recorder.plan().name < b->recorder.plan().name; });
   for (const Plan* plan : sorted) {
-    if (plan->recorded == nullptr) return WrongState("plan '", plan->recorder.plan().name, "' is not ended: geeps_plan_end comes first");
+    if (plan->recorded == nullptr)
+      return WrongState("plan '", plan->recorder.plan().name, "' is not ended: geeps_plan_end comes first");
     job->plans.push_back(plan->recorded);
     job->layout.plans.push_back(plan->recorded.get());
     call_->serials.push_back(plan->serial);
@@ -194,7 +203,8 @@ absl::StatusOr<std::shared_ptr<movers::FenceJob>> Runtime::MakeCommit(const std:
 
 absl::StatusOr<std::string> Runtime::Explain(Plan* plan, absl::string_view format) {
   if (engine_.failed()) return engine_.failure();
-  if (plan->recorded == nullptr) return WrongState("plan '", plan->recorder.plan().name, "' is not ended: geeps_plan_end comes first");
+  if (plan->recorded == nullptr)
+    return WrongState("plan '", plan->recorder.plan().name, "' is not ended: geeps_plan_end comes first");
   movers::FenceJob job;
   job.layout.plans.push_back(plan->recorded.get());
   table::PartitionMap map = *partitions_;

@@ -14,7 +14,8 @@
 namespace geeps::session {
 namespace {
 
-movers::Engine::Options EngineOptions(const Config& config, const device::Device* device, net::Endpoint* endpoint, Log* log) {
+movers::Engine::Options EngineOptions(const Config& config, const device::Device* device, net::Endpoint* endpoint,
+                                      Log* log) {
   movers::Engine::Options options;
   options.rank = config.rank;
   options.world = config.world;
@@ -36,15 +37,17 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Config& config, L
   net::Endpoint::Options endpoint;
   endpoint.rank = config.rank;
   endpoint.payload_max = table::kRowBytesMax;
-  endpoint.job = config.rendezvous.empty() ? absl::StrCat("alone/", getpid(), "/", reinterpret_cast<uintptr_t>(log.get()))
-                                           : config.rendezvous;
+  endpoint.job = config.rendezvous.empty()
+                     ? absl::StrCat("alone/", getpid(), "/", reinterpret_cast<uintptr_t>(log.get()))
+                     : config.rendezvous;
   GEEPS_ASSIGN_OR_RETURN(open.endpoint, net::Endpoint::Create(transport, endpoint));
   std::unique_ptr<Runtime> runtime(new Runtime(config, std::move(log), std::move(plugins), std::move(open)));
   GEEPS_RETURN_IF_ERROR(runtime->engine_.Start());
   return runtime;
 }
 
-Runtime::Runtime(const Config& config, std::unique_ptr<Log> log, std::unique_ptr<net::PluginRegistry> plugins, Open open)
+Runtime::Runtime(const Config& config, std::unique_ptr<Log> log, std::unique_ptr<net::PluginRegistry> plugins,
+                 Open open)
     : config_(config),
       log_owner_(std::move(log)),
       log_(*log_owner_),
@@ -65,7 +68,8 @@ Runtime::~Runtime() {
     detail.rank = static_cast<int32_t>(config_.rank);
     detail.clock = clock();
     engine_.control()->Bye(MakeStatus(
-        detail, absl::StrCat("rank ", config_.rank, " was closed by its program at clock ", clock(), " without a shutdown")));
+        detail,
+        absl::StrCat("rank ", config_.rank, " was closed by its program at clock ", clock(), " without a shutdown")));
   }
   engine_.control()->Stop();
   engine_.Latch(MakeStatus(Code::kCancelled, "the runtime was destroyed"));
@@ -79,9 +83,14 @@ absl::Status Runtime::Settle() {
   const std::unique_ptr<Call> call = std::move(call_);
   if (!call->request->status().ok()) return absl::OkStatus();
   switch (call->job->kind) {
-    case movers::FenceJob::Kind::kStart: state_ = State::kStarted; break;
-    case movers::FenceJob::Kind::kShutdown: state_ = State::kShutDown; break;
-    case movers::FenceJob::Kind::kFence: break;
+    case movers::FenceJob::Kind::kStart:
+      state_ = State::kStarted;
+      break;
+    case movers::FenceJob::Kind::kShutdown:
+      state_ = State::kShutDown;
+      break;
+    case movers::FenceJob::Kind::kFence:
+      break;
     case movers::FenceJob::Kind::kCommit:
       call_ = nullptr;
       partitions_ = call->job->partitions;

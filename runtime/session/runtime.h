@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runtime: one worker: configuration, life cycle, and the owner of everything below. Tables, local data and plans are objects of it.
-// Life cycle: created -> started -> shut down; latched from anywhere.
-// Thread contract: as the tags of include/geeps.h say; what is [any-thread] there is marked so here.
+// Runtime: one worker: configuration, life cycle, and the owner of everything below. Tables, local data and plans are
+// objects of it. Life cycle: created -> started -> shut down; latched from anywhere.
+// Thread contract: as the tags of
+// include/geeps.h say; what is [any-thread] there is marked so here.
 #ifndef GEEPS_RUNTIME_SESSION_RUNTIME_H_
 #define GEEPS_RUNTIME_SESSION_RUNTIME_H_
 
@@ -32,11 +33,11 @@ class Runtime;
 // What the handles of the C ABI stand for. They belong to their runtime.
 struct Table {
   Runtime* runtime = nullptr;
-  uint64_t object = 0;          // never used twice in a runtime
+  uint64_t object = 0;  // never used twice in a runtime
   table::TableSchema schema;
   protocol::RuleParams params;  // of the current clock
   bool handle_alive = true;
-  bool placed = false;          // in the partition map
+  bool placed = false;  // in the partition map
   uint32_t map_index = 0;
 };
 
@@ -52,7 +53,7 @@ struct Local {
 
 struct Plan {
   Runtime* runtime = nullptr;
-  uint64_t serial = 0;          // never used twice in a runtime; the upper half of its operations' ids
+  uint64_t serial = 0;  // never used twice in a runtime; the upper half of its operations' ids
   plan::PlanRecorder recorder;
   std::shared_ptr<const plan::RecordedPlan> recorded;  // from plan_end on
   explicit Plan(absl::string_view name) : recorder(name) {}
@@ -78,14 +79,15 @@ class Runtime {
 
   absl::StatusOr<Plan*> CreatePlan(absl::string_view name);
   void DestroyPlan(Plan* plan);
-  absl::StatusOr<uint64_t> RecordTable(Plan* plan, plan::OpKind kind, Table* table, absl::Span<const table::RowRun> rows,
-                                       uint32_t slack, uint32_t flags);
+  absl::StatusOr<uint64_t> RecordTable(Plan* plan, plan::OpKind kind, Table* table,
+                                       absl::Span<const table::RowRun> rows, uint32_t slack, uint32_t flags);
   absl::StatusOr<uint64_t> RecordLocal(Plan* plan, Local* local, absl::Span<const table::RowRun> rows, uint32_t flags);
   absl::Status RecordEnd(Plan* plan, plan::OpKind kind, uint64_t op);
   absl::Status EndPlan(Plan* plan, bool no_clock);
   absl::StatusOr<std::string> Explain(Plan* plan, absl::string_view format);
 
-  // The walk, for calls of a pass. Errors: the cause that lost the runtime; WrongState before a commit or during a long call.
+  // The walk, for calls of a pass. Errors: the cause that lost the runtime; WrongState before a commit or during a long
+  // call.
   absl::StatusOr<Walk*> ReadyWalk();
   // Without the checks: for calls inside a pass.
   Walk* walk() { return &walk_; }
@@ -129,19 +131,19 @@ class Runtime {
 
   uint64_t next_object_ = 1;
   uint64_t next_serial_ = 1;
-  std::map<uint64_t, std::unique_ptr<Table>> tables_;   // by object
-  std::map<uint64_t, std::unique_ptr<Local>> locals_;   // by object
-  std::map<uint64_t, std::unique_ptr<Plan>> plans_;     // by serial
+  std::map<uint64_t, std::unique_ptr<Table>> tables_;  // by object
+  std::map<uint64_t, std::unique_ptr<Local>> locals_;  // by object
+  std::map<uint64_t, std::unique_ptr<Plan>> plans_;    // by serial
   std::shared_ptr<const table::PartitionMap> partitions_;
 
   // The long call under way.
   struct Call {
     std::shared_ptr<Request> request;
     std::shared_ptr<movers::FenceJob> job;
-    std::vector<uint64_t> serials;          // kCommit: by set id
-    std::map<uint64_t, uint32_t> map_index; // kCommit: table object -> index in the partition map
+    std::vector<uint64_t> serials;           // kCommit: by set id
+    std::map<uint64_t, uint32_t> map_index;  // kCommit: table object -> index in the partition map
     std::map<uint64_t, std::shared_ptr<cache::LocalData>> locals;
-    movers::Epoch* epoch = nullptr;         // written before the request completes
+    movers::Epoch* epoch = nullptr;  // written before the request completes
   };
   std::unique_ptr<Call> call_;
   bool committed_ = false;

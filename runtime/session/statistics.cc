@@ -15,8 +15,8 @@ void Add(std::string* json, absl::string_view key, uint64_t value, bool last = f
 std::string Runtime::StatsJson() const {
   const movers::Statistics& stats = engine_.statistics();
   const geeps_dev_info memory = device_->CurrentInfo();
-  std::string json = absl::StrCat("{\n  \"rank\": ", config_.rank, ",\n  \"world\": ", config_.world, ",\n  \"clock\": ", clock(),
-                                  ",\n  \"bytes\": {\n");
+  std::string json = absl::StrCat("{\n  \"rank\": ", config_.rank, ",\n  \"world\": ", config_.world,
+                                  ",\n  \"clock\": ", clock(), ",\n  \"bytes\": {\n");
   Add(&json, "contribution_bytes_sent", stats.contribution_bytes_sent.Get());
   Add(&json, "contribution_bytes_local", stats.contribution_bytes_local.Get());
   Add(&json, "publish_bytes_sent", stats.publish_bytes_sent.Get());

@@ -21,9 +21,12 @@ constexpr uint8_t kSkipped = 2;
 
 const char* CallName(plan::OpKind kind, bool end) {
   switch (kind) {
-    case plan::OpKind::kRead: return end ? "post_read" : "read";
-    case plan::OpKind::kUpdate: return end ? "update" : "pre_update";
-    case plan::OpKind::kLocal: return end ? "post_local" : "access_local";
+    case plan::OpKind::kRead:
+      return end ? "post_read" : "read";
+    case plan::OpKind::kUpdate:
+      return end ? "update" : "pre_update";
+    case plan::OpKind::kLocal:
+      return end ? "post_local" : "access_local";
   }
   return "call";
 }
@@ -87,8 +90,8 @@ absl::Status Walk::Clock(uint64_t next) {
   if (pass().no_clock) return WrongState("plan '", pass().name, "' has no clock: call geeps_pass_end");
   if (position_ < pass().steps.size()) {
     const plan::Step& step = pass().steps[position_];
-    return WrongState("the pass is not complete: the ", CallName(pass().ops[step.op].kind, step.end), " of ", Name(step.op),
-                      " is due");
+    return WrongState("the pass is not complete: the ", CallName(pass().ops[step.op].kind, step.end), " of ",
+                      Name(step.op), " is due");
   }
   return End(next, true);
 }
@@ -122,7 +125,8 @@ absl::Status Walk::End(uint64_t next, bool clock) {
 absl::Status Walk::NotDue(plan::OpKind kind, uint64_t op, bool end) const {
   if (engine_->failed()) return engine_->failure();
   if (!in_pass_) return WrongState("no pass is under way: geeps_pass_begin comes first");
-  if (SerialOf(op) != serial_) return Invalid("the operation is not one of plan '", pass().name, "', which the pass walks");
+  if (SerialOf(op) != serial_)
+    return Invalid("the operation is not one of plan '", pass().name, "', which the pass walks");
   const uint64_t index = (op & 0xffffffffu) - 1;
   if (index >= pass().ops.size()) {
     return Invalid("operation ", index, " of plan '", pass().name, "', which has ", pass().ops.size());
@@ -140,7 +144,8 @@ absl::Status Walk::NotDue(plan::OpKind kind, uint64_t op, bool end) const {
 }
 
 absl::StatusOr<uint32_t> Walk::Due(plan::OpKind kind, uint64_t op, bool end) {
-  if (!in_pass_ || SerialOf(op) != serial_ || position_ >= pass().steps.size() || engine_->failed()) return NotDue(kind, op, end);
+  if (!in_pass_ || SerialOf(op) != serial_ || position_ >= pass().steps.size() || engine_->failed())
+    return NotDue(kind, op, end);
   const uint32_t index = static_cast<uint32_t>(op) - 1;
   const plan::Step& step = pass().steps[position_];
   if (step.op != index || step.end != end || pass().ops[index].kind != kind) return NotDue(kind, op, end);
@@ -178,18 +183,21 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
     const bool in_time = engine_->program_wait()->Until(limit_ns, is_over);
     engine_->statistics()->waits.Add();
     engine_->statistics()->wait_ns.Add(static_cast<uint64_t>((std::chrono::steady_clock::now() - begin).count()));
-    if (!in_time) return MakeStatus(Code::kTimeout, absl::StrCat(Name(op), " was not ready within ", limit_ns, " ns at clock ", clock_));
+    if (!in_time)
+      return MakeStatus(Code::kTimeout,
+                        absl::StrCat(Name(op), " was not ready within ", limit_ns, " ns at clock ", clock_));
   }
   if (engine_->failed()) return engine_->failure();
   return slot.word.load(std::memory_order_acquire) == ready;
 }
 
-// A read in place with slack, of one partition that is mapped: the newest version there is now. Its keeper does not overwrite it before this
-// worker has fired its clock (docs/protocol.md, section 8).
+// A read in place with slack, of one partition that is mapped: the newest version there is now. Its keeper does not
+// overwrite it before this worker has fired its clock (docs/protocol.md, section 8).
 void Walk::ChooseVersion(const plan::PlannedOp& op, View* view) const {
   const movers::EpochTable& table = epoch_->tables[op.table];
   const plan::Subscription& subscription = epoch_->layout.tables[op.table].subscriptions[op.subscriptions[0]];
-  if (table.lane_of[op.subscriptions[0]] == movers::kNone) {  // nobody updates it: the version of the commit serves every clock
+  if (table.lane_of[op.subscriptions[0]] ==
+      movers::kNone) {  // nobody updates it: the version of the commit serves every clock
     view->data = movers::MappedValues(table, epoch_->first_clock, op.place_row);
     return;
   }
@@ -222,7 +230,8 @@ absl::StatusOr<bool> Walk::Read(uint64_t op, uint64_t limit_ns, View* out) {
   out->num_rows = planned.num_rows;
   out->row_values = table.schema.row_values;
   out->row_bytes = table.schema.row_bytes();
-  out->data = planned.in_place ? table.cache + planned.place_row * out->row_bytes : epoch_->arena.bytes() + planned.buffer_offset;
+  out->data = planned.in_place ? table.cache + planned.place_row * out->row_bytes
+                               : epoch_->arena.bytes() + planned.buffer_offset;
   out->in_place = planned.in_place;
   out->fixed = true;
   out->min_age = slot.min_age;
@@ -307,7 +316,8 @@ absl::StatusOr<bool> Walk::AccessLocal(uint64_t op, View* out) {
 absl::Status Walk::PostLocal(uint64_t op) {
   GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kLocal, op, true));
   const plan::PlannedOp& planned = pass().ops[index];
-  epoch_->locals[planned.table]->SetKept(epoch_->layout.local_segments[set_id_][index], (planned.flags & plan::kLocalKeep) != 0);
+  epoch_->locals[planned.table]->SetKept(epoch_->layout.local_segments[set_id_][index],
+                                         (planned.flags & plan::kLocalKeep) != 0);
   states_[index] = OpState::kOver;
   --num_open_;
   Advance();
@@ -315,7 +325,8 @@ absl::Status Walk::PostLocal(uint64_t op) {
 }
 
 absl::Status Walk::Skip(uint64_t op) {
-  if (!in_pass_ || SerialOf(op) != serial_ || position_ >= pass().steps.size()) return NotDue(plan::OpKind::kRead, op, false);
+  if (!in_pass_ || SerialOf(op) != serial_ || position_ >= pass().steps.size())
+    return NotDue(plan::OpKind::kRead, op, false);
   const uint64_t index = (op & 0xffffffffu) - 1;
   const plan::Step step = pass().steps[position_];
   if (index >= pass().ops.size()) return NotDue(plan::OpKind::kRead, op, false);
@@ -325,7 +336,8 @@ absl::Status Walk::Skip(uint64_t op) {
   if ((planned.flags & plan::kOptional) == 0) return WrongState(Name(step.op), " is not optional");
   if (planned.kind == plan::OpKind::kUpdate) {
     if (updated_[planned.table] == kMade) {
-      return WrongState(Name(step.op), " was skipped where another update of the table was made in this pass: all or none");
+      return WrongState(Name(step.op),
+                        " was skipped where another update of the table was made in this pass: all or none");
     }
     updated_[planned.table] = kSkipped;
   }

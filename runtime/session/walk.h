@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walk: the program's side of a pass: keeps the order of the plan, hands operations out when the movers have made them ready, and
-// tells the movers what the program did. The ready path takes no lock and allocates nothing.
-// Thread contract: one call at a time (the program's).
+// Walk: the program's side of a pass: keeps the order of the plan, hands operations out when the movers have made them
+// ready, and tells the movers what the program did. The ready path takes no lock and allocates nothing. Thread
+// contract: one call at a time (the program's).
 #ifndef GEEPS_RUNTIME_SESSION_WALK_H_
 #define GEEPS_RUNTIME_SESSION_WALK_H_
 
@@ -82,16 +82,16 @@ class Walk {
   movers::Epoch* epoch_ = nullptr;
   std::vector<uint64_t> serials_;
   std::vector<std::shared_ptr<const plan::RecordedPlan>> recorded_;
-  std::vector<protocol::RuleParams> params_;      // by table
-  std::vector<uint8_t> updated_;                  // by table: updates made in this pass (1), skipped (2)
+  std::vector<protocol::RuleParams> params_;  // by table
+  std::vector<uint8_t> updated_;              // by table: updates made in this pass (1), skipped (2)
   bool in_pass_ = false;
   uint32_t set_id_ = 0;
   uint64_t serial_ = 0;
-  uint64_t number_ = 0;                           // of the pass, as the sequencer counts
-  uint32_t position_ = 0;                         // step that is due
+  uint64_t number_ = 0;    // of the pass, as the sequencer counts
+  uint32_t position_ = 0;  // step that is due
   uint32_t num_open_ = 0;
   protocol::Clock clock_ = 0;
-  std::vector<OpState> states_;                   // by operation
+  std::vector<OpState> states_;  // by operation
 };
 
 }  // namespace geeps::session
