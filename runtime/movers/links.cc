@@ -43,13 +43,16 @@ absl::Status Links::Connect(absl::Span<const uint32_t> ranks) {
 }
 
 absl::Status Links::SetSlot(uint32_t rank, uint32_t slot, void* memory, uint64_t bytes) {
+  if (!links_[rank].up) return absl::OkStatus();
   return endpoint_->SetSlot(links_[rank].conn, slot, memory, bytes);
 }
 
 absl::Status Links::ArmSlot(uint32_t rank, uint32_t slot) {
+  if (!links_[rank].up) return absl::OkStatus();
   const geeps_status code = endpoint_->table().slot_arm(links_[rank].conn, slot);
-  if (code != GEEPS_OK)
+  if (code != GEEPS_OK) {
     return Internal("slot ", slot, " of the connection to rank ", rank, " cannot be armed: ", CodeName(code));
+  }
   return absl::OkStatus();
 }
 

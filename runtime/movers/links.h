@@ -40,7 +40,8 @@ class Links {
   absl::Status Connect(absl::Span<const uint32_t> ranks);
   bool IsUp(uint32_t rank) const { return links_[rank].up; }
 
-  // Slots of the connection to `rank` (geeps_transport.h). REQUIRES: IsUp(rank).
+  // Slots of the connection to `rank` (geeps_transport.h). Nothing when it is down: its loss was reported. bytes 0 ends a
+  // slot. Errors: Internal or the transport's.
   absl::Status SetSlot(uint32_t rank, uint32_t slot, void* memory, uint64_t bytes);
   absl::Status ArmSlot(uint32_t rank, uint32_t slot);
 

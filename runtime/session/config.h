@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Config: the options of a runtime, parsed and checked. docs/options.md lists them. With launcher = geeps, options that
-// were not given come from the environment that `geeps run` sets; nothing else reads the environment. Thread contract:
-// pure, but for reading the environment.
+// were not given come from the environment that `geeps run` sets; nothing else reads the environment.
+// Thread contract: pure, but for reading the environment.
 #ifndef GEEPS_RUNTIME_SESSION_CONFIG_H_
 #define GEEPS_RUNTIME_SESSION_CONFIG_H_
 
