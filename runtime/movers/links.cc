@@ -113,8 +113,8 @@ bool Links::Poll() {
   uint64_t num = 0;
   const geeps_status code =
       endpoint_->table().poll(endpoint_->get(), polled_.data(), sizeof(geeps_tp_event), polled_.size(), &num);
-  if (code < 0) {
-    context_->fail(Internal("the transport's poll failed: ", CodeName(code)));
+  if (code < 0 || num > polled_.size()) {
+    context_->fail(Internal("the transport's poll of ", polled_.size(), " events failed: ", num, ", ", CodeName(code)));
     return false;
   }
   for (uint64_t i = 0; i < num; ++i) {
@@ -123,7 +123,14 @@ bool Links::Poll() {
   return num > 0;
 }
 
+// The transport is a plugin: the cookies that it gives back are checked before they are used as indexes.
 void Links::Handle(const geeps_tp_event& event) {
+  const bool of_link = event.type == GEEPS_TP_UP || event.type == GEEPS_TP_RECEIVED;
+  if ((of_link && (event.cookie >= links_.size() || links_[event.cookie].conn != event.conn)) ||
+      (event.type == GEEPS_TP_SENT && event.cookie >= in_flight_.size())) {
+    context_->fail(Internal("the transport gave back the unknown cookie ", event.cookie, " with event ", event.type));
+    return;
+  }
   switch (event.type) {
     case GEEPS_TP_CONN_REQUEST:
       OnRequest(event);
@@ -154,7 +161,8 @@ void Links::OnRequest(const geeps_tp_event& event) {
   ByteReader reader(absl::string_view(static_cast<const char*>(event.data), event.bytes));
   const uint64_t job = reader.U64();
   const uint32_t rank = reader.U32();
-  const bool fits = reader.done() && job == job_ && rank < context_->rank && links_[rank].conn == nullptr;
+  const bool fits = reader.done() && !addresses_.empty() && job == job_ && rank < context_->rank &&
+                    links_[rank].conn == nullptr;
   if (!fits) {
     context_->log->Write(LogLevel::kWarning, "links", "a connection that does not belong to this job was refused");
     endpoint_->table().close(event.conn, 0);
@@ -164,6 +172,7 @@ void Links::OnRequest(const geeps_tp_event& event) {
   if (!context_->Check(endpoint_->Accept(event.conn, rank))) links_[rank].conn = nullptr;
 }
 
+// Its slots are named when the fence finds all links up.
 void Links::OnUp(const geeps_tp_event& event) { links_[event.cookie].up = true; }
 
 void Links::OnDown(const geeps_tp_event& event) {
