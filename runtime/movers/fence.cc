@@ -16,6 +16,42 @@ namespace {
 constexpr uint32_t kRelaySets = 1;
 constexpr uint32_t kRelayFrozen = 2;
 constexpr uint32_t kRelayFailed = 3;  // the sender could not build its epoch; its second ENTER says why
+constexpr uint32_t kRelayBuilt = 4;   // the sender has built its epoch and is connected
+
+// Memory that a peer's message may land in: a slot of the connection to `rank`.
+struct OpenSlot {
+  uint32_t rank = 0;
+  uint32_t slot = 0;
+  void* memory = nullptr;
+  uint64_t bytes = 0;
+};
+
+std::vector<OpenSlot> SlotsOf(const Epoch& epoch) {
+  std::vector<OpenSlot> slots;
+  for (const Kept& kept : epoch.kept) {
+    const EpochTable& table = epoch.tables[kept.table];
+    for (const Kept::Participant& peer : kept.participants) {
+      uint64_t rows = 0;
+      for (const table::RowSet& updates : peer.updates) rows = std::max(rows, updates.NumRows());
+      for (uint32_t i = 0; i < peer.slots.size(); ++i) {
+        if (peer.slots[i] == nullptr) continue;
+        const uint32_t slot = protocol::SlotOfContribution(kept.partition, i, table.slack_max);
+        slots.push_back({peer.rank, slot, peer.slots[i], rows * table.schema.row_bytes()});
+      }
+    }
+  }
+  for (size_t t = 0; t < epoch.tables.size(); ++t) {
+    const EpochTable& table = epoch.tables[t];
+    for (size_t i = 0; i < table.landings.size(); ++i) {
+      if (table.landings[i].memory == nullptr) continue;
+      const plan::Subscription& subscription = epoch.layout.tables[t].subscriptions[i];
+      slots.push_back({epoch.keeper_of_partition[subscription.partition],
+                       protocol::SlotOfPublish(subscription.partition), table.landings[i].memory,
+                       subscription.block.rows * table.schema.row_bytes()});
+    }
+  }
+  return slots;
+}
 
 bool AllTrue(const std::vector<bool>& flags) {
   return std::all_of(flags.begin(), flags.end(), [](bool flag) { return flag; });
@@ -48,11 +84,18 @@ void Fence::Begin(std::shared_ptr<FenceJob> job) {
   frozen_.assign(context_->world, std::string());
   has_sets_.assign(context_->world, false);
   has_frozen_.assign(context_->world, false);
+  has_built_.assign(context_->world, false);
   peer_failed_ = false;
+  slots_open_ = false;
   state_ = job_->kind == FenceJob::Kind::kStart ? State::kMeeting : State::kDraining;
 }
 
 void Fence::OnWelcome(const protocol::Welcome& welcome) {
+  if (welcome.addresses.size() != context_->world) {
+    context_->fail(
+        Internal("the coordinator sent ", welcome.addresses.size(), " addresses to a world of ", context_->world));
+    return;
+  }
   context_->links->SetPeers(welcome.addresses, welcome.job);
   if (state_ == State::kMeeting) Finish(absl::OkStatus());
 }
@@ -105,12 +148,21 @@ void Fence::StepOnce() {
         Advance(BuildThird(), State::kConnecting);
       }
       break;
-    case State::kConnecting: {
-      bool connected = context_->links->IsIdle();
-      for (uint32_t rank : next_->peers) connected = connected && context_->links->IsUp(rank);
-      if (connected) EnterSecond(OpenSlots(next_.get()));
+    case State::kConnecting:
+      if (peer_failed_) {
+        EnterSecond(absl::OkStatus());
+      } else if (IsConnected()) {
+        Advance(RelayToAll(kRelayBuilt, [](uint32_t) { return std::string(); }), State::kBuilt);
+      }
       break;
-    }
+    case State::kBuilt:
+      if (peer_failed_) {
+        EnterSecond(absl::OkStatus());
+      } else if (AllTrue(has_built_)) {
+        // Nobody can fail any more but by the loss of the job: the slots of the epoch in force are given up.
+        if (context_->Check(OpenSlots())) EnterSecond(absl::OkStatus());
+      }
+      break;
     case State::kAbsorbing:
       if (IsAbsorbed()) {
         Resume();
@@ -122,12 +174,26 @@ void Fence::StepOnce() {
   }
 }
 
+// All links that the next epoch needs are up, and nothing of the epoch in force is on its way out.
+bool Fence::IsConnected() const {
+  bool connected = context_->links->IsIdle();
+  for (uint32_t rank : next_->peers) connected = connected && context_->links->IsUp(rank);
+  return connected;
+}
+
+// Memory is mapped when every worker can: an agreed value, since devices may differ.
+bool Fence::CanMap() const {
+  return endpoint_->transport().map != nullptr && context_->device->is_synchronous() &&
+         context_->device->is_host_accessible();
+}
+
 void Fence::EnterFirst() {
   protocol::Enter enter;
   enter.kind = WireKind(job_->kind);
   enter.clock = job_->clock;
   enter.digest = job_->digest;
   enter.maxima = job_->slacks;
+  if (job_->kind == FenceJob::Kind::kCommit) enter.maxima.push_back(CanMap() ? 0 : 1);
   state_ = State::kEntered;
   const absl::Status status = control_->Enter(enter, job_->lines);
   if (!status.ok()) context_->fail(status);
@@ -151,24 +217,20 @@ void Fence::Advance(const absl::Status& status, State next) {
     state_ = next;
     return;
   }
-  RelayToAll(kRelayFailed, [](uint32_t) { return std::string(); });
-  EnterSecond(status);
+  const absl::Status told = RelayToAll(kRelayFailed, [](uint32_t) { return std::string(); });
+  if (context_->Check(told)) EnterSecond(status);
 }
 
-void Fence::RelayToAll(uint32_t kind, const std::function<absl::StatusOr<std::string>(uint32_t dst)>& text) {
+absl::Status Fence::RelayToAll(uint32_t kind, const std::function<absl::StatusOr<std::string>(uint32_t dst)>& text) {
   for (uint32_t dst = 0; dst < context_->world; ++dst) {
-    absl::StatusOr<std::string> bytes = text(dst);
-    absl::Status status = bytes.status();
-    if (status.ok() && dst == context_->rank) {
-      OnRelay(dst, kind, *std::move(bytes));
-      continue;
-    }
-    if (status.ok()) status = control_->Relay(dst, kind, *bytes);
-    if (!status.ok()) {
-      context_->fail(status);
-      return;
+    GEEPS_ASSIGN_OR_RETURN(std::string bytes, text(dst));
+    if (dst == context_->rank) {
+      OnRelay(dst, kind, std::move(bytes));
+    } else {
+      GEEPS_RETURN_IF_ERROR(control_->Relay(dst, kind, bytes));
     }
   }
+  return absl::OkStatus();
 }
 
 void Fence::OnGo(const protocol::Go& go) {
@@ -184,14 +246,18 @@ void Fence::OnGo(const protocol::Go& go) {
   }
 }
 
+// What was built is dropped. The slots of the epoch in force are as they were: others may use them before this worker
+// knows of the failure.
 void Fence::OnFail(const absl::Status& cause) {
   if (job_ == nullptr) return;
-  absl::Status reopened;
-  if (next_ != nullptr && *epoch_ != nullptr) reopened = OpenSlots(epoch_->get());
-  Forget();
+  if (slots_open_) {
+    context_->fail(Prefixed(cause, "a commit failed that every worker had built"));
+    return;
+  }
+  next_.reset();
+  next_shards_.clear();
   if (*epoch_ != nullptr) Resume();
   Finish(cause);
-  if (!reopened.ok()) context_->fail(reopened);
 }
 
 void Fence::OnRelay(uint32_t src, uint32_t kind, std::string bytes) {
@@ -202,17 +268,18 @@ void Fence::OnRelay(uint32_t src, uint32_t kind, std::string bytes) {
   } else if (kind == kRelayFrozen) {
     frozen_[src] = std::move(bytes);
     has_frozen_[src] = true;
+  } else if (kind == kRelayBuilt) {
+    has_built_[src] = true;
   } else if (kind == kRelayFailed && src != context_->rank) {
     peer_failed_ = true;
   }
 }
 
 absl::Status Fence::BuildFirst(const protocol::Go& go) {
-  const bool can_map = endpoint_->transport().map != nullptr && context_->device->is_synchronous() &&
-                       context_->device->is_host_accessible();
-  if (go.maxima.size() != job_->layout.tables.size()) {
-    return Internal("the coordinator agreed on ", go.maxima.size(), " slacks for ", job_->layout.tables.size(),
-                    " tables");
+  const size_t num_tables = job_->layout.tables.size();
+  if (go.maxima.size() != num_tables + 1) {
+    return Internal("the coordinator agreed on ", go.maxima.size(), " values for ", num_tables, " tables, ",
+                    num_tables + 1, " were due");
   }
   input_ = EpochInput();
   input_.rank = context_->rank;
@@ -220,23 +287,21 @@ absl::Status Fence::BuildFirst(const protocol::Go& go) {
   input_.number = go.epoch;
   input_.clock = job_->clock;
   input_.layout = job_->layout;
-  input_.layout.slack_max = go.maxima;
-  for (plan::LayoutInput::Table& table : input_.layout.tables) table.mapped = can_map;
+  input_.layout.slack_max.assign(go.maxima.begin(), go.maxima.begin() + num_tables);
+  for (plan::LayoutInput::Table& table : input_.layout.tables) table.mapped = go.maxima[num_tables] == 0;
   input_.locals = job_->locals;
   input_.device = context_->device;
   input_.stream = &context_->keep_stream;
   input_.endpoint = endpoint_;
   input_.shards = shards_;
   GEEPS_ASSIGN_OR_RETURN(next_, BuildEpoch(input_));
-  RelayToAll(kRelaySets, [this](uint32_t dst) { return SetsFor(input_, *next_, dst); });
-  return absl::OkStatus();
+  return RelayToAll(kRelaySets, [this](uint32_t dst) { return SetsFor(input_, *next_, dst); });
 }
 
 absl::Status Fence::BuildSecond() {
   next_shards_.clear();
   GEEPS_RETURN_IF_ERROR(BuildKept(input_, sets_, next_.get(), &next_shards_));
-  RelayToAll(kRelayFrozen, [this](uint32_t dst) { return FrozenFor(*next_, dst); });
-  return absl::OkStatus();
+  return RelayToAll(kRelayFrozen, [this](uint32_t dst) { return FrozenFor(*next_, dst); });
 }
 
 absl::Status Fence::BuildThird() {
@@ -244,34 +309,21 @@ absl::Status Fence::BuildThird() {
   return context_->links->Connect(next_->peers);
 }
 
-// All landing memory is named and open before any worker can begin the epoch.
-absl::Status Fence::OpenSlots(Epoch* epoch) {
-  for (Kept& kept : epoch->kept) {
-    const EpochTable& table = epoch->tables[kept.table];
-    for (Kept::Participant& peer : kept.participants) {
-      for (uint32_t i = 0; i < peer.slots.size(); ++i) {
-        if (peer.slots[i] == nullptr) continue;
-        uint64_t rows = 0;
-        for (const table::RowSet& updates : peer.updates) rows = std::max(rows, updates.NumRows());
-        const uint32_t slot = protocol::SlotOfContribution(kept.partition, i, table.slack_max);
-        GEEPS_RETURN_IF_ERROR(
-            context_->links->SetSlot(peer.rank, slot, peer.slots[i], rows * table.schema.row_bytes()));
-        GEEPS_RETURN_IF_ERROR(context_->links->ArmSlot(peer.rank, slot));
-      }
+// All landing memory is named and open before any worker can begin the epoch. Slots that it does not have are ended:
+// their memory goes with the epoch in force.
+absl::Status Fence::OpenSlots() {
+  slots_open_ = true;
+  if (*epoch_ != nullptr) {
+    for (const OpenSlot& slot : SlotsOf(**epoch_)) {
+      GEEPS_RETURN_IF_ERROR(context_->links->SetSlot(slot.rank, slot.slot, nullptr, 0));
     }
   }
-  for (uint32_t t = 0; t < epoch->tables.size(); ++t) {
-    EpochTable& table = epoch->tables[t];
-    for (size_t i = 0; i < table.landings.size(); ++i) {
-      if (table.landings[i].memory == nullptr) continue;
-      const plan::Subscription& subscription = epoch->layout.tables[t].subscriptions[i];
-      const uint32_t keeper = epoch->keeper_of_partition[subscription.partition];
-      const uint32_t slot = protocol::SlotOfPublish(subscription.partition);
-      GEEPS_RETURN_IF_ERROR(context_->links->SetSlot(keeper, slot, table.landings[i].memory,
-                                                     subscription.block.rows * table.schema.row_bytes()));
-      GEEPS_RETURN_IF_ERROR(context_->links->ArmSlot(keeper, slot));
-      table.landings[i].open = true;
-    }
+  for (const OpenSlot& slot : SlotsOf(*next_)) {
+    GEEPS_RETURN_IF_ERROR(context_->links->SetSlot(slot.rank, slot.slot, slot.memory, slot.bytes));
+    GEEPS_RETURN_IF_ERROR(context_->links->ArmSlot(slot.rank, slot.slot));
+  }
+  for (EpochTable& table : next_->tables) {
+    for (Landing& landing : table.landings) landing.open = landing.memory != nullptr;
   }
   return absl::OkStatus();
 }
@@ -305,12 +357,6 @@ void Fence::Resume() {
   const uint32_t expected = context_->epoch->plans.size() == 1 ? 0 : protocol::kNoPlan;
   context_->epoch->sequencer->Resume(job_->clock, expected, &effects);
   for (const protocol::SequencerEffect& effect : effects) context_->actions.Push(effect);
-}
-
-void Fence::Forget() {
-  next_.reset();
-  next_shards_.clear();
-  early_.clear();
 }
 
 void Fence::OnLatched(const absl::Status& cause) {

@@ -78,6 +78,7 @@ class Fence {
     kSets,
     kFrozen,
     kConnecting,
+    kBuilt,  // waits until all have built: from then on the commit cannot fail any more
     kReentered,
     kAbsorbing
   };
@@ -85,18 +86,19 @@ class Fence {
   void StepOnce();
   bool IsDrained();
   bool IsAbsorbed() const;
+  bool IsConnected() const;
   void EnterFirst();
   void EnterSecond(const absl::Status& failure);
   absl::Status BuildFirst(const protocol::Go& go);
   absl::Status BuildSecond();
   absl::Status BuildThird();
-  absl::Status OpenSlots(Epoch* epoch);
-  void RelayToAll(uint32_t kind, const std::function<absl::StatusOr<std::string>(uint32_t dst)>& text);
+  bool CanMap() const;
+  absl::Status OpenSlots();
+  absl::Status RelayToAll(uint32_t kind, const std::function<absl::StatusOr<std::string>(uint32_t dst)>& text);
   void Advance(const absl::Status& status, State next);
   void PutInPlace();
   void Resume();
   void Finish(const absl::Status& status);
-  void Forget();
 
   MoverContext* const context_;
   net::ControlPlane* const control_;
@@ -113,7 +115,9 @@ class Fence {
   std::vector<std::string> frozen_;  // by rank
   std::vector<bool> has_sets_;
   std::vector<bool> has_frozen_;
+  std::vector<bool> has_built_;
   bool peer_failed_ = false;
+  bool slots_open_ = false;  // those of next_ have taken the place of the epoch in force
   bool begun_ = false;
   std::vector<Early> early_;
 };
