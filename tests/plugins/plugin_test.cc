@@ -64,7 +64,7 @@ TEST_CASE_FIXTURE(Fixture, "PluginRegistry: each broken plugin is refused with i
                 {"major", "was built for plugin ABI 2.0, here is 1.0"},
                 {"no_name", "has no name"}};
   for (const auto& broken : kCases) {
-    CAPTURE(broken.how);
+    CAPTURE(std::string(broken.how));
     const absl::Status status = registry.Load(BrokenPath(broken.how)).status();
     CHECK(DetailOf(status).code == Code::kAbi);
     CHECK(absl::StrContains(status.message(), broken.text));
