@@ -44,13 +44,18 @@ absl::Status Links::Connect(absl::Span<const uint32_t> ranks) {
 
 absl::Status Links::SetSlot(uint32_t rank, uint32_t slot, void* memory, uint64_t bytes) {
   if (!links_[rank].up) return absl::OkStatus();
-  return endpoint_->SetSlot(links_[rank].conn, slot, memory, bytes);
+  const absl::Status status = endpoint_->SetSlot(links_[rank].conn, slot, memory, bytes);
+  if (DetailOf(status).code != Code::kState) return status;
+  Lose(rank);
+  return absl::OkStatus();
 }
 
 absl::Status Links::ArmSlot(uint32_t rank, uint32_t slot) {
   if (!links_[rank].up) return absl::OkStatus();
   const geeps_status code = endpoint_->table().slot_arm(links_[rank].conn, slot);
-  if (code != GEEPS_OK) {
+  if (code == GEEPS_E_STATE) {
+    Lose(rank);
+  } else if (code != GEEPS_OK) {
     return Internal("slot ", slot, " of the connection to rank ", rank, " cannot be armed: ", CodeName(code));
   }
   return absl::OkStatus();
@@ -88,7 +93,9 @@ bool Links::Offer(Link* link, const Waiting& message, uint32_t rank) {
       endpoint_->table().send(link->conn, message.slot, message.header, protocol::kHeaderBytes, &message.piece,
                               message.slot == GEEPS_TP_MAILBOX ? 0 : 1, message.cookie);
   if (code == GEEPS_AGAIN) return false;
-  if (code != GEEPS_OK) {
+  if (code == GEEPS_E_STATE) {
+    Lose(rank);
+  } else if (code != GEEPS_OK) {
     StatusDetail detail;
     detail.code = static_cast<Code>(code);
     detail.rank = static_cast<int32_t>(rank);
@@ -96,6 +103,17 @@ bool Links::Offer(Link* link, const Waiting& message, uint32_t rank) {
         detail, absl::StrCat("a message to rank ", rank, " was refused by the transport: ", CodeName(code))));
   }
   return true;
+}
+
+// The transport refuses in the connection's state: it is down, which GEEPS_TP_DOWN will say, or the peer sends where it
+// must not. Closed, so that nothing lands any more; evidence against the peer, not a fault of this worker.
+void Links::Lose(uint32_t rank) {
+  Link* const link = &links_[rank];
+  link->up = false;
+  link->lost = true;
+  endpoint_->table().close(link->conn, 0);
+  events_->OnLinkDown(rank,
+                      MakeStatus(Code::kPeerLost, absl::StrCat("the data connection to rank ", rank, " is down")));
 }
 
 void Links::Retry(uint32_t rank) {
@@ -161,8 +179,8 @@ void Links::OnRequest(const geeps_tp_event& event) {
   ByteReader reader(absl::string_view(static_cast<const char*>(event.data), event.bytes));
   const uint64_t job = reader.U64();
   const uint32_t rank = reader.U32();
-  const bool fits = reader.done() && !addresses_.empty() && job == job_ && rank < context_->rank &&
-                    links_[rank].conn == nullptr;
+  const bool fits =
+      reader.done() && !addresses_.empty() && job == job_ && rank < context_->rank && links_[rank].conn == nullptr;
   if (!fits) {
     context_->log->Write(LogLevel::kWarning, "links", "a connection that does not belong to this job was refused");
     endpoint_->table().close(event.conn, 0);
@@ -182,6 +200,7 @@ void Links::OnDown(const geeps_tp_event& event) {
     link->conn = nullptr;
     link->up = false;
     link->waiting.clear();
+    if (std::exchange(link->lost, true)) return;
     StatusDetail detail;
     detail.code = event.status < 0 ? static_cast<Code>(event.status) : Code::kPeerLost;
     detail.native_code = event.native_code;

@@ -40,8 +40,8 @@ class Links {
   absl::Status Connect(absl::Span<const uint32_t> ranks);
   bool IsUp(uint32_t rank) const { return links_[rank].up; }
 
-  // Slots of the connection to `rank` (geeps_transport.h). Nothing when it is down: its loss was reported. bytes 0 ends a
-  // slot. Errors: Internal or the transport's.
+  // Slots of the connection to `rank` (geeps_transport.h); bytes 0 ends one. Nothing when it is down: its loss was or
+  // is now reported. Errors: Internal or the transport's.
   absl::Status SetSlot(uint32_t rank, uint32_t slot, void* memory, uint64_t bytes);
   absl::Status ArmSlot(uint32_t rank, uint32_t slot);
 
@@ -70,6 +70,7 @@ class Links {
     geeps_tp_conn* conn = nullptr;
     bool up = false;
     bool wanted = false;
+    bool lost = false;  // its loss was reported
     uint64_t sequence_out = 0;
     uint64_t sequence_in = 0;
     std::deque<Waiting> waiting;
@@ -78,6 +79,7 @@ class Links {
   uint64_t Remember(const Sent& sent);
   bool Offer(Link* link, const Waiting& message, uint32_t rank);
   void Retry(uint32_t rank);
+  void Lose(uint32_t rank);
   void Handle(const geeps_tp_event& event);
   void OnRequest(const geeps_tp_event& event);
   void OnUp(const geeps_tp_event& event);
