@@ -32,19 +32,23 @@ bool ParseU32(const char* text, uint32_t min, uint32_t max, uint32_t* out) {
   return true;
 }
 
-bool SetOption(const std::string& key, const char* value, TrainOptions* out, bool* known) {
+// Takes the value of an option. Returns what the option wants when the value is not that; *known: false for no option.
+const char* SetOption(const std::string& key, const char* value, TrainOptions* out, bool* known) {
+  const auto wants = [](bool good, const char* what) { return good ? nullptr : what; };
   *known = true;
-  if (key == "--data") return !(out->data = value).empty();
-  if (key == "--save") return !(out->save = value).empty();
-  if (key == "--epochs") return ParseU32(value, 1, 1000000, &out->epochs);
-  if (key == "--batch") return ParseU32(value, 1, 1u << 20, &out->batch);
-  if (key == "--slack") return ParseU32(value, 0, 64, &out->slack);
-  if (key == "--lr") return ParseReal(value, 0, 1000, &out->lr);
-  if (key == "--momentum") return ParseReal(value, 0, 1, &out->momentum);
-  if (key == "--seed") return ParseUnsigned(value, 0, UINT64_MAX, &out->seed);
-  if (key == "--limit-steps") return ParseUnsigned(value, 0, UINT64_MAX, &out->limit_steps);
+  if (key == "--data") return wants(!(out->data = value).empty(), "a directory");
+  if (key == "--save") return wants(!(out->save = value).empty(), "a file");
+  if (key == "--epochs") return wants(ParseU32(value, 1, 1000000, &out->epochs), "a whole number from 1 to 1000000");
+  if (key == "--batch") return wants(ParseU32(value, 1, 1u << 20, &out->batch), "a whole number from 1 to 1048576");
+  if (key == "--slack") return wants(ParseU32(value, 0, 64, &out->slack), "a whole number from 0 to 64");
+  if (key == "--lr") return wants(ParseReal(value, 0, 1000, &out->lr), "a number from 0 to 1000");
+  if (key == "--momentum") return wants(ParseReal(value, 0, 1, &out->momentum), "a number from 0 to 1");
+  if (key == "--seed") return wants(ParseUnsigned(value, 0, UINT64_MAX, &out->seed), "a whole number below 2^64");
+  if (key == "--limit-steps") {
+    return wants(ParseUnsigned(value, 0, UINT64_MAX, &out->limit_steps), "a whole number below 2^64");
+  }
   *known = false;
-  return false;
+  return nullptr;
 }
 
 }  // namespace
@@ -64,6 +68,7 @@ const char* Usage() {
          "  --seed N           of the order of the images and the initial weights    (1)\n"
          "  --limit-steps N    ends after N steps; 0: no limit    (0)\n"
          "  --save FILE        writes the parameters at the end\n"
+         "  --json             the last line of output: figures of the whole run as one JSON object\n"
          "  --plain            plain buffers instead of tables, one worker: what the parameter server costs\n"
          "  --help\n"
          "\n"
@@ -73,28 +78,26 @@ const char* Usage() {
 bool ParseOptions(int argc, char** argv, TrainOptions* out, std::string* error) {
   for (int i = 1; i < argc; ++i) {
     std::string key = argv[i];
-    if (key == "--help" || key == "--plain") {
-      (key == "--help" ? out->help : out->plain) = true;
-      continue;
-    }
-    const char* value = nullptr;
     const size_t equals = key.find('=');
-    if (equals != std::string::npos) {
-      value = argv[i] + equals + 1;
-      key.resize(equals);
-    } else if (i + 1 < argc) {
-      value = argv[++i];
+    const char* value = equals != std::string::npos ? argv[i] + equals + 1 : nullptr;
+    if (value != nullptr) key.resize(equals);
+    bool* flag = key == "--help" ? &out->help : key == "--plain" ? &out->plain : key == "--json" ? &out->json : nullptr;
+    if (flag != nullptr) {
+      *flag = true;
+      if (value == nullptr) continue;
+      *error = "option " + key + " takes no value";
+      return false;
     }
+    if (value == nullptr && i + 1 < argc) value = argv[++i];
     bool known = false;
-    const bool good = SetOption(key, value != nullptr ? value : "", out, &known);
+    const char* wanted = SetOption(key, value != nullptr ? value : "", out, &known);
     if (!known) {
       *error = "unknown option '" + key + "'; --help lists all";
       return false;
     }
-    if (!good) {
-      *error = value == nullptr ? "option " + key + " needs a value" : "option " + key + ": bad value '" + value + "'";
-      return false;
-    }
+    if (value != nullptr && wanted == nullptr) continue;
+    *error = "option " + key + (value == nullptr ? " needs a value" : " = '" + std::string(value) + "': " + wanted);
+    return false;
   }
   return true;
 }

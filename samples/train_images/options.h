@@ -19,6 +19,7 @@ struct TrainOptions {
   uint64_t seed = 1;
   uint64_t limit_steps = 0;  // clocks after which training ends; 0: no limit
   bool plain = false;        // plain buffers instead of tables
+  bool json = false;         // figures of the whole run as a last line on stdout
   bool help = false;
 };
 

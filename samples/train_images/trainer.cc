@@ -2,9 +2,11 @@
 #include "samples/train_images/trainer.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 #include "samples/train_images/batches.h"
@@ -56,6 +58,7 @@ class Trainer {
       RunEpoch(epoch, &progress);
     }
     if (!options_.save.empty()) Save();
+    if (options_.json && err_.ok() && info_.rank == 0) PrintJson();
   }
 
  private:
@@ -70,6 +73,11 @@ class Trainer {
                                   std::to_string(train_data_.num_classes()) + " and " +
                                   std::to_string(train_data_.image_side()));
     }
+    if (options_.batch < info_.world) {
+      err_.Fail(GEEPS_E_INVALID, "--batch " + std::to_string(options_.batch) + " is less than one image for each of " +
+                                     std::to_string(info_.world) + " workers");
+    }
+    if (!options_.save.empty() && info_.rank == 0) CloseSaved(OpenSaved("ab"));  // rather now than after hours
     train_data_.Configure(info_.rank, info_.world, options_.batch, options_.seed, true, err_);
     test_data_.Configure(info_.rank, info_.world, options_.batch, 0, false, err_);
     if (!err_.ok()) return false;
@@ -90,8 +98,9 @@ class Trainer {
   void PrintTask() const {
     uint64_t parameters = 0;
     for (const Layer& l : model_->layers()) parameters += uint64_t{l.num_rows()} * l.row_values();
-    std::printf("%" PRIu64 " images, %" PRIu64 " parameters, %u workers, %u images per step over all, slack %u\n",
-                train_data_.num_samples(), parameters, info_.world, options_.batch, options_.slack);
+    std::printf("%" PRIu64 " images, %" PRIu64 " parameters, %u worker%s, %u images per step over all, slack %u\n",
+                train_data_.num_samples(), parameters, info_.world, info_.world == 1 ? "" : "s", options_.batch,
+                options_.slack);
     std::fflush(stdout);
   }
 
@@ -116,6 +125,9 @@ class Trainer {
     if (!idled_ && !LimitReached()) train_data_.Next(err_);
     storage_.Fence();
     figures.seconds = SecondsSince(begin);
+    trained_.images += figures.images;
+    trained_.seconds += figures.seconds;
+    trained_.wait_seconds += figures.wait_seconds;
 
     loss_ = LossSum();
     while (const Batch* batch = test_data_.Next(err_)) {
@@ -187,6 +199,16 @@ class Trainer {
     std::fflush(stdout);
   }
 
+  // Training alone: from the first step of an epoch until its last update is in every cache; start-up, evaluation and
+  // reports are left out.
+  void PrintJson() const {
+    std::printf("{\"workers\": %u, \"steps\": %" PRIu64 ", \"images\": %" PRIu64
+                ", \"seconds\": %.6f, \"wait_seconds\": %.6f, \"test_accuracy\": %.4f}\n",
+                info_.world, steps_, trained_.images, trained_.seconds, trained_.wait_seconds,
+                epoch_totals_.test_correct / std::max(1.0, epoch_totals_.test_samples));
+    std::fflush(stdout);
+  }
+
   // The file: a line "NAME ROWS ROW_VALUES" per layer, each followed by its values as f32 of this machine.
   void WriteParameters(Walker& w, std::FILE* file) {
     model_->ReadAll(w, [&](const Layer& l, const float* values) {
@@ -199,12 +221,21 @@ class Trainer {
   void Save() {
     storage_.Fence();
     if (!err_.ok() || info_.rank != 0) return;
-    std::FILE* file = std::fopen(options_.save.c_str(), "wb");
-    if (file == nullptr) {
-      err_.Fail(GEEPS_E_IO, options_.save + ": cannot be written");
-      return;
-    }
+    std::FILE* file = OpenSaved("wb");
+    if (file == nullptr) return;
     save_.Walk([&](Walker& w) { WriteParameters(w, file); });
+    CloseSaved(file);
+  }
+
+  // NULL after a failure.
+  std::FILE* OpenSaved(const char* mode) {
+    std::FILE* file = std::fopen(options_.save.c_str(), mode);
+    if (file == nullptr) err_.Fail(GEEPS_E_IO, options_.save + ": cannot be written: " + std::strerror(errno));
+    return file;
+  }
+
+  void CloseSaved(std::FILE* file) {
+    if (file == nullptr) return;
     const bool good = std::ferror(file) == 0;
     if (std::fclose(file) != 0 || !good) err_.Fail(GEEPS_E_IO, options_.save + ": could not be written whole");
   }
@@ -227,6 +258,7 @@ class Trainer {
   LossSum loss_;      // of the pass under way
   Totals mine_, epoch_totals_;
   double before_[kNumTotals] = {};
+  ProgressFigures trained_;  // images and times of all epochs so far
   uint64_t steps_ = 0;
   bool idled_ = false;  // in this epoch: it ended for this worker one step before it did for others
 };

@@ -5,6 +5,7 @@ usage: run_samples_test.py GEEPS HELLO [TRAIN_IMAGES]
 """
 
 import gzip
+import json
 import os
 import re
 import struct
@@ -131,6 +132,24 @@ class TrainImages(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn(f"epoch 1: 128 of {TRAIN_SAMPLES} samples visited, training loss", result.stdout)
         self.assertNotIn("epoch 2", result.stdout)
+
+    def test_json_ends_the_output_with_figures_of_the_whole_run(self):
+        result = run(TRAIN, "--data", self.folder.name, "--batch", "64", "--epochs", "2", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        figures = json.loads(result.stdout.splitlines()[-1])
+        self.assertEqual((figures["workers"], figures["steps"], figures["images"]), (1, 8, 2 * TRAIN_SAMPLES))
+        self.assertGreater(figures["seconds"], figures["wait_seconds"])
+
+    def test_a_file_that_cannot_be_written_is_refused_before_training(self):
+        result = run(TRAIN, "--data", self.folder.name, "--save", self.path("missing/file"))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("missing/file: cannot be written: No such file or directory", result.stderr)
+        self.assertNotIn("epoch", result.stdout)
+
+    def test_a_batch_that_leaves_a_worker_without_images_is_refused(self):
+        result = self.train(3, "--batch", "2")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("--batch 2 is less than one image for each of 3 workers", result.stderr)
 
     def test_without_a_terminal_progress_is_plain_lines_of_one_worker(self):
         result = self.train(2, "--epochs", "1")
