@@ -80,7 +80,10 @@ struct EpochTable {
   std::vector<uint64_t> peer_log_rows;        // by rank
   std::vector<std::atomic<uint64_t>*> fired;  // by rank
   std::vector<protocol::Clock> fired_seen;    // by rank
-  std::vector<std::atomic<uint64_t>*> ages;   // by partition of the table
+  // Ranks whose fired words matter here: they take part in partitions with clocks that this worker keeps. Nobody holds
+  // back the others' logs.
+  std::vector<uint32_t> watched;
+  std::vector<std::atomic<uint64_t>*> ages;  // by partition of the table
 };
 
 // A partition that this worker keeps.
@@ -98,7 +101,6 @@ struct Kept {
     Ticket staged;
     uint8_t staged_flags = 0;
     protocol::Age staged_age = 0;
-    bool publishing_local = false;  // the own subscriber is copying out of the values
   };
   uint32_t partition = 0;
   uint32_t table = 0;

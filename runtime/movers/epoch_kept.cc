@@ -131,6 +131,18 @@ absl::Status BuildMachine(const EpochInput& input, Epoch* epoch, uint32_t index)
   return absl::OkStatus();
 }
 
+void NameWatched(Epoch* epoch) {
+  for (uint32_t t = 0; t < epoch->tables.size(); ++t) {
+    std::vector<uint32_t>* const watched = &epoch->tables[t].watched;
+    for (uint32_t index : epoch->kept_of_table[t]) {
+      if (epoch->kept[index].machine->options().frozen) continue;
+      for (const Kept::Participant& participant : epoch->kept[index].participants) watched->push_back(participant.rank);
+    }
+    std::sort(watched->begin(), watched->end());
+    watched->erase(std::unique(watched->begin(), watched->end()), watched->end());
+  }
+}
+
 // Where the contributions to the partitions of mapped tables that `dst` keeps begin in this worker's log entries.
 std::string LogPlacesFor(const EpochInput& input, const Epoch& epoch, uint32_t dst) {
   ByteWriter writer;
@@ -233,6 +245,7 @@ absl::Status BuildKept(const EpochInput& input, absl::Span<const std::string> se
     GEEPS_RETURN_IF_ERROR(PlaceShard(input, epoch, &epoch->kept[i], new_shards));
     GEEPS_RETURN_IF_ERROR(BuildMachine(input, epoch, i));
   }
+  NameWatched(epoch);
   return absl::OkStatus();
 }
 

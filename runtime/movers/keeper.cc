@@ -49,6 +49,10 @@ Kept* Keeper::FindKept(uint32_t rank, const protocol::Header& header, uint32_t* 
     return nullptr;
   }
   Kept* const kept = &epoch->kept[epoch->kept_of_partition[header.partition]];
+  if (epoch->tables[kept->table].mapped) {
+    Refuse(rank, absl::StrCat("a message for partition ", header.partition, ", whose memory is mapped"));
+    return nullptr;
+  }
   *participant = ParticipantOf(*kept, rank);
   if (*participant == kNone) {
     Refuse(rank, absl::StrCat("a message for partition ", header.partition, " of table '",
@@ -65,8 +69,9 @@ void Keeper::OnContributionMessage(uint32_t rank, uint32_t slot, const protocol:
   if (kept == nullptr) return;
   const EpochTable& table = context_->epoch->tables[kept->table];
   const Kept::Participant& peer = kept->participants[participant];
-  if (header.set_id >= peer.updates.size()) {
-    Refuse(rank, absl::StrCat("plan ", header.set_id, " of ", peer.updates.size()));
+  if (header.set_id >= peer.updates.size() || header.table != kept->table) {
+    Refuse(rank, absl::StrCat("a contribution under plan ", header.set_id, " of ", peer.updates.size(), " to table ",
+                              header.table, " at partition ", kept->partition, " of table ", kept->table));
     return;
   }
   const bool empty = (header.flags & protocol::kFlagEmpty) != 0;
@@ -88,6 +93,12 @@ void Keeper::OnContribution(uint32_t rank, const protocol::Header& header, const
   const uint32_t participant = ParticipantOf(*kept, rank);
   Kept::Participant* const peer = &kept->participants[participant];
   const bool empty = (header.flags & protocol::kFlagEmpty) != 0 || peer->updates[header.set_id].IsEmpty();
+  const uint32_t num_params = static_cast<uint32_t>(context_->epoch->tables[kept->table].schema.rule->num_params);
+  if (!empty && header.params.num != num_params) {
+    Refuse(rank, absl::StrCat(header.params.num, " rule parameters where ", num_params, " were due, in clock ",
+                              header.clock, " of partition ", header.partition));
+    return;
+  }
   peer->arrived[header.clock % peer->arrived.size()] = empty ? nullptr : values;
   kept->machine->OnContribution(participant, header.clock, header.set_id, empty,
                                 (header.flags & protocol::kFlagFired) != 0, header.params, &effects_);
@@ -97,6 +108,10 @@ void Keeper::OnContribution(uint32_t rank, const protocol::Header& header, const
 void Keeper::OnFire(uint32_t rank, const protocol::Header& header) {
   if (header.table >= context_->epoch->tables.size()) {
     Refuse(rank, absl::StrCat("FIRE for table ", header.table, " of ", context_->epoch->tables.size()));
+    return;
+  }
+  if (context_->epoch->tables[header.table].mapped) {
+    Refuse(rank, absl::StrCat("FIRE for table ", header.table, ", whose memory is mapped"));
     return;
   }
   for (uint32_t index : context_->epoch->kept_of_table[header.table]) {
@@ -118,9 +133,15 @@ void Keeper::OnCredit(uint32_t rank, const protocol::Header& header) {
 
 void Keeper::ScanFired(uint32_t t) {
   EpochTable* const table = &context_->epoch->tables[t];
-  if (context_->epoch->kept_of_table[t].empty()) return;
-  for (uint32_t rank = 0; rank < context_->world; ++rank) {
+  for (uint32_t rank : table->watched) {
     const protocol::Clock fired = table->fired[rank]->load(std::memory_order_acquire);
+    const protocol::Clock seen = table->fired_seen[rank];
+    if (fired < seen || fired - seen > protocol::NumLandingSlots(table->slack_max)) {
+      Refuse(rank,
+             absl::StrCat("it says that table '", table->schema.name, "' is fired up to clock ", fired, ", where ",
+                          seen, " to ", seen + protocol::NumLandingSlots(table->slack_max), " were possible"));
+      return;
+    }
     while (table->fired_seen[rank] < fired) ReadLogEntry(t, rank, table->fired_seen[rank]++);
   }
 }
