@@ -14,7 +14,8 @@ void UpdateLog::SetParams(protocol::Clock clock, const protocol::RuleParams& par
 protocol::RuleParams UpdateLog::Params(protocol::Clock clock) const {
   const LogHeader* const head = header(clock);
   protocol::RuleParams params;
-  params.num = std::min(head->num_params, protocol::kNumParamsMax);
+  const uint32_t num_params = head->num_params;  // read once: a peer may write it at any time
+  params.num = std::min(num_params, protocol::kNumParamsMax);
   for (uint32_t i = 0; i < params.num; ++i) params.values[i] = head->params[i];
   return params;
 }

@@ -219,7 +219,10 @@ void Links::OnReceived(const geeps_tp_event& event) {
     status = BadData("message ", header.sequence, " arrived where ", links_[rank].sequence_in, " was due");
   }
   if (!status.ok()) {
-    context_->fail(Prefixed(status, absl::StrCat("from rank ", rank)));
+    StatusDetail detail = DetailOf(status);
+    detail.rank = static_cast<int32_t>(rank);
+    context_->fail(
+        MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: ", absl::string_view(status.message()))));
     return;
   }
   ++links_[rank].sequence_in;

@@ -9,35 +9,55 @@
 
 namespace geeps::movers {
 
-void Puller::OnPublishMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) {
-  Epoch* const epoch = context_->epoch;
+void Puller::Refuse(uint32_t rank, const std::string& text) {
   StatusDetail detail;
   detail.code = Code::kData;
   detail.rank = static_cast<int32_t>(rank);
-  const bool known = header.partition < epoch->subscription_of_partition.size() &&
-                     epoch->subscription_of_partition[header.partition] != kNone;
-  if (!known) {
-    context_->fail(
-        MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: it published partition ", header.partition,
-                                        ", to which rank ", context_->rank, " does not subscribe")));
+  context_->fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: ", text)));
+}
+
+void Puller::OnPublishMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) {
+  Epoch* const epoch = context_->epoch;
+  const uint32_t partition = header.partition;
+  const bool known =
+      partition < epoch->subscription_of_partition.size() && epoch->subscription_of_partition[partition] != kNone;
+  if (!known || epoch->keeper_of_partition[partition] != rank || epoch->table_of_partition[partition] != header.table) {
+    Refuse(rank, absl::StrCat("it published partition ", partition, " of table ", header.table,
+                              ", which it does not keep or to which rank ", context_->rank, " does not subscribe"));
     return;
   }
-  const uint32_t t = epoch->table_of_partition[header.partition];
-  const EpochTable& table = epoch->tables[t];
-  const plan::Subscription& subscription =
-      epoch->layout.tables[t].subscriptions[epoch->subscription_of_partition[header.partition]];
-  const bool payload = (header.flags & (protocol::kFlagHeaderOnly | protocol::kFlagUnchanged)) == 0;
-  const uint64_t wanted = payload ? subscription.block.rows * table.schema.row_bytes() : 0;
-  const uint32_t wanted_slot = payload ? protocol::SlotOfPublish(header.partition) : GEEPS_TP_MAILBOX;
+  const uint32_t i = epoch->subscription_of_partition[partition];
+  EpochTable* const table = &epoch->tables[header.table];
+  const uint64_t rows = epoch->layout.tables[header.table].subscriptions[i].block.rows;
+  const bool header_only = (header.flags & protocol::kFlagHeaderOnly) != 0;
+  const bool unchanged = (header.flags & protocol::kFlagUnchanged) != 0;
+  const bool frozen = (header.flags & protocol::kFlagFrozen) != 0;
+  const bool first = table->subscribers[i].absorbed() == protocol::kNoAge;
+  if (header_only != (rows == 0) || (unchanged && (first || header_only)) || frozen != (table->lane_of[i] == kNone) ||
+      !IsPossible(*table, i, header.clock)) {
+    Refuse(rank, absl::StrCat("it published version ", header.clock, " of table '", table->schema.name, "' partition ",
+                              partition, " with flags ", static_cast<int>(header.flags), ", where rank ",
+                              context_->rank, " reads ", rows, " rows, has ", first ? "no" : "a", " version and fired ",
+                              table->contributor->fired(), " clocks"));
+    return;
+  }
+  const bool payload = !header_only && !unchanged;
+  const uint64_t wanted = payload ? rows * table->schema.row_bytes() : 0;
+  const uint32_t wanted_slot = payload ? protocol::SlotOfPublish(partition) : GEEPS_TP_MAILBOX;
   if (payload_bytes != wanted || slot != wanted_slot) {
-    context_->fail(MakeStatus(
-        detail, absl::StrCat("rank ", rank, " broke the protocol: it published ", payload_bytes, " bytes of table '",
-                             table.schema.name, "' partition ", header.partition, " in slot ", slot, ", where ", wanted,
-                             " bytes in slot ", wanted_slot, " were due")));
+    Refuse(rank,
+           absl::StrCat("it published ", payload_bytes, " bytes of table '", table->schema.name, "' partition ",
+                        partition, " in slot ", slot, ", where ", wanted, " bytes in slot ", wanted_slot, " were due"));
     return;
   }
-  if (payload) epoch->tables[t].landings[epoch->subscription_of_partition[header.partition]].open = false;
+  if (payload) table->landings[i].open = false;
   OnPublish(header, nullptr);
+}
+
+// A version contains no clock that this worker, a participant, has not fired.
+bool Puller::IsPossible(const EpochTable& table, uint32_t subscription, protocol::Age age) {
+  return age >= table.contributor->options().first_clock &&
+         (table.lane_of[subscription] == kNone || age <= table.contributor->fired());
 }
 
 void Puller::OnPublish(const protocol::Header& header, const uint8_t* values) {
@@ -58,6 +78,12 @@ void Puller::ScanAge(uint32_t t, uint32_t i) {
   const uint64_t word = table->ages[partition - table->first_partition]->load(std::memory_order_acquire);
   protocol::SubscriberPartition* const subscriber = &table->subscribers[i];
   if (word == 0 || (subscriber->absorbed() != protocol::kNoAge && subscriber->absorbed() >= word - 1)) return;
+  if (!IsPossible(*table, i, word - 1)) {
+    Refuse(context_->epoch->keeper_of_partition[partition],
+           absl::StrCat("table '", table->schema.name, "' partition ", partition, " is said to have version ", word - 1,
+                        ", where rank ", context_->rank, " fired ", table->contributor->fired(), " clocks"));
+    return;
+  }
   context_->actions.Push(SubscriberAction{t, i, subscriber->OnAgeWord(word - 1, table->lane_of[i] == kNone)});
 }
 
@@ -73,8 +99,12 @@ void Puller::Execute(const SubscriberAction& action) {
   const protocol::SubscriberEffects& effects = action.effects;
   EpochTable* const table = &context_->epoch->tables[action.table];
   if (effects.fail) {
-    context_->fail(BadData("the keeper of table '", table->schema.name, "' published a version that is not newer than ",
-                           table->subscribers[action.subscription].absorbed()));
+    const uint32_t partition =
+        context_->epoch->layout.tables[action.table].subscriptions[action.subscription].partition;
+    Refuse(context_->epoch->keeper_of_partition[partition],
+           absl::StrCat("it published a version of table '", table->schema.name, "' partition ", partition,
+                        " that is not newer than ", table->subscribers[action.subscription].absorbed(),
+                        ", or without a credit"));
     return;
   }
   if (effects.absorb) Absorb(action.table, action.subscription);

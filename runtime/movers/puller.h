@@ -6,6 +6,7 @@
 #define GEEPS_RUNTIME_MOVERS_PULLER_H_
 
 #include <cstdint>
+#include <string>
 
 #include "runtime/movers/context.h"
 #include "runtime/protocol/message.h"
@@ -28,6 +29,8 @@ class Puller {
   void Execute(const SubscriberAction& action);
 
  private:
+  void Refuse(uint32_t rank, const std::string& text);
+  static bool IsPossible(const EpochTable& table, uint32_t subscription, protocol::Age age);
   void Absorb(uint32_t table, uint32_t subscription);
   void ReturnCredit(uint32_t table, uint32_t subscription, protocol::Age age);
 
