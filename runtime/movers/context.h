@@ -95,10 +95,11 @@ class Completions {
     done.status = status;
     static_cast<Completions*>(ticket->context)->Push(done);
   }
-  // A notice was asked for.
+  // A notice is going to be asked for. Makes room for it: threads of the back end do not allocate here.
   void Expect() {
     MutexLock lock(&mutex_);
     ++num_due_;
+    MakeRoom();
   }
   // The notice will not come after all.
   void Cancel() {
@@ -106,14 +107,18 @@ class Completions {
     --num_due_;
   }
   void Push(const Done& done) {
-    {
-      MutexLock lock(&mutex_);
-      arrived_.push_back(done);
-      --num_due_;
-      if (num_due_ == 0) none_due_.NotifyAll();
-      any_.store(true, std::memory_order_seq_cst);
-    }
-    wake_();
+    MutexLock lock(&mutex_);
+    arrived_.push_back(done);
+    --num_due_;
+    any_.store(true, std::memory_order_seq_cst);
+    // With the lock: whoever waits until nothing is due may end right after it.
+    if (!detached_) wake_();
+    if (num_due_ == 0) none_due_.NotifyAll();
+  }
+  // From now on nobody is woken: what is still due finds nobody.
+  void Detach() {
+    MutexLock lock(&mutex_);
+    detached_ = true;
   }
   bool HasAny() const { return any_.load(std::memory_order_seq_cst); }
   // False when `limit` has passed.
@@ -131,20 +136,29 @@ class Completions {
     MutexLock lock(&mutex_);
     out->swap(arrived_);
     arrived_.clear();
+    MakeRoom();
     any_.store(false, std::memory_order_relaxed);
     return !out->empty();
   }
 
  private:
+  void MakeRoom() GEEPS_REQUIRES(mutex_) {
+    const size_t wanted = arrived_.size() + num_due_;
+    if (wanted > arrived_.capacity()) arrived_.reserve(2 * wanted);
+  }
+
   const std::function<void()> wake_;
   std::atomic<bool> any_{false};
   Mutex mutex_;
   CondVar none_due_;
   uint64_t num_due_ GEEPS_GUARDED_BY(mutex_) = 0;
   std::vector<Done> arrived_ GEEPS_GUARDED_BY(mutex_);
+  bool detached_ GEEPS_GUARDED_BY(mutex_) = false;
 };
 
 struct MoverContext {
+  MoverContext(uint32_t own_rank, uint32_t world_size) : rank(own_rank), world(world_size) {}
+
   uint32_t rank = 0;
   uint32_t world = 1;
   const device::Device* device = nullptr;

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <chrono>
+#include <exception>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,42 +12,20 @@
 
 namespace geeps::movers {
 
-void ProgramWait::Notify() {
-  if (!waiting_.load(std::memory_order_seq_cst)) return;
-  MutexLock lock(&mutex_);
-  cond_.NotifyAll();
-}
-
-// The waiter says that it waits, then looks again: whoever changes what it waits for does so before looking whether it
-// waits.
-bool ProgramWait::Until(uint64_t limit_ns, const std::function<bool()>& done) {
-  const bool unlimited = limit_ns >= uint64_t{1} << 62;
-  const auto end = std::chrono::steady_clock::now() + std::chrono::nanoseconds(unlimited ? 0 : limit_ns);
-  MutexLock lock(&mutex_);
-  waiting_.store(true, std::memory_order_seq_cst);
-  bool in_time = true;
-  while (!done() && in_time) {
-    if (unlimited) {
-      cond_.Wait(&mutex_);
-    } else {
-      in_time = cond_.WaitUntil(&mutex_, end);
-    }
-  }
-  waiting_.store(false, std::memory_order_relaxed);
-  return in_time || done();
-}
-
 Engine::Engine(const Options& options)
     : options_(options),
       log_(options.log),
-      completions_([this] { Wake(); }),
-      links_((context_.world = options.world, context_.rank = options.rank, &context_), options.endpoint, this),
+      context_(options.rank, options.world),
+      completions_(std::make_unique<Completions>([this] { Wake(); })),
+      links_(&context_, options.endpoint, this),
       pusher_(&context_),
       keeper_(&context_),
       puller_(&context_),
       allocator_(&context_, [this] { program_wait_.Notify(); }),
       reclaimer_(&context_),
-      fence_(&context_, &control_, options.endpoint, &epoch_, &shards_) {
+      fence_(&context_, &control_, options.endpoint, &epoch_, &shards_),
+      no_memory_(Latched(MakeStatus(
+          Code::kNoMemory, absl::StrCat("the mover thread of rank ", options.rank, " found no memory left")))) {
   context_.device = options.device;
   context_.links = &links_;
   context_.pusher = &pusher_;
@@ -54,11 +33,9 @@ Engine::Engine(const Options& options)
   context_.puller = &puller_;
   context_.log = options.log;
   context_.statistics = &statistics_;
-  context_.completions = &completions_;
+  context_.completions = completions_.get();
   context_.fail = [this](const absl::Status& status) { Fail(status); };
 }
-
-Engine::~Engine() { Stop(); }
 
 absl::Status Engine::Start() {
   GEEPS_ASSIGN_OR_RETURN(context_.fill_stream, options_.device->CreateStream());
@@ -73,11 +50,18 @@ void Engine::Stop() {
   stop_.store(true, std::memory_order_seq_cst);
   options_.endpoint->Wake();
   thread_.Join();
+  // Whoever waits for a long call hears its end.
+  TakeMail();
+  if (fence_.active()) {
+    fence_.OnLatched(failed() ? failure() : MakeStatus(Code::kCancelled, "the runtime was destroyed"));
+  }
   // Work that the device still has to do must find its memory.
   constexpr std::chrono::seconds kDeviceLimit(10);
-  if (!completions_.WaitUntilNoneIsDue(kDeviceLimit)) {
+  if (!completions_->WaitUntilNoneIsDue(kDeviceLimit)) {
     log_->Write(LogLevel::kError, "movers",
                 "the device has not ended its work within 10 s; the memory it uses is leaked");
+    completions_->Detach();
+    completions_.release();
     epoch_.release();
     new cache::ShardMap(std::move(shards_));
   }
@@ -86,8 +70,6 @@ void Engine::Stop() {
 void Engine::Wake() {
   if (sleeping_.exchange(false, std::memory_order_seq_cst)) options_.endpoint->Wake();
 }
-
-void Engine::WakeForProgram() { Wake(); }
 
 void Engine::Post(Mail mail) {
   {
@@ -108,20 +90,24 @@ void Engine::Submit(std::shared_ptr<FenceJob> job) {
   });
 }
 
+void Engine::PostUnlessLost(Mail mail) {
+  Post([this, mail = std::move(mail)] {
+    if (!lost()) mail();
+  });
+}
+
 void Engine::OnWelcome(const protocol::Welcome& welcome) {
-  Post([this, welcome] { fence_.OnWelcome(welcome); });
+  PostUnlessLost([this, welcome] { fence_.OnWelcome(welcome); });
 }
 void Engine::OnGo(const protocol::Go& go) {
-  Post([this, go] { fence_.OnGo(go); });
+  PostUnlessLost([this, go] { fence_.OnGo(go); });
 }
 void Engine::OnFail(const absl::Status& cause) {
-  Post([this, cause] { fence_.OnFail(cause); });
+  PostUnlessLost([this, cause] { fence_.OnFail(cause); });
 }
 void Engine::OnRelay(uint32_t src, uint32_t kind, std::string bytes) {
-  Post([this, src, kind, bytes = std::move(bytes)]() mutable { fence_.OnRelay(src, kind, std::move(bytes)); });
+  PostUnlessLost([this, src, kind, bytes = std::move(bytes)] { fence_.OnRelay(src, kind, bytes); });
 }
-void Engine::OnDown(const absl::Status& cause) { Latch(cause); }
-
 void Engine::Latch(const absl::Status& cause) {
   {
     MutexLock lock(&mutex_);
@@ -143,40 +129,81 @@ absl::Status Engine::failure() const {
   return failure_;
 }
 
+absl::Status Engine::Meet(const net::ControlOptions& options) {
+  GEEPS_RETURN_IF_ERROR(control_.Begin(options, this));
+  met_.store(true, std::memory_order_seq_cst);
+  // Lost in the meantime: nobody else has been told yet.
+  if (failed()) control_.Bye(failure());
+  return absl::OkStatus();
+}
+
+void Engine::Bye(const absl::Status& cause) {
+  if (met_.load(std::memory_order_seq_cst)) control_.Bye(cause);
+}
+
 void Engine::Fail(const absl::Status& status) {
-  if (reported_ || failed()) return;
+  if (lost()) return;
   reported_ = true;
   links_.Silence();
-  control_.Bye(status);
+  if (met_.load(std::memory_order_seq_cst)) {
+    control_.Bye(status);
+  } else {
+    Latch(status);
+  }
+}
+
+void Engine::OnException(const absl::Status& cause) noexcept {
+  reported_ = true;
+  links_.Silence();
+  context_.actions.Clear();
+  {
+    MutexLock lock(&mutex_);
+    if (failure_.ok()) failure_ = cause;
+    failed_.store(true, std::memory_order_seq_cst);
+  }
+  program_wait_.Notify();
+  if (fence_.active()) fence_.OnLatched(failure());
+  try {
+    Bye(cause);
+    log_->Write(LogLevel::kError, "runtime", cause.message());
+  } catch (const std::exception&) {
+    // No memory to say it: the others find out by the silence of this worker.
+  }
 }
 
 void Engine::OnLinkDown(uint32_t rank, const absl::Status& why) {
   log_->Write(LogLevel::kInfo, "links", why.message());
-  if (!reported_) control_.Suspect(rank, why.message());
+  if (!reported_ && met_.load(std::memory_order_seq_cst)) control_.Suspect(rank, why.message());
 }
 
 void Engine::Run() {
   while (!stop_.load(std::memory_order_seq_cst)) {
-    bool busy = TakeMail();
-    // Before anything else is received: messages of one connection are dealt with in their order.
-    if (fence_.TakeBegun()) BeginEpoch();
-    if (!failed() && !reported_) {
-      busy = links_.Poll() || busy;
-      busy = TakeCompletions() || busy;
-      busy = TakeProgram() || busy;
-      busy = RunActions() || busy;
-      busy = (fence_.active() && fence_.Step()) || busy;
-      busy = !context_.actions.IsEmpty() || busy;
+    try {
+      if (!Turn()) Sleep();
+    } catch (const std::exception&) {  // std::bad_alloc: nothing of geeps has exceptions of its own
+      OnException(no_memory_);
     }
-    if (!busy) Sleep();
   }
+}
+
+bool Engine::Turn() {
+  bool busy = TakeMail();
+  if (lost()) return busy;
+  // Before anything else is received: messages of one connection are dealt with in their order.
+  if (fence_.TakeBegun()) BeginEpoch();
+  busy = links_.Poll() || busy;
+  busy = TakeCompletions() || busy;
+  busy = TakeProgram() || busy;
+  busy = RunActions() || busy;
+  busy = (fence_.active() && fence_.Step()) || busy;
+  return !context_.actions.IsEmpty() || busy;
 }
 
 void Engine::Sleep() {
   sleeping_.store(true, std::memory_order_seq_cst);
-  const bool lost = failed() || reported_;
+  const bool lost = this->lost();
   const bool work = has_mail_.load(std::memory_order_seq_cst) || stop_.load(std::memory_order_seq_cst) ||
-                    (!lost && (completions_.HasAny() || (epoch_ != nullptr && !epoch_->queue->IsEmpty())));
+                    (!lost && (completions_->HasAny() || (epoch_ != nullptr && !epoch_->queue->IsEmpty())));
   if (!work && (lost || options_.endpoint->table().arm(options_.endpoint->get()) == GEEPS_OK)) {
     pollfd descriptor{event_fd_, POLLIN, 0};
     poll(&descriptor, 1, -1);
@@ -185,20 +212,26 @@ void Engine::Sleep() {
   sleeping_.store(false, std::memory_order_seq_cst);
 }
 
+// One letter at a time: an exception in one leaves the others where they are.
 bool Engine::TakeMail() {
   if (!has_mail_.load(std::memory_order_seq_cst)) return false;
-  std::deque<Mail> mail;
-  {
-    MutexLock lock(&mutex_);
-    mail.swap(mail_);
-    has_mail_.store(false, std::memory_order_seq_cst);
+  while (true) {
+    Mail letter;
+    {
+      MutexLock lock(&mutex_);
+      if (mail_.empty()) {
+        has_mail_.store(false, std::memory_order_seq_cst);
+        return true;
+      }
+      letter = std::move(mail_.front());
+      mail_.pop_front();
+    }
+    letter();
   }
-  for (Mail& letter : mail) letter();
-  return true;
 }
 
 bool Engine::TakeCompletions() {
-  if (!completions_.Take(&done_)) return false;
+  if (!completions_->Take(&done_)) return false;
   for (const Done& done : done_) context_.actions.Push(done);
   done_.clear();
   return true;

@@ -23,27 +23,12 @@
 #include "runtime/movers/fence.h"
 #include "runtime/movers/keeper.h"
 #include "runtime/movers/links.h"
+#include "runtime/movers/program_wait.h"
 #include "runtime/movers/puller.h"
 #include "runtime/movers/pusher.h"
 #include "runtime/net/control.h"
 
 namespace geeps::movers {
-
-// Where the program sleeps until an operation is ready or the runtime is lost.
-class ProgramWait {
- public:
-  // [any-thread] Wakes the sleeper, if there is one.
-  void Notify();
-  // Sleeps until done() is true; false when `limit_ns` has passed (kNoLimit: none). done is called with no lock that
-  // others need.
-  bool Until(uint64_t limit_ns, const std::function<bool()>& done);
-  static constexpr uint64_t kNoLimit = ~uint64_t{0};
-
- private:
-  std::atomic<bool> waiting_{false};
-  Mutex mutex_;
-  CondVar cond_;
-};
 
 class Engine final : public net::ControlEvents, public LinkEvents {
  public:
@@ -56,7 +41,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   };
 
   explicit Engine(const Options& options);
-  ~Engine() override;
+  ~Engine() override { Stop(); }
 
   absl::Status Start();
   // Bounded. The control plane must have been stopped.
@@ -72,20 +57,25 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   // [any-thread]
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   // [any-thread] The program has put something into its queue that matters now.
-  void WakeForProgram();
+  void WakeForProgram() { Wake(); }
   ProgramWait* program_wait() { return &program_wait_; }
   Statistics* statistics() { return &statistics_; }
   const Statistics& statistics() const { return statistics_; }
   uint64_t clock_value() const { return clock_.load(std::memory_order_relaxed); }
   std::atomic<uint64_t>* clock() { return &clock_; }
-  net::ControlPlane* control() { return &control_; }
+  // Meets the other workers; OnWelcome or OnDown follows. Once. Errors: those of net::ControlPlane::Begin.
+  absl::Status Meet(const net::ControlOptions& options);
+  // [any-thread] Ends the job for all because of `cause`, if this worker is in one.
+  void Bye(const absl::Status& cause);
+  // Ends the control plane: no call of ControlEvents follows.
+  void StopControl() { control_.Stop(); }
 
   // net::ControlEvents, on the control thread.
   void OnWelcome(const protocol::Welcome& welcome) override;
   void OnGo(const protocol::Go& go) override;
   void OnFail(const absl::Status& cause) override;
   void OnRelay(uint32_t src, uint32_t kind, std::string bytes) override;
-  void OnDown(const absl::Status& cause) override;
+  void OnDown(const absl::Status& cause) override { Latch(cause); }
 
   // LinkEvents, on the mover thread.
   void OnMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) override;
@@ -96,6 +86,13 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   using Mail = std::function<void()>;
 
   void Run();
+  // One round; true when something was done.
+  bool Turn();
+  // An exception, for want of memory, has left a round half done: the runtime is lost.
+  void OnException(const absl::Status& cause) noexcept;
+  // An own error was told, or the verdict is there: nothing is processed any more. On the mover thread.
+  bool lost() const { return reported_ || failed(); }
+  void PostUnlessLost(Mail mail);
   void Sleep();
   void Wake();
   void Post(Mail mail);
@@ -119,7 +116,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   net::ControlPlane control_;
 
   MoverContext context_;
-  Completions completions_;
+  std::unique_ptr<Completions> completions_;
   Links links_;
   Pusher pusher_;
   Keeper keeper_;
@@ -132,6 +129,9 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   std::vector<Done> done_;
   bool reported_ = false;  // an own error was told to the coordinator
 
+  const absl::Status no_memory_;  // made while there is some
+
+  std::atomic<bool> met_{false};  // the control plane has begun
   std::atomic<bool> failed_{false};
   std::atomic<bool> stop_{false};
   std::atomic<bool> sleeping_{false};

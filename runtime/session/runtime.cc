@@ -67,11 +67,10 @@ Runtime::~Runtime() {
     detail.code = Code::kPeerLost;
     detail.rank = static_cast<int32_t>(config_.rank);
     detail.clock = clock();
-    engine_.control()->Bye(MakeStatus(
-        detail,
-        absl::StrCat("rank ", config_.rank, " was closed by its program at clock ", clock(), " without a shutdown")));
+    engine_.Bye(MakeStatus(detail, absl::StrCat("rank ", config_.rank, " was closed by its program at clock ", clock(),
+                                                " without a shutdown")));
   }
-  engine_.control()->Stop();
+  engine_.StopControl();
   engine_.Latch(MakeStatus(Code::kCancelled, "the runtime was destroyed"));
   engine_.Stop();
 }
@@ -148,7 +147,7 @@ absl::StatusOr<std::shared_ptr<Request>> Runtime::Start() {
   auto job = std::make_shared<movers::FenceJob>();
   job->kind = movers::FenceJob::Kind::kStart;
   GEEPS_ASSIGN_OR_RETURN(std::shared_ptr<Request> request, Submit(job));
-  const absl::Status begun = engine_.control()->Begin(options, &engine_);
+  const absl::Status begun = engine_.Meet(options);
   if (!begun.ok()) engine_.Latch(begun);
   return request;
 }
@@ -184,7 +183,7 @@ void Runtime::Abort(absl::string_view text) {
   detail.rank = static_cast<int32_t>(config_.rank);
   detail.clock = clock();
   const absl::Status cause = MakeStatus(detail, text.empty() ? "the program aborted the job" : text);
-  engine_.control()->Bye(cause);
+  engine_.Bye(cause);
   engine_.Latch(cause);
 }
 
