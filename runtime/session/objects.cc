@@ -41,14 +41,18 @@ absl::StatusOr<Table*> Runtime::CreateTable(absl::string_view name, uint64_t num
   table->params.num = static_cast<uint32_t>(table->schema.rule->num_params);
   std::copy(table->schema.params, table->schema.params + table->params.num, table->params.values.begin());
   Table* const result = table.get();
+  MutexLock lock(&objects_mutex_);
   tables_[result->object] = std::move(table);
   return result;
 }
 
-void Runtime::DestroyTable(Table* table) { table->handle_alive = false; }
+void Runtime::DestroyTable(Table* table) {
+  MutexLock lock(&objects_mutex_);
+  table->handle_alive = false;
+}
 
 absl::Status Runtime::SetParam(Table* table, absl::string_view key, double value) {
-  if (engine_.failed()) return engine_.failure();
+  GEEPS_RETURN_IF_ERROR(Settle());
   const int index = table::FindRuleParam(*table->schema.rule, key);
   if (index < 0) {
     return Invalid("rule ", table->schema.rule->name, " of table '", table->schema.name, "' has no parameter '", key,
@@ -80,11 +84,15 @@ absl::StatusOr<Local*> Runtime::CreateLocal(absl::string_view name, uint64_t num
   local->num_rows = num_rows;
   local->row_bytes = row_bytes;
   Local* const result = local.get();
+  MutexLock lock(&objects_mutex_);
   locals_[result->object] = std::move(local);
   return result;
 }
 
-void Runtime::DestroyLocal(Local* local) { local->handle_alive = false; }
+void Runtime::DestroyLocal(Local* local) {
+  MutexLock lock(&objects_mutex_);
+  local->handle_alive = false;
+}
 
 absl::StatusOr<Plan*> Runtime::CreatePlan(absl::string_view name) {
   GEEPS_RETURN_IF_ERROR(Settle());
@@ -135,7 +143,8 @@ absl::Status Runtime::EndPlan(Plan* plan, bool no_clock) {
 
 // The tables in the order of their names, which is the same on all workers; new ones are placed in that order behind
 // the old ones.
-absl::Status Runtime::AddTables(movers::FenceJob* job, table::PartitionMap* map) {
+absl::Status Runtime::AddTables(movers::FenceJob* job, table::PartitionMap* map,
+                                std::map<uint64_t, uint32_t>* placed) const {
   std::vector<Table*> alive;
   for (const auto& [object, table] : tables_) {
     if (table->handle_alive) alive.push_back(table.get());
@@ -145,7 +154,7 @@ absl::Status Runtime::AddTables(movers::FenceJob* job, table::PartitionMap* map)
     uint32_t index = table->map_index;
     if (!table->placed) {
       GEEPS_ASSIGN_OR_RETURN(index, map->Append(table->schema));
-      if (call_ != nullptr) call_->map_index[table->object] = index;
+      (*placed)[table->object] = index;
     }
     plan::LayoutInput::Table given;
     given.object = table->object;
@@ -188,7 +197,7 @@ absl::StatusOr<std::shared_ptr<movers::FenceJob>> Runtime::MakeCommit(const std:
     call_->serials.push_back(plan->serial);
   }
   auto map = std::make_shared<table::PartitionMap>(*partitions_);
-  GEEPS_RETURN_IF_ERROR(AddTables(job.get(), map.get()));
+  GEEPS_RETURN_IF_ERROR(AddTables(job.get(), map.get(), &call_->map_index));
   GEEPS_RETURN_IF_ERROR(AddLocals(job.get()));
   job->layout.partitions = map->partitions();
   job->partitions = std::move(map);
@@ -207,11 +216,16 @@ absl::StatusOr<std::string> Runtime::Explain(Plan* plan, absl::string_view forma
     return WrongState("plan '", plan->recorder.plan().name, "' is not ended: geeps_plan_end comes first");
   movers::FenceJob job;
   job.layout.plans.push_back(plan->recorded.get());
-  table::PartitionMap map = *partitions_;
-  for (const auto& [object, local] : locals_) {
-    if (local->handle_alive) job.layout.locals.push_back({object, local->name, local->num_rows, local->row_bytes});
+  table::PartitionMap map(config_.world);
+  std::map<uint64_t, uint32_t> placed;
+  {
+    MutexLock lock(&objects_mutex_);
+    map = *partitions_;
+    for (const auto& [object, local] : locals_) {
+      if (local->handle_alive) job.layout.locals.push_back({object, local->name, local->num_rows, local->row_bytes});
+    }
+    GEEPS_RETURN_IF_ERROR(AddTables(&job, &map, &placed));
   }
-  GEEPS_RETURN_IF_ERROR(AddTables(&job, &map));
   job.layout.partitions = map.partitions();
   GEEPS_ASSIGN_OR_RETURN(const plan::WorkerLayout layout, plan::BuildLayout(job.layout));
   return plan::Explain(layout, *plan->recorded, job.layout, format);

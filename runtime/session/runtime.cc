@@ -79,9 +79,14 @@ absl::Status Runtime::Settle() {
   if (engine_.failed()) return engine_.failure();
   if (call_ == nullptr) return absl::OkStatus();
   if (!call_->request->done()) return WrongState("a long call is under way: wait for its request first");
-  const std::unique_ptr<Call> call = std::move(call_);
-  if (!call->request->status().ok()) return absl::OkStatus();
-  switch (call->job->kind) {
+  if (call_->request->status().ok()) GEEPS_RETURN_IF_ERROR(TakeEffect(*call_));
+  call_ = nullptr;
+  return absl::OkStatus();
+}
+
+// May be repeated when memory ran out on the way.
+absl::Status Runtime::TakeEffect(const Call& call) {
+  switch (call.job->kind) {
     case movers::FenceJob::Kind::kStart:
       state_ = State::kStarted;
       break;
@@ -90,18 +95,19 @@ absl::Status Runtime::Settle() {
       break;
     case movers::FenceJob::Kind::kFence:
       break;
-    case movers::FenceJob::Kind::kCommit:
-      call_ = nullptr;
-      partitions_ = call->job->partitions;
-      for (const auto& [object, index] : call->map_index) {
+    case movers::FenceJob::Kind::kCommit: {
+      MutexLock lock(&objects_mutex_);
+      partitions_ = call.job->partitions;
+      for (const auto& [object, index] : call.map_index) {
         tables_[object]->placed = true;
         tables_[object]->map_index = index;
       }
-      for (const auto& [object, data] : call->locals) locals_[object]->data = data;
-      walk_.Attach(call->epoch, call->serials, call->job->plans);
+      for (const auto& [object, data] : call.locals) locals_[object]->data = data;
+      walk_.Attach(call.epoch, call.serials, call.job->plans);
       for (const auto& [object, table] : tables_) GEEPS_RETURN_IF_ERROR(walk_.SetParams(object, table->params));
       committed_ = true;
       break;
+    }
   }
   return absl::OkStatus();
 }
@@ -116,7 +122,10 @@ absl::Status Runtime::NeedStarted() {
 
 absl::StatusOr<std::shared_ptr<Request>> Runtime::Submit(std::shared_ptr<movers::FenceJob> job) {
   auto request = std::make_shared<Request>();
-  GEEPS_RETURN_IF_ERROR(request->Open());
+  if (absl::Status opened = request->Open(); !opened.ok()) {
+    call_ = nullptr;
+    return opened;
+  }
   if (call_ == nullptr) call_ = std::make_unique<Call>();
   call_->request = request;
   call_->job = job;

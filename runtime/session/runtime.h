@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "runtime/base/log.h"
+#include "runtime/base/mutex.h"
 #include "runtime/device/device.h"
 #include "runtime/movers/engine.h"
 #include "runtime/net/plugin.h"
@@ -84,13 +85,12 @@ class Runtime {
   absl::StatusOr<uint64_t> RecordLocal(Plan* plan, Local* local, absl::Span<const table::RowRun> rows, uint32_t flags);
   absl::Status RecordEnd(Plan* plan, plan::OpKind kind, uint64_t op);
   absl::Status EndPlan(Plan* plan, bool no_clock);
+  // Beside any other call, but not beside those for the same plan.
   absl::StatusOr<std::string> Explain(Plan* plan, absl::string_view format);
 
   // The walk, for calls of a pass. Errors: the cause that lost the runtime; WrongState before a commit or during a long
   // call.
   absl::StatusOr<Walk*> ReadyWalk();
-  // Without the checks: for calls inside a pass.
-  Walk* walk() { return &walk_; }
 
   // [any-thread]
   void Abort(absl::string_view text);
@@ -109,13 +109,24 @@ class Runtime {
     std::unique_ptr<device::Device> device;
   };
 
+  struct Call {
+    std::shared_ptr<Request> request;
+    std::shared_ptr<movers::FenceJob> job;
+    std::vector<uint64_t> serials;           // kCommit: by set id
+    std::map<uint64_t, uint32_t> map_index;  // kCommit: table object -> index in the partition map
+    std::map<uint64_t, std::shared_ptr<cache::LocalData>> locals;
+    movers::Epoch* epoch = nullptr;  // written before the request completes
+  };
+
   Runtime(const Config& config, std::unique_ptr<Log> log, std::unique_ptr<net::PluginRegistry> plugins, Open open);
   // The result of a long call that has ended takes effect. Errors: WrongState while one is under way.
   absl::Status Settle();
+  absl::Status TakeEffect(const Call& call);
   absl::Status NeedStarted();
   absl::StatusOr<std::shared_ptr<Request>> Submit(std::shared_ptr<movers::FenceJob> job);
   absl::StatusOr<std::shared_ptr<movers::FenceJob>> MakeCommit(const std::vector<Plan*>& plans);
-  absl::Status AddTables(movers::FenceJob* job, table::PartitionMap* map);
+  // placed: receives the index in `map` of each table that was not placed before, by object.
+  absl::Status AddTables(movers::FenceJob* job, table::PartitionMap* map, std::map<uint64_t, uint32_t>* placed) const;
   absl::Status AddLocals(movers::FenceJob* job);
 
   const Config config_;
@@ -129,6 +140,8 @@ class Runtime {
   Walk walk_;
   State state_ = State::kCreated;
 
+  // Held while tables_, locals_ or partitions_ change, and by Explain, which may run beside the program's calls.
+  mutable Mutex objects_mutex_;
   uint64_t next_object_ = 1;
   uint64_t next_serial_ = 1;
   std::map<uint64_t, std::unique_ptr<Table>> tables_;  // by object
@@ -136,16 +149,7 @@ class Runtime {
   std::map<uint64_t, std::unique_ptr<Plan>> plans_;    // by serial
   std::shared_ptr<const table::PartitionMap> partitions_;
 
-  // The long call under way.
-  struct Call {
-    std::shared_ptr<Request> request;
-    std::shared_ptr<movers::FenceJob> job;
-    std::vector<uint64_t> serials;           // kCommit: by set id
-    std::map<uint64_t, uint32_t> map_index;  // kCommit: table object -> index in the partition map
-    std::map<uint64_t, std::shared_ptr<cache::LocalData>> locals;
-    movers::Epoch* epoch = nullptr;  // written before the request completes
-  };
-  std::unique_ptr<Call> call_;
+  std::unique_ptr<Call> call_;  // the long call under way, or one whose result has not taken effect
   bool committed_ = false;
 };
 
