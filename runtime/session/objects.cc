@@ -216,17 +216,17 @@ absl::StatusOr<std::string> Runtime::Explain(Plan* plan, absl::string_view forma
     return WrongState("plan '", plan->recorder.plan().name, "' is not ended: geeps_plan_end comes first");
   movers::FenceJob job;
   job.layout.plans.push_back(plan->recorded.get());
-  table::PartitionMap map(config_.world);
+  std::unique_ptr<table::PartitionMap> map;
   std::map<uint64_t, uint32_t> placed;
   {
     MutexLock lock(&objects_mutex_);
-    map = *partitions_;
+    map = std::make_unique<table::PartitionMap>(*partitions_);
     for (const auto& [object, local] : locals_) {
       if (local->handle_alive) job.layout.locals.push_back({object, local->name, local->num_rows, local->row_bytes});
     }
-    GEEPS_RETURN_IF_ERROR(AddTables(&job, &map, &placed));
+    GEEPS_RETURN_IF_ERROR(AddTables(&job, map.get(), &placed));
   }
-  job.layout.partitions = map.partitions();
+  job.layout.partitions = map->partitions();
   GEEPS_ASSIGN_OR_RETURN(const plan::WorkerLayout layout, plan::BuildLayout(job.layout));
   return plan::Explain(layout, *plan->recorded, job.layout, format);
 }
