@@ -97,6 +97,7 @@ geeps_status geeps_log_take(geeps_runtime* rt, int32_t* level, char* buf, uint64
     GEEPS_ASSIGN_OR_RETURN(RuntimeObject* const object, FindRuntime(rt));
     if (level == nullptr || len == nullptr) return Invalid("level or len is NULL");
     if (buf == nullptr && cap > 0) return Invalid("buf is NULL with cap = ", cap);
+    MutexLock lock(&object->log_mutex);
     LogLevel read = LogLevel::kError;
     std::string line;
     if (!object->runtime->log()->PeekOldest(&read, &line)) return GEEPS_AGAIN;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/capi/objects.h"
 
+#include <exception>
 #include <utility>
 
 #include "runtime/base/status.h"
@@ -39,10 +40,15 @@ absl::StatusOr<Child*> FindRequest(const geeps_request* handle) {
 absl::StatusOr<void*> AddChild(RuntimeObject* owner, HandleType type, Child child) {
   child.owner = owner;
   auto owned = std::make_unique<Child>(std::move(child));
+  MutexLock lock(&owner->mutex);
   void* const handle = NewHandle(type, owned.get());
   if (handle == nullptr) return NoMemory("no handle is left");
-  MutexLock lock(&owner->mutex);
-  owner->children[handle] = std::move(owned);
+  try {
+    owner->children.emplace(handle, std::move(owned));
+  } catch (const std::exception&) {
+    EndHandle(handle);  // nobody may follow it to what is freed here
+    return NoMemory("no memory is left for a handle");
+  }
   return handle;
 }
 

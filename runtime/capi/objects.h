@@ -28,6 +28,7 @@ struct Child {
 
 struct RuntimeObject {
   std::unique_ptr<session::Runtime> runtime;
+  Mutex log_mutex;  // one taker of log lines at a time: it looks at a line, then drops it
   Mutex mutex;
   std::map<const void*, std::unique_ptr<Child>> children GEEPS_GUARDED_BY(mutex);  // by handle
 };
