@@ -21,16 +21,16 @@ namespace {
 
 constexpr char kUsage[] =
     "usage: geeps-mutants [--seeds N] [--states N] [--mutant NAME]\n"
-    "  --seeds N      seeds simulated for a mutant before the simulator gives up (default 3000)\n"
-    "  --states N     states of each world searched (default 6000)\n"
+    "  --seeds N      seeds simulated for a mutant before the simulator gives up (default 1000)\n"
+    "  --states N     states of each world searched (default 4000)\n"
     "  --mutant NAME  only this one\n";
 
 // What a mutant's process may take.
 constexpr unsigned kSecondsMax = 120;
 
 struct Effort {
-  uint64_t num_seeds = 3000;
-  uint64_t num_states = 6000;
+  uint64_t num_seeds = 1000;
+  uint64_t num_states = 4000;
 };
 
 std::string Cut(const std::string& text) { return text.size() <= 110 ? text : text.substr(0, 110) + " ..."; }

@@ -12,7 +12,7 @@ namespace {
 constexpr char kUsage[] =
     "usage: geeps-search [--all] [--states N] [--world TEXT]\n"
     "  --all         every world to its end, however long it takes\n"
-    "  --states N    give up a world behind N states (default 60000)\n"
+    "  --states N    give up a world behind N states (default 40000)\n"
     "  --world TEXT  only worlds whose names contain TEXT\n";
 
 double Seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
@@ -20,7 +20,7 @@ double Seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 }  // namespace
 
 int main(int argc, char** argv) {
-  uint64_t num_states_max = 60000;
+  uint64_t num_states_max = 40000;
   std::string only;
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];
