@@ -6,7 +6,7 @@
 namespace geeps::cache {
 
 void LocalData::Resegment(const plan::LocalLayout& layout) {
-  table::RowSet kept_rows;
+  table::RowSet kept_rows = kept_elsewhere_;
   for (size_t i = 0; i < segments_.size(); ++i) {
     if (kept_[i]) {
       kept_rows = table::RowSet::Union(kept_rows, table::RowSet::Range(segments_[i].first, segments_[i].count));
@@ -14,10 +14,13 @@ void LocalData::Resegment(const plan::LocalLayout& layout) {
   }
   segments_.clear();
   kept_.clear();
+  kept_elsewhere_ = kept_rows;
   for (size_t i = 0; i < layout.segment_first.size(); ++i) {
     const table::RowRun run{layout.segment_first[i], layout.segment_rows[i]};
+    const table::RowSet rows = table::RowSet::Range(run.first, run.count);
     segments_.push_back(run);
-    kept_.push_back(kept_rows.Contains(table::RowSet::Range(run.first, run.count)));
+    kept_.push_back(kept_rows.Contains(rows));
+    kept_elsewhere_ = table::RowSet::Difference(kept_elsewhere_, rows);
   }
 }
 

@@ -21,7 +21,7 @@ class LocalData {
 
   uint8_t* data() const { return memory_.bytes(); }
 
-  // The commit's atomic runs; what was kept stays kept.
+  // The commit's atomic runs; what was kept stays kept, over commits that do not use it, too.
   void Resegment(const plan::LocalLayout& layout);
   // True when all these segments hold kept contents.
   bool IsKept(absl::Span<const uint32_t> segments) const;
@@ -30,7 +30,8 @@ class LocalData {
  private:
   device::Memory memory_;
   std::vector<table::RowRun> segments_;
-  std::vector<bool> kept_;  // by segment
+  std::vector<bool> kept_;        // by segment
+  table::RowSet kept_elsewhere_;  // kept rows that no committed plan uses
 };
 
 }  // namespace geeps::cache
