@@ -31,7 +31,7 @@ ASAN_TESTS = ["--no-suite", "style", "--no-suite", "abi", "-t", "4"]
 TSAN_TESTS = ["--no-suite", "style", "--no-suite", "abi", "--no-suite", "sim", "-t", "8"]
 PARTS = [
     Part("gcc", "gcc", "g++", ["-Doptimization=2", "-Ddebug=false"]),
-    Part("clang", "clang-14", "clang++-14", ["-Doptimization=1", "-Ddebug=false"]),
+    Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"]),
     Part("asan", "gcc", "g++", ["-Doptimization=1", "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
          {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
           "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}),
