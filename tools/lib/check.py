@@ -93,7 +93,8 @@ def environment(part):
 
 
 def configure(root, folder, part, log):
-    """Sets the build folder up, or brings it up to date; one that cannot be brought up to date is made anew."""
+    """Sets the build folder up, or brings it up to date. One that cannot be brought up to date is made anew, but not when
+    a new one fails as well: then a file of the sources is wrong, and what was built serves again once it is right."""
     options = ["--werror", "-Dtests=enabled", "-Dsamples=enabled", *part.options]
     env = environment(part)
     if os.path.exists(os.path.join(folder, "meson-private", "coredata.dat")):
@@ -102,6 +103,12 @@ def configure(root, folder, part, log):
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=f, stderr=f, env=env, check=False)
         if done.returncode == 0:
             return True
+        probe = folder + "-anew"
+        shutil.rmtree(probe, ignore_errors=True)
+        works = quiet(["meson", "setup", *options, probe, root], log, env)
+        shutil.rmtree(probe, ignore_errors=True)
+        if not works:
+            return False
         shutil.rmtree(folder)
     return quiet(["meson", "setup", *options, folder, root], log, env)
 
