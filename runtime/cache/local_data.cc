@@ -20,7 +20,7 @@ void LocalData::Resegment(const plan::LocalLayout& layout) {
     const table::RowSet rows = table::RowSet::Range(run.first, run.count);
     segments_.push_back(run);
     kept_.push_back(kept_rows.Contains(rows));
-    kept_elsewhere_ = table::RowSet::Difference(kept_elsewhere_, rows);
+    if (kept_.back()) kept_elsewhere_ = table::RowSet::Difference(kept_elsewhere_, rows);
   }
 }
 
@@ -32,7 +32,12 @@ bool LocalData::IsKept(absl::Span<const uint32_t> segments) const {
 }
 
 void LocalData::SetKept(absl::Span<const uint32_t> segments, bool kept) {
-  for (uint32_t segment : segments) kept_[segment] = kept;
+  for (uint32_t segment : segments) {
+    kept_[segment] = kept;
+    const table::RowRun& run = segments_[segment];
+    if (kept_elsewhere_.IsEmpty() || !kept_elsewhere_.Intersects(run.first, run.count)) continue;
+    kept_elsewhere_ = table::RowSet::Difference(kept_elsewhere_, table::RowSet::Range(run.first, run.count));
+  }
 }
 
 }  // namespace geeps::cache

@@ -30,8 +30,9 @@ class LocalData {
  private:
   device::Memory memory_;
   std::vector<table::RowRun> segments_;
-  std::vector<bool> kept_;        // by segment
-  table::RowSet kept_elsewhere_;  // kept rows that no committed plan uses
+  std::vector<bool> kept_;  // by segment
+  // Kept rows of no segment, or of one that is not kept as a whole and was not accessed yet.
+  table::RowSet kept_elsewhere_;
 };
 
 }  // namespace geeps::cache
