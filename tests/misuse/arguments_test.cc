@@ -153,8 +153,8 @@ std::vector<Row> TextRows() {
   rows.push_back({"geeps_plan_explain", "plan not ended", [](Arguments* a) { a->ended_plan = a->open_plan; }, GEEPS_E_STATE});
   for (const char* f : {"geeps_plugin_load", "geeps_plugin_get_interface"}) {
     rows.push_back({f, "name NULL", [](Arguments* a) { a->plugin = nullptr; }});
-    rows.push_back({f, "name empty", [](Arguments* a) { a->plugin = ""; }, GEEPS_E_INVALID});
   }
+  rows.push_back({"geeps_plugin_load", "name empty", [](Arguments* a) { a->plugin = ""; }});
   rows.push_back({"geeps_plugin_load", "no such name", [](Arguments* a) { a->plugin = "nothing"; }, GEEPS_E_NOT_FOUND});
   rows.push_back({"geeps_plugin_load", "no such path", [](Arguments* a) { a->plugin = "/nowhere/geeps_x.so"; }, GEEPS_E_NOT_FOUND});
   rows.push_back({"geeps_plugin_get_interface", "not loaded", [](Arguments* a) { a->plugin = "nothing"; }, GEEPS_E_NOT_FOUND});
@@ -179,21 +179,22 @@ std::vector<Row> NumberRows() {
     rows.push_back({f, "2^32 rows of 2^32", [](Arguments* a) { a->num_rows = a->row_values = uint64_t{1} << 32; }});
   }
   for (const uint32_t dtype : {0u, 1u, uint32_t{GEEPS_U8}, uint32_t{GEEPS_I64}, 0x022002u, 0x021001u, ~0u}) {
-    rows.push_back({"geeps_table_create", "dtype", [dtype](Arguments* a) { a->dtype = dtype; }});
+    rows.push_back({"geeps_table_create", "dtype", [dtype](Arguments* a) { a->dtype = dtype; }, GEEPS_E_UNSUPPORTED});
   }
   for (const double value : {std::nan(""), static_cast<double>(INFINITY), static_cast<double>(-INFINITY)}) {
     rows.push_back({"geeps_table_set_param", "value not finite", [value](Arguments* a) { a->value = value; }});
   }
   for (const char* f : {"geeps_plan_read", "geeps_plan_pre_update", "geeps_plan_access_local"}) {
     rows.push_back({f, "rows NULL", [](Arguments* a) { a->rows = nullptr; }});
-    rows.push_back({f, "rows beyond the end", [](Arguments* a) { a->rows_array[1] = {7, 2}; }});
-    rows.push_back({f, "rows that begin beyond the end", [](Arguments* a) { a->rows_array[1] = {8, 1}; }});
-    rows.push_back({f, "rows that wrap around", [](Arguments* a) { a->rows_array[1] = {5, kMax - 4}; }});
-    rows.push_back({f, "rows from 2^64 - 1", [](Arguments* a) { a->rows_array[1] = {kMax, 1}; }});
-    rows.push_back({f, "an empty run", [](Arguments* a) { a->rows_array[1] = {5, 0}; }});
-    rows.push_back({f, "runs that overlap", [](Arguments* a) { a->rows_array[1] = {1, 2}; }});
-    rows.push_back({f, "runs that descend", [](Arguments* a) { std::swap(a->rows_array[0], a->rows_array[1]); }});
-    rows.push_back({f, "a run behind one to the end", [](Arguments* a) { a->rows_array[0] = {0, GEEPS_TO_END}; }});
+    rows.push_back({f, "rows beyond the end", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {7, 2}; }});
+    rows.push_back({f, "rows that begin beyond the end", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {8, 1}; }});
+    rows.push_back({f, "rows that wrap around", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {5, kMax - 4}; }});
+    rows.push_back({f, "rows from 2^64 - 1", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {kMax, 1}; }});
+    rows.push_back({f, "an empty run", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {5, 0}; }});
+    rows.push_back({f, "runs that overlap", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {1, 2}; }});
+    rows.push_back({f, "runs that descend", [](Arguments* a) { a->local_runs = 2, std::swap(a->rows_array[0], a->rows_array[1]); }});
+    rows.push_back({f, "a run behind one to the end", [](Arguments* a) { a->local_runs = 2, a->rows_array[0] = {0, GEEPS_TO_END}; }});
+    rows.push_back({f, "2^63 runs", [](Arguments* a) { a->num_runs = a->local_runs = uint64_t{1} << 63; }});
     rows.push_back({f, "unknown flags", [](Arguments* a) { a->flags = 0x100; }});
   }
   for (const uint32_t slack : {GEEPS_SLACK_MAX + 1, ~0u}) {
@@ -253,8 +254,8 @@ std::vector<Row> StreamRows() {
 
 // One spoiled call, with an error struct and without: same status, a text, nothing written.
 void ExpectRefused(const Row& row, Situation* situation) {
-  CAPTURE(row.function);
-  CAPTURE(row.what);
+  CAPTURE(std::string(row.function));
+  CAPTURE(std::string(row.what));
   const Function& function = FunctionNamed(row.function);
   Arguments spoiled = situation->args;
   // Pointers into the arguments go with the copy.
@@ -266,7 +267,7 @@ void ExpectRefused(const Row& row, Situation* situation) {
   std::memcpy(&before, &situation->outputs, sizeof before);
   geeps_error err = EmptyError();
   const geeps_status status = function.call(spoiled, &err);
-  CHECK_MESSAGE(status == row.wanted, geeps_status_name(status) << " " << err.message);
+  CHECK_MESSAGE(status == row.wanted, Text(status, err));
   CHECK(err.code == status);
   CHECK(err.message[0] != 0);
   CHECK(std::memchr(err.message, 0, sizeof err.message) != nullptr);
@@ -296,9 +297,9 @@ TEST_CASE("every wrong argument of every function gets a status and a text, and 
     }
     if (std::string(function.name) == "geeps_plugin_load") continue;  // nothing to load by name is certain to be there
     geeps_error err = EmptyError();
-    CAPTURE(function.name);
+    CAPTURE(std::string(function.name));
     const geeps_status status = function.call(situation.args, &err);
-    CHECK_MESSAGE(status == GEEPS_OK, geeps_status_name(status) << " " << err.message);
+    CHECK_MESSAGE(status == GEEPS_OK, Text(status, err));
   }
 }
 
@@ -311,7 +312,7 @@ TEST_CASE("every function of the header has rows here or is one that cannot fail
   std::set<std::string> with_rows;
   for (const Row& row : AllRows(world)) with_rows.insert(row.function);
   for (const Function& function : AllFunctions()) {
-    CHECK_MESSAGE(with_rows.count(function.name) == 1, function.name << " has no wrong arguments");
+    CHECK_MESSAGE(with_rows.count(function.name) == 1, std::string(function.name) << " has no wrong arguments");
     covered.insert(function.name);
   }
   const std::set<std::string> wanted(std::begin(declared), std::end(declared));

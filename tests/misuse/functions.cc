@@ -63,7 +63,7 @@ std::vector<Function> MakeRecordFunctions() {
        Alive()},
       {"geeps_plan_update", [](const A& a, E e) { return geeps_plan_update(a.open_plan, a.recorded_update, e); }, kStarted, Alive()},
       {"geeps_plan_access_local",
-       [](const A& a, E e) { return geeps_plan_access_local(a.open_plan, a.local, a.rows, a.num_runs, a.flags, a.op_out, e); }, kStarted,
+       [](const A& a, E e) { return geeps_plan_access_local(a.open_plan, a.local, a.rows, a.local_runs, a.flags, a.op_out, e); }, kStarted,
        Alive()},
       {"geeps_plan_post_local", [](const A& a, E e) { return geeps_plan_post_local(a.open_plan, a.recorded_local, e); }, kStarted, Alive()},
       // The plan at hand has open operations; its own test closes them first.

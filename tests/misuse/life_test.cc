@@ -30,13 +30,13 @@ TEST_CASE("every function in every forbidden state gets a status and a text, and
     Situation situation(stage);
     for (const Function& function : AllFunctions()) {
       if (IsLegal(function, stage)) continue;
-      CAPTURE(function.name);
-      CAPTURE(NameOf(stage));
+      CAPTURE(std::string(function.name));
+      CAPTURE(std::string(NameOf(stage)));
       Outputs before;
       std::memcpy(&before, &situation.outputs, sizeof before);
       geeps_error err = EmptyError();
       const geeps_status status = function.call(situation.args, &err);
-      CHECK_MESSAGE(IsRight(status, stage), geeps_status_name(status) << " " << err.message);
+      CHECK_MESSAGE(IsRight(status, stage), Text(status, err));
       CHECK(err.code == status);
       CHECK(err.message[0] != 0);
       CHECK(((err.flags & GEEPS_ERROR_LATCHED) != 0) == (stage == kAborted));
@@ -48,10 +48,10 @@ TEST_CASE("every function in every forbidden state gets a status and a text, and
       const Function& function = FunctionNamed(name);
       if (!IsLegal(function, stage) || stage == kStarted) continue;
       geeps_error err = EmptyError();
-      CAPTURE(name);
-      CAPTURE(NameOf(stage));
+      CAPTURE(std::string(name));
+      CAPTURE(std::string(NameOf(stage)));
       const geeps_status status = function.call(situation.args, &err);
-      CHECK_MESSAGE(status == GEEPS_OK, geeps_status_name(status) << " " << err.message);
+      CHECK_MESSAGE(status == GEEPS_OK, Text(status, err));
       break;
     }
   }
@@ -65,11 +65,11 @@ TEST_CASE("every function at every point at which it is right succeeds") {
       const bool needs_request = std::string(function.name).find("geeps_request_") == 0;
       if (!IsLegal(function, stage) || stage == kAborted || (needs_request && stage == kCreated)) continue;
       Situation situation(stage);
-      CAPTURE(function.name);
-      CAPTURE(NameOf(stage));
+      CAPTURE(std::string(function.name));
+      CAPTURE(std::string(NameOf(stage)));
       geeps_error err = EmptyError();
       const geeps_status status = function.call(situation.args, &err);
-      CHECK_MESSAGE(status == GEEPS_OK, geeps_status_name(status) << " " << err.message);
+      CHECK_MESSAGE(status == GEEPS_OK, Text(status, err));
     }
   }
 }
@@ -77,7 +77,7 @@ TEST_CASE("every function at every point at which it is right succeeds") {
 TEST_CASE("information, statistics and log answer in a lost runtime, too") {
   Situation situation(kAborted);
   for (const char* name : {"geeps_runtime_get_info", "geeps_runtime_get_stats", "geeps_log_take", "geeps_runtime_abort"}) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     geeps_error err = EmptyError();
     CHECK(FunctionNamed(name).call(situation.args, &err) == GEEPS_OK);
   }
@@ -110,7 +110,7 @@ TEST_CASE("recording: the second call of an operation comes once, and nothing af
   CHECK(geeps_plan_end(a.open_plan, 0, &err) == GEEPS_OK);
   CHECK(geeps_plan_end(a.open_plan, 0, &err) == GEEPS_E_STATE);
   for (const char* name : {"geeps_plan_read", "geeps_plan_pre_update", "geeps_plan_access_local"}) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     err = EmptyError();
     CHECK(FunctionNamed(name).call(a, &err) == GEEPS_E_STATE);
     CHECK(err.message[0] != 0);
@@ -151,7 +151,8 @@ TEST_CASE("local data: fetching what was never kept is refused, what was kept su
   const char* const names[3] = {"keep", "fetch", "scratch"};
   for (int i = 0; i < 3; ++i) {
     REQUIRE(geeps_plan_create(a.rt, names[i], &plans[i], &err) == GEEPS_OK);
-    REQUIRE(geeps_plan_access_local(plans[i], a.local, a.rows, a.num_runs, flags[i], ops[i], &err) == GEEPS_OK);
+    const geeps_rows rows = {2, 4};
+    REQUIRE(geeps_plan_access_local(plans[i], a.local, &rows, 1, flags[i], ops[i], &err) == GEEPS_OK);
     REQUIRE(geeps_plan_post_local(plans[i], *ops[i], &err) == GEEPS_OK);
     REQUIRE(geeps_plan_end(plans[i], GEEPS_PLAN_NO_CLOCK, &err) == GEEPS_OK);
   }

@@ -14,7 +14,7 @@ const geeps_kv kTableOptions[] = {{"rule", "sgd"}};
 const geeps_rows kAll = {0, GEEPS_TO_END};
 
 void Must(geeps_status status, const geeps_error& err) {
-  REQUIRE_MESSAGE(status == GEEPS_OK, geeps_status_name(status) << " " << err.message);
+  REQUIRE_MESSAGE(status == GEEPS_OK, Text(status, err));
 }
 
 const void* TestInterface(const char* id) { return std::strcmp(id, "test.answer/1") == 0 ? id : nullptr; }
@@ -54,6 +54,8 @@ geeps_error EmptyError() {
   err.struct_size = sizeof err;
   return err;
 }
+
+std::string Text(geeps_status status, const geeps_error& err) { return std::string(geeps_status_name(status)) + " " + err.message; }
 
 const geeps_plugin* QueryTestPlugin(uint32_t) {
   static const geeps_plugin kPlugin = {sizeof(geeps_plugin), GEEPS_PLUGIN_ABI, "answer", "1", "Apache-2.0", "test", TestInterface};
@@ -149,6 +151,7 @@ void Situation::Describe() {
   args.rows_array[1] = {4, 2};
   args.rows = args.rows_array;
   args.num_runs = 2;
+  args.local_runs = 1;
   args.format = "text";
   args.plans_array[0] = args.ended_plan;
   args.plans = args.plans_array;

@@ -78,6 +78,7 @@ struct Arguments {
   geeps_rows rows_array[2];
   const geeps_rows* rows;
   uint64_t num_runs;
+  uint64_t local_runs;         // local data are one run
   uint32_t slack;
   uint32_t flags;
   geeps_op recorded_read, recorded_update, recorded_local;  // open in open_plan
@@ -149,6 +150,8 @@ const std::vector<std::string>& FunctionsWithoutStatus();
 const geeps_plugin* QueryTestPlugin(uint32_t host_abi);
 
 geeps_error EmptyError();
+// "GEEPS_E_STATE the pass is open".
+std::string Text(geeps_status status, const geeps_error& err);
 // Handles that were destroyed, their runtime too.
 struct StaleHandles {
   geeps_runtime* rt;

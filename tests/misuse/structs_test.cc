@@ -146,7 +146,7 @@ TEST_CASE("text out: too small a buffer is left alone and the length is told; th
     return FunctionNamed(function).call(a, &err);
   };
   for (const char* function : {"geeps_runtime_get_stats", "geeps_plan_explain"}) {
-    CAPTURE(function);
+    CAPTURE(std::string(function));
     uint64_t len = 0;
     REQUIRE(take(function, nullptr, 0, &len) == GEEPS_OK);
     REQUIRE(len > 2);

@@ -21,9 +21,11 @@ void ExpectOk(const std::vector<Answer>& answers) {
   for (const Answer& answer : answers) REQUIRE_MESSAGE((answer.arrived && answer.status == GEEPS_OK), answer.Cause());
 }
 
+std::vector<std::string> Thrice(const std::string& call) { return {call, call, call}; }
+
 // Two workers commit what differs in `calls` (made before the commit on each of them): all are told, naming `subject`; afterwards the old
 // plans still work, with their values.
-void ExpectRefused(const std::vector<std::string>& calls, const std::string& commit, const std::string& subject) {
+void ExpectRefused(const std::vector<std::string>& calls, const std::vector<std::string>& commits, const std::string& subject) {
   CAPTURE(subject);
   Processes processes = StartProcesses(3);
   REQUIRE(BringUp(processes) == "");
@@ -32,7 +34,7 @@ void ExpectRefused(const std::vector<std::string>& calls, const std::string& com
     ExpectOk(CallEach(processes, {calls[begin], calls[begin + 1], calls[begin + 2]}));
   }
   std::string cause;
-  for (const Answer& answer : CallAll(processes, commit)) {
+  for (const Answer& answer : CallEach(processes, commits)) {
     CHECK(answer.status == GEEPS_E_MISMATCH);
     CHECK((answer.flags & GEEPS_ERROR_LATCHED) == 0);
     CHECK_MESSAGE(Names(answer.message, subject), answer.message);
@@ -51,8 +53,6 @@ void ExpectRefused(const std::vector<std::string>& calls, const std::string& com
   ExpectOk(CallAll(processes, "destroy"));
 }
 
-std::vector<std::string> Thrice(const std::string& call) { return {call, call, call}; }
-
 std::vector<std::string> operator+(std::vector<std::string> a, const std::vector<std::string>& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
@@ -62,40 +62,40 @@ std::vector<std::string> operator+(std::vector<std::string> a, const std::vector
 
 TEST_CASE("a table of another size on one worker is refused on all; the old plans still work") {
   ExpectRefused(std::vector<std::string>{"table u 10 4 f32", "table u 10 4 f32", "table u 11 4 f32"} + Thrice("plan next t u"),
-                "commit next", "u");
+                Thrice("commit next"), "u");
 }
 
 TEST_CASE("a table of another dtype on one worker is refused on all") {
   ExpectRefused(std::vector<std::string>{"table u 10 4 f32", "table u 10 4 f64", "table u 10 4 f32"} + Thrice("plan next t u"),
-                "commit next", "u");
+                Thrice("commit next"), "u");
 }
 
 TEST_CASE("another rule or rule parameter on one worker is refused on all") {
   ExpectRefused(std::vector<std::string>{"table u 10 4 f32 rule=sgd", "table u 10 4 f32", "table u 10 4 f32 rule=sgd"} +
                     Thrice("plan next t u"),
-                "commit next", "u");
+                Thrice("commit next"), "u");
   ExpectRefused(std::vector<std::string>{"table u 9 4 f32 rule=sgd param.lr=0.5", "table u 9 4 f32 rule=sgd param.lr=0.5",
                                          "table u 9 4 f32 rule=sgd param.lr=0.25"} +
                     Thrice("plan next t u"),
-                "commit next", "u");
+                Thrice("commit next"), "u");
 }
 
 TEST_CASE("a table that one worker lacks is refused on all") {
-  ExpectRefused(std::vector<std::string>{"table u 10 4 f32", "info", "table u 10 4 f32"} + Thrice("plan next t"), "commit next", "u");
+  ExpectRefused(std::vector<std::string>{"table u 10 4 f32", "info", "table u 10 4 f32"} + Thrice("plan next t"), Thrice("commit next"), "u");
 }
 
 TEST_CASE("plans of other names are refused on all") {
-  ExpectRefused({"plan next t", "plan next t", "plan nexd t"}, "commit next", "next");
+  ExpectRefused({"plan next t", "plan next t", "plan nexd t"}, {"commit next", "commit next", "commit nexd"}, "next");
 }
 
 TEST_CASE("a plan that ends with a clock on one worker only is refused on all") {
-  ExpectRefused({"plan next t", "plan next t noclock", "plan next t"}, "commit next", "next");
+  ExpectRefused({"plan next t", "plan next noclock t", "plan next t"}, Thrice("commit next"), "next");
 }
 
 TEST_CASE("with rows = same another row set on one worker is refused on all") {
   ExpectRefused(Thrice("table u 10 4 f32 rows=same") +
                     std::vector<std::string>{"plan next u:0:5", "plan next u:0:6", "plan next u:0:5"},
-                "commit next", "u");
+                Thrice("commit next"), "u");
 }
 
 TEST_CASE("with rows = same equal row sets are accepted") {
@@ -110,13 +110,13 @@ TEST_CASE("with rows = same equal row sets are accepted") {
 }
 
 TEST_CASE("a table that only some workers have destroyed is refused at the next commit") {
-  ExpectRefused(Thrice("table u 10 4 f32") + std::vector<std::string>{"drop u", "info", "info"} + Thrice("plan next t"), "commit next",
+  ExpectRefused(Thrice("table u 10 4 f32") + std::vector<std::string>{"drop u", "info", "info"} + Thrice("plan next t"), Thrice("commit next"),
                 "u");
 }
 
 TEST_CASE("a fence at different clocks fails for all, names both ranks and clocks, and ends the job") {
   for (const char* fence : {"fence", "shutdown", "commit train look"}) {
-    CAPTURE(fence);
+    CAPTURE(std::string(fence));
     Processes processes = StartProcesses(2);
     REQUIRE(BringUp(processes) == "");
     ExpectOk(CallAll(processes, "passes train 3 1"));

@@ -43,7 +43,7 @@ TEST_CASE("20 create/destroy cycles keep the number of descriptors and threads")
       const int descriptors = NumDescriptors();
       const int threads = NumThreads();
       for (int i = 0; i < 20; ++i) CHECK(ShortJob(transport, device, i % 2 == 0) == "");
-      CAPTURE(transport);
+      CAPTURE(std::string(transport));
       CHECK(NumDescriptors() == descriptors);
       CHECK(NumThreads() == threads);
     }

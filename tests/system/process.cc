@@ -170,7 +170,7 @@ std::vector<Answer> CallAll(const Processes& processes, const std::string& call,
 }
 
 std::string BringUp(const Processes& processes) {
-  for (const char* call : {"start", "table t 600 128 f64 partition_bytes=16384", "plan train t", "plan look t noclock", "commit train look"}) {
+  for (const char* call : {"start", "table t 600 128 f64 partition_bytes=16384", "plan train t", "plan look noclock t", "commit train look"}) {
     for (const Answer& answer : CallAll(processes, call)) {
       if (answer.status != GEEPS_OK || !answer.arrived) return std::string(call) + ": " + answer.Cause();
     }

@@ -45,7 +45,7 @@ TEST_CASE("a request is not done before the other worker is there, then stays do
       }
       return problem;
     });
-    CAPTURE(transport);
+    CAPTURE(std::string(transport));
     CHECK(complaints == "");
   }
 }

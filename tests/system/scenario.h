@@ -53,7 +53,7 @@ struct PassSpec {
   uint32_t plan = 0;
   uint64_t clock = 0;
   std::vector<Leave> leave;  // by operation
-  bool ends_early = false;   // a plan without clock: after its first operation
+  bool ends_early = false;   // a plan without clock: as soon as nothing is open
 };
 
 // From one commit to the next.

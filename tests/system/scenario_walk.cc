@@ -111,9 +111,10 @@ class Walk {
     if (!begun_) Take(geeps_pass_begin(rt(), plans_[pass.plan].get(), err()), "pass_begin");
     if (!plan.no_clock) SetRates(pass.clock);
     std::vector<geeps_view> views(plan.ops.size());
+    int num_open = 0;
     for (const StepSpec& step : plan.steps) {
-      if (!ok()) break;
-      if (pass.ends_early && step.op > 0) continue;
+      if (!ok() || (pass.ends_early && num_open == 0 && &step != plan.steps.data())) break;
+      num_open += step.end ? -1 : 1;
       if (pass.leave[step.op] == Leave::kFirstCall) {
         if (!step.end) Take(geeps_skip(rt(), ops_[pass.plan][step.op], nullptr, err()), "skip");
       } else if (!step.end) {

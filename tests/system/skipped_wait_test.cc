@@ -36,7 +36,7 @@ TEST_CASE("with one wait left out a scenario differs from the reference, whichev
   for (const char* site : {"allocator.fill", "reclaimer.drain", "keeper.apply", "puller.absorb", "keeper.gather"}) {
     std::string complaints;
     for (uint64_t seed = 1; seed <= kSeeds && complaints.empty(); ++seed) complaints = RunWithout(site, seed, "tcp");
-    CAPTURE(site);
+    CAPTURE(std::string(site));
     CAPTURE(complaints);
     // A wrong value, not an option that nobody knows or a hang.
     CHECK(complaints.find(", column ") != std::string::npos);

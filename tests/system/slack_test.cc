@@ -98,8 +98,8 @@ TEST_CASE("every row read is one whole version within the slack, and ages never 
   for (const char* transport : {"inproc", "tcp"}) {
     for (const char* device : {"host", "deferred:lazy"}) {
       for (const uint32_t slack : {0u, 1u, 3u}) {
-        CAPTURE(transport);
-        CAPTURE(device);
+        CAPTURE(std::string(transport));
+        CAPTURE(std::string(device));
         CAPTURE(slack);
         CHECK(RunClocks(transport, device, 3, slack) == "");
       }
@@ -157,7 +157,7 @@ TEST_CASE("with slack 2 a worker runs exactly two clocks ahead of one that stand
       w.err.Take(geeps_clock(w.rt.get(), nullptr, w.err.raw()));
       return problem;
     });
-    CAPTURE(transport);
+    CAPTURE(std::string(transport));
     CHECK(complaints == "");
   }
 }
