@@ -81,7 +81,7 @@ class ControlPlane {
 
   // The cause, or OK.
   absl::Status failure() const;
-  // Iteration clocks last heard; by rank. Only rank 0 hears of all; elsewhere all but the own are 0.
+  // Iteration clocks last heard; by rank. Only rank 0 hears of all; elsewhere all but the own and that of rank 0 are 0.
   std::vector<uint64_t> clocks() const;
 
   // Ends the thread and closes the sockets, within about 2 s, usually at once; rank 0 waits up to 250 ms for the others to

@@ -72,7 +72,9 @@ void CoordinatorHost::Step(absl::Span<const pollfd> polls, uint64_t now_ns) {
   Execute(now_ns);
   if (now_ns >= next_beat_ns_) {
     next_beat_ns_ = now_ns + options_.heartbeat_limit_ns / 10;
-    if (welcomed_) Broadcast(wire::Type::kBeat, wire::Encode(wire::Beat{}));
+    wire::Beat beat;  // the clock of rank 0, in which the coordinator lives
+    beat.clock = options_.clocks[0].load(std::memory_order_relaxed);
+    if (welcomed_) Broadcast(wire::Type::kBeat, wire::Encode(beat));
   }
   for (auto it = connections_.begin(); it != connections_.end();) {
     Connection& connection = it->second;

@@ -143,14 +143,12 @@ void ControlPlane::Impl::TakeCommands(uint64_t now_ns) {
         return;
       }
       local_cause_ = command.cause;
+      suspects_coordinator_ = false;
       local_deadline_ns_ = std::min(local_deadline_ns_, now_ns + kVerdictLimitNs);
     } else if (command.type == wire::Type::kSuspect && command.suspect == 0 && options_.rank != 0 && local_cause_.ok() &&
                !shut_down_) {
-      StatusDetail detail;
-      detail.code = Code::kPeerLost;
-      detail.rank = 0;
-      local_cause_ = MakeStatus(detail, absl::StrCat("the coordinator, rank 0 on host ", coordinator_host_,
-                                                     ", was lost: it gave no verdict about itself"));
+      local_cause_ = CoordinatorLost("it gave no verdict about itself");
+      suspects_coordinator_ = true;
       local_deadline_ns_ = now_ns + kVerdictLimitNs;
     }
     if (!channel_.Send(command.type, command.body)) {
@@ -237,7 +235,12 @@ void ControlPlane::Impl::Dispatch(wire::Type type, const std::string& body) {
 bool ControlPlane::Impl::DispatchBody(wire::Type type, const std::string& body) {
   const bool working = phase_ == Phase::kWorking;
   switch (type) {
-    case wire::Type::kBeat: return true;
+    case wire::Type::kBeat: {
+      wire::Beat beat;
+      if (!wire::Decode(body, &beat).ok()) return false;
+      clocks_[0].store(beat.clock, std::memory_order_relaxed);
+      return true;
+    }
     case wire::Type::kWelcome: {
       protocol::Welcome welcome;
       if (working || !wire::Decode(body, &welcome).ok() || welcome.hosts.size() != options_.world) return false;
@@ -294,19 +297,21 @@ void ControlPlane::Impl::OnChannelEnd(uint64_t now_ns) {
   }
   channel_.Close();
   if (phase_ == Phase::kOver || shut_down_) return;
-  if (local_cause_.ok()) {
-    LoseCoordinator("its control connection closed");
+  // Whether a link to rank 0 was seen to close before makes no difference: all workers say the same.
+  if (local_cause_.ok() || suspects_coordinator_) {
+    Down(CoordinatorLost("its control connection closed"));
   } else {
     Down(local_cause_);
   }
 }
 
-void ControlPlane::Impl::LoseCoordinator(absl::string_view why) {
+absl::Status ControlPlane::Impl::CoordinatorLost(absl::string_view why) const {
   StatusDetail detail;
   detail.code = Code::kPeerLost;
   detail.rank = 0;
   detail.clock = clocks_[0].load(std::memory_order_relaxed);
-  Down(MakeStatus(detail, absl::StrCat("rank 0 (host ", coordinator_host_, "), the coordinator, was lost: ", why)));
+  return MakeStatus(detail, absl::StrCat("rank 0 (host ", coordinator_host_, "), the coordinator, was lost at clock ", detail.clock,
+                                         ": ", why));
 }
 
 void ControlPlane::Impl::Beat(uint64_t now_ns) {
@@ -324,8 +329,8 @@ void ControlPlane::Impl::CheckTimes(uint64_t now_ns) {
     const uint64_t limit_ns = static_cast<uint64_t>(options_.heartbeat_limit.count());
     // In rank 0 the coordinator cannot be silent alone.
     if (host_ == nullptr && now_ns - heard_ns_ >= limit_ns) {
-      LoseCoordinator(absl::StrCat("nothing was heard from it for ", (now_ns - heard_ns_) / kMs, " ms, the limit is ",
-                                   limit_ns / kMs, " ms"));
+      // The same words on all workers: no measured time.
+      Down(CoordinatorLost(absl::StrCat("nothing was heard from it for longer than the limit of ", limit_ns / kMs, " ms")));
     }
   }
   if (phase_ != Phase::kOver && now_ns >= local_deadline_ns_) Down(local_cause_);

@@ -71,7 +71,7 @@ class ControlPlane::Impl {
   void CheckStart(uint64_t now_ns);
   void Beat(uint64_t now_ns);
   void SendLines();
-  void LoseCoordinator(absl::string_view why);
+  absl::Status CoordinatorLost(absl::string_view why) const;
   // The one end of everything but an orderly shutdown; the first call counts.
   void Down(const absl::Status& cause);
   void WindUp();
@@ -104,6 +104,7 @@ class ControlPlane::Impl {
   uint64_t next_beat_ns_ = 0;
   uint64_t local_deadline_ns_ = ~uint64_t{0};  // then local_cause_ is the cause
   absl::Status local_cause_;
+  bool suspects_coordinator_ = false;           // local_cause_ is that suspicion
   Thread thread_;
 };
 
