@@ -58,7 +58,8 @@ typedef int32_t geeps_status;
 #define GEEPS_E_UNSUPPORTED (-2)  /* legal, but this build, device or plugin cannot do it */
 #define GEEPS_E_NOMEM (-3)        /* an allocator said no */
 #define GEEPS_E_IO (-4)           /* a file, socket or plugin failed; native_code has errno */
-#define GEEPS_E_TIMEOUT (-5)      /* the caller's limit passed; nothing changed, the call may be repeated */
+#define GEEPS_E_TIMEOUT (-5)      /* the caller's limit passed; nothing changed, the call may be repeated. With
+                                     GEEPS_ERROR_LATCHED: start_limit_s passed, and the runtime is lost */
 #define GEEPS_E_CANCELLED (-6)    /* the request was destroyed, the data source cancelled */
 #define GEEPS_E_PEER_LOST (-7)    /* err->rank and err->clock say who and when */
 #define GEEPS_E_DATA (-8)         /* a file or message holds something else than it should */
@@ -137,7 +138,7 @@ typedef struct geeps_view {  /* filled by the runtime; valid until the operation
   void *data;                /* [num_rows, row_values], dense, device tier; NULL when num_rows is 0 */
   uint64_t bytes;            /* num_rows * row_bytes */
   uint64_t num_rows;
-  uint64_t row_values;
+  uint64_t row_values;       /* local data: dtype is GEEPS_U8, row_values = row_bytes */
   uint64_t row_bytes;
   geeps_mem_kind mem_kind;
   int32_t device_id;         /* -1: host memory */
@@ -198,7 +199,8 @@ GEEPS_API const char *geeps_status_name(geeps_status status);
 /* [any-thread] Checks the options, opens device and transport, talks to nobody. The caller owns *out. */
 GEEPS_API geeps_status geeps_runtime_create(const geeps_config *config, geeps_runtime **out, geeps_error *err);
 
-/* [serial per runtime] [blocks] A long call and the first fence: meets the other workers at the rendezvous. */
+/* [serial per runtime] [blocks] A long call and the first fence: meets the other workers at the rendezvous. A failure
+ * loses the runtime: to try again, destroy it and create another. */
 GEEPS_API geeps_status geeps_runtime_start(geeps_runtime *rt, geeps_request **out, geeps_error *err);
 
 /* [any-thread] Always answers, also when the runtime is lost. */
@@ -241,7 +243,9 @@ GEEPS_API void geeps_request_destroy(geeps_request *req);
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
 
 /* [serial per runtime] A table of num_rows rows of row_values values. Every worker creates the same tables, in any order;
- * checked at the next commit, from which on the table exists. The caller owns *out. Options:
+ * checked at the next commit, from which on the table exists; plans may be recorded before. A name has 1 to 255 bytes and
+ * is no other table's; a table has at least one row, a row at least one value and at most 64 MiB. The caller owns *out.
+ * Options:
  *   mode = bounded                      versions, each a pure function of whole clocks (BSP and SSP)
  *   rule = add | sgd                    what a keeper does with the reduced contribution g of a clock
  *                                       add: value += g.  sgd: m = momentum * m + g; value -= lr * m
@@ -259,9 +263,9 @@ GEEPS_API geeps_status geeps_table_create(geeps_runtime *rt, const char *name, u
 /* [serial per runtime] Ends the handle. The table itself goes at the next commit, where all workers must have destroyed it. */
 GEEPS_API void geeps_table_destroy(geeps_table *t);
 
-/* [serial per runtime] Sets a rule parameter for the caller's current clock and later ones. Every worker that updates the table
- * must give the same bits at the same clock (else GEEPS_E_MISMATCH): derive the value from the clock, not from time.
- * GEEPS_E_STATE after the first update of the table in this clock. */
+/* [serial per runtime] Sets a rule parameter for the caller's current clock and later ones. key is the parameter's own
+ * name, "lr" or "momentum", without the "param." of the option. Every worker that updates the table must give the same
+ * bits at the same clock (else GEEPS_E_MISMATCH): derive the value from the clock, not from time. GEEPS_E_STATE after the first update of the table in this clock. */
 GEEPS_API geeps_status geeps_table_set_param(geeps_table *t, const char *key, double value, geeps_error *err);
 
 /* ---- local data ------------------------------------------------------------------------------------------------- */
@@ -283,14 +287,15 @@ GEEPS_API void geeps_local_destroy(geeps_local *l);
 #define GEEPS_OP_OPTIONAL 0x1u   /* geeps_skip is allowed. Of the updates of a table in a plan all are optional or none */
 #define GEEPS_READ_COPY 0x2u     /* never in place: the program may write into it and may hold it long */
 #define GEEPS_UPDATE_ZEROED 0x4u /* handed out zeroed. Without it every row must be written */
-#define GEEPS_LOCAL_FETCH 0x8u   /* what was kept last is wanted; GEEPS_E_STATE at the access when nothing was kept */
+#define GEEPS_LOCAL_FETCH 0x8u   /* what was kept last is wanted; GEEPS_E_STATE at the access when nothing was kept, and
+                                    unless the access is OPTIONAL and skipped, the pass cannot go on */
 #define GEEPS_LOCAL_KEEP 0x10u   /* the contents after the post are kept, over passes and plans, until an access without it */
 #define GEEPS_PLAN_NO_CLOCK 0x1u /* the pass ends without a clock: unseen by others, any worker, any number of times, no update */
 
 /* [serial per runtime] The caller owns *out. */
 GEEPS_API geeps_status geeps_plan_create(geeps_runtime *rt, const char *name, geeps_plan **out, geeps_error *err);
 
-/* [serial per runtime] Ends the handle; a committed plan stays usable by its operations until the next commit. */
+/* [serial per runtime] Ends the handle. A pass of the plan that is under way can be finished; no other one can begin. */
 GEEPS_API void geeps_plan_destroy(geeps_plan *p);
 
 /* [serial per plan] slack <= GEEPS_SLACK_MAX: at clock c any version a with c - slack <= a <= c will do. flags: OPTIONAL, COPY. */
@@ -312,13 +317,14 @@ GEEPS_API geeps_status geeps_plan_post_local(geeps_plan *p, geeps_op op, geeps_e
  * with a clock serves a worker that is out of batches. */
 GEEPS_API geeps_status geeps_plan_end(geeps_plan *p, uint32_t flags, geeps_error *err);
 
-/* [serial per plan] After plan_end: operations, bytes, in-place accesses, late fire points. format = text | json. */
+/* [serial per plan] After plan_end: operations, bytes, in-place accesses, late fire points. format = text | json. Of the plan
+ * committed alone: together with others it may need copies where it would not alone. */
 GEEPS_API geeps_status geeps_plan_explain(geeps_plan *p, const char *format, char *buf, uint64_t cap, uint64_t *len,
                                           geeps_error *err);
 
-/* [serial per runtime] [blocks] A long call and a fence, between passes, all workers at one clock. Replaces all committed plans;
- * the same plan names with the same clock flags on all workers. Values, rule state, clock and kept local data survive. On
- * failure the old plans stay. */
+/* [serial per runtime] [blocks] A long call and a fence, between passes, all workers at one clock. Replaces all committed plans,
+ * of which some may be given again; the same plan names, each once, with the same clock flags on all workers.
+ * Values, rule state, clock and kept local data survive. On failure the old plans stay. */
 GEEPS_API geeps_status geeps_commit(geeps_runtime *rt, geeps_plan *const *plans, uint64_t num_plans,
                                     geeps_request **out, geeps_error *err);
 
@@ -327,6 +333,9 @@ GEEPS_API geeps_status geeps_commit(geeps_runtime *rt, geeps_plan *const *plans,
 GEEPS_API geeps_status geeps_fence(geeps_runtime *rt, geeps_request **out, geeps_error *err);
 
 /* ---- a pass: one walk through a committed plan, in its order ---------------------------------------------------- */
+
+/* A call out of that order is GEEPS_E_STATE, changes nothing and says which call is due. A pass that ends with a clock
+ * cannot be broken off: it is walked to its end, or the runtime is destroyed. */
 
 /* [serial per runtime] Between passes. */
 GEEPS_API geeps_status geeps_pass_begin(geeps_runtime *rt, geeps_plan *plan, geeps_error *err);

@@ -19,7 +19,7 @@
 //
 // Errors    Every call takes an Error, or keeps a reference to the one it was made with, and does nothing when that
 //           holds a failure: a program checks where it suits it, and sees the first failure. A limit that passes is no
-//           failure.
+//           failure, unless the runtime is lost with it (start_limit_s).
 // Threads   As in geeps.h; an Error is used by one thread at a time. Owners are moved, not copied; none may outlive its
 //           runtime in use, but destroying one after its runtime does nothing.
 #ifndef GEEPS_HPP
@@ -61,7 +61,7 @@ class Error {
 
   // Takes in the status of a call that was given raw(); returns it.
   geeps_status Take(geeps_status status) {
-    if (status < 0 && status != GEEPS_E_TIMEOUT) status_ = status;
+    if (status < 0 && (status != GEEPS_E_TIMEOUT || latched())) status_ = status;
     return status;
   }
   // A failure found by the program itself.

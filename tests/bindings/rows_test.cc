@@ -29,6 +29,16 @@ TEST_CASE("geeps.hpp: runs that overlap, touch or are empty are merged") {
   CHECK(Runs(geeps::Rows::All()) == Pairs{{0, GEEPS_TO_END}});
 }
 
+TEST_CASE("geeps.hpp: a limit that passed is a failure when the runtime is lost with it") {
+  geeps::Error err;
+  geeps::Runtime rt(geeps::Options{{"world", "2"}, {"rendezvous", "inproc://nobody-comes"}, {"start_limit_s", "1"}}, err);
+  REQUIRE(err.ok());
+  rt.Start(err);
+  CHECK(err.status() == GEEPS_E_TIMEOUT);
+  CHECK(err.latched());
+  CHECK(std::string(err.message()).find("rank 1 of 2 workers did not come within 1 s") != std::string::npos);
+}
+
 TEST_CASE("geeps.hpp: an error keeps the first failure; a limit that passed is none") {
   geeps::Error err;
   CHECK(err.Take(GEEPS_AGAIN) == GEEPS_AGAIN);
