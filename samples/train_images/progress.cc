@@ -3,14 +3,16 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <string>
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace train_images {
 namespace {
 
-constexpr int kBarWidth = 30;
+constexpr size_t kBarWidthMax = 30;
 constexpr std::chrono::milliseconds kDrawInterval(100);
 
 double ImagesPerSecond(const ProgressFigures& f) {
@@ -18,6 +20,12 @@ double ImagesPerSecond(const ProgressFigures& f) {
 }
 
 double WaitPercent(const ProgressFigures& f) { return f.seconds > 0 ? 100 * f.wait_seconds / f.seconds : 0; }
+
+// 80 when the terminal does not say.
+size_t TerminalColumns() {
+  winsize size = {};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
 
 }  // namespace
 
@@ -51,10 +59,17 @@ void Progress::EndEpoch() {
 }
 
 void Progress::DrawBar(const ProgressFigures& f) {
-  const int filled = static_cast<int>(std::min<uint64_t>(f.steps, steps_per_epoch_) * kBarWidth / steps_per_epoch_);
-  const std::string bar = std::string(filled, '#') + std::string(kBarWidth - filled, '.');
-  std::fprintf(stderr, "\repoch %u/%u [%s] loss %.3f  %.0f images/s  %.1f%% waiting\033[K", epoch_, num_epochs_,
-               bar.c_str(), f.loss, ImagesPerSecond(f), WaitPercent(f));
+  char head[64], tail[128];
+  std::snprintf(head, sizeof head, "epoch %u/%u [", epoch_, num_epochs_);
+  std::snprintf(tail, sizeof tail, "] loss %.3f  %.0f images/s  %.1f%% waiting", f.loss, ImagesPerSecond(f),
+                WaitPercent(f));
+  // A line that is wrapped cannot be drawn over: the bar gives way first, then the end of the text.
+  const size_t columns = TerminalColumns() - 1, text = std::strlen(head) + std::strlen(tail);
+  const size_t width = std::min(kBarWidthMax, columns > text ? columns - text : 0);
+  const size_t filled = std::min<uint64_t>(f.steps, steps_per_epoch_) * width / steps_per_epoch_;
+  std::string line = head + std::string(filled, '#') + std::string(width - filled, '.') + tail;
+  line.resize(std::min(line.size(), columns));
+  std::fprintf(stderr, "\r%s\033[K", line.c_str());
   drawn_ = true;
 }
 
