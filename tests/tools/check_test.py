@@ -30,7 +30,7 @@ class CountTest(unittest.TestCase):
 class PartTest(unittest.TestCase):
     """Whole parts, on a project of two tests."""
 
-    def count(self, *results, before=""):
+    def count(self, *results, before="", without=()):
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(folder, "meson.build"), "w", encoding="utf-8") as f:
                 f.write("project('x')\nsh = find_program('sh')\n" + before)
@@ -38,11 +38,14 @@ class PartTest(unittest.TestCase):
             with open(os.path.join(folder, "meson_options.txt"), "w", encoding="utf-8") as f:
                 f.write("option('tests', type: 'feature')\noption('samples', type: 'feature')\n")
             with contextlib.redirect_stdout(io.StringIO()):
-                part = check.Part("probe", "gcc", sys.executable)
+                part = check.Part("probe", "gcc", sys.executable, without=without)
                 return str(check.run_part(folder, part, 1)), str(check.run_part(folder, part, 1))
 
     def test_results_are_counted_also_on_the_second_run(self):
         self.assertEqual(self.count(0, 1, 77, 0), ("2 passed, 1 failed, 1 skipped",) * 2)
+
+    def test_tests_can_be_left_out(self):
+        self.assertEqual(self.count(0, 1, 0, without=("t1",))[0], "2 passed, 0 failed, 0 skipped")
 
     def test_what_cannot_be_configured_or_built_has_failed(self):
         self.assertEqual(self.count(0, before="nonsense(\n")[0], "0 passed, 1 failed, 0 skipped")
