@@ -103,6 +103,12 @@ static geeps_status work(worker *w, int *wrong) {
   return geeps_runtime_shutdown(w->rt, NULL, &w->err);
 }
 
+/* Lines of the library: warnings, and more with `geeps run --log-level debug`. Errors come back as statuses, too. */
+static void print_line(void *user, int32_t level, const char *component, const char *text, uint64_t len) {
+  (void)user;
+  if (level != GEEPS_LOG_ERROR) fprintf(stderr, "hello: %s: %.*s\n", component, (int)len, text);
+}
+
 int main(void) {
   /* rank, world and rendezvous from `geeps run`; alone without it */
   const geeps_kv options[] = {{"launcher", "geeps"}};
@@ -116,6 +122,7 @@ int main(void) {
   config.abi_version = GEEPS_ABI_VERSION;
   config.options = options;
   config.num_options = 1;
+  config.log = print_line;
 
   geeps_status status = geeps_runtime_create(&config, &w.rt, &w.err);
   if (status == GEEPS_OK) status = work(&w, &wrong);
