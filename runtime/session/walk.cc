@@ -186,6 +186,8 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
     if (!in_time)
       return MakeStatus(Code::kTimeout,
                         absl::StrCat(Name(op), " was not ready within ", limit_ns, " ns at clock ", clock_));
+    // It was ready. A read with slack may have been taken back since: the caller's exchange decides.
+    if (!engine_->failed()) return true;
   }
   if (engine_->failed()) return engine_->failure();
   return slot.word.load(std::memory_order_acquire) == ready;
@@ -214,10 +216,11 @@ absl::StatusOr<bool> Walk::Read(uint64_t op, uint64_t limit_ns, View* out) {
   const bool refillable = !planned.in_place && planned.slack > 0;
   OpSlot& slot = epoch_->plans[set_id_].slots[index];
   while (true) {
+    // The movers may be about to fill it again with a newer version: whoever changes the word first has it. At most `slack` versions can
+    // come before the clock ends, so this ends too.
     GEEPS_ASSIGN_OR_RETURN(const bool ready, AwaitReady(index, limit_ns));
     if (!ready) return false;
     if (!refillable) break;
-    // The movers may be about to fill it again with a newer version: whoever changes the word first has it.
     uint64_t expected = OpSlot::Word(number_, OpSlot::kReady);
     if (slot.word.compare_exchange_strong(expected, OpSlot::Word(number_, OpSlot::kTaken), std::memory_order_acq_rel)) {
       GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kTaken, set_id_, index));
