@@ -27,6 +27,7 @@ WORKER_BATCH = 128
 EPOCH_IMAGES = 60000
 STEPS_MAX = EPOCH_IMAGES // (WORKERS * WORKER_BATCH)  # within one epoch all batches are full
 RUN_LIMIT_S = 600
+BUSY_LOAD = 0.5  # workers of one job wait for the slower one, copies do not: other work on the cores lowers the ratio
 
 
 def cores():
@@ -171,6 +172,8 @@ def main():
         parser.error(f"--runs wants at least 1, --steps 1 to {STEPS_MAX}")
     programs = Programs(options.build, options.steps)
     load_before = load()
+    if os.getloadavg()[0] > BUSY_LOAD:
+        print(f"the machine is busy (load average {load_before}): the figure will say little", file=sys.stderr)
     a, b = [], []
     for number in range(1, options.runs + 1):
         a.append(programs.connected())
