@@ -320,7 +320,11 @@ void Engine::Execute(const Done& done) {
   if (done.status != GEEPS_OK) {
     StatusDetail detail;
     detail.code = static_cast<Code>(done.status);
-    Fail(MakeStatus(detail, "the device failed while it moved data"));
+    static constexpr const char* kWork[] = {"filling an access buffer", "draining an update", "applying a clock",
+                                            "absorbing a version", "gathering a publish"};
+    Fail(
+        MakeStatus(detail, absl::StrCat("the device failed with ", CodeName(done.status), " while ",
+                                        kWork[static_cast<int>(done.kind)], " (", done.first, ", ", done.second, ")")));
     return;
   }
   switch (done.kind) {

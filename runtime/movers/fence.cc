@@ -328,8 +328,13 @@ absl::Status Fence::OpenSlots() {
   return absl::OkStatus();
 }
 
+// Nobody contributes to a partition before its keeper has published it: only first publishes can be early, one for each
+// subscription.
 bool Fence::Stash(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) {
-  if (next_ == nullptr || header.epoch != next_->number) return false;
+  if (next_ == nullptr || header.epoch != next_->number || header.type != protocol::MessageType::kPublish) return false;
+  size_t num_subscriptions = 0;
+  for (const plan::TableLayout& table : next_->layout.tables) num_subscriptions += table.subscriptions.size();
+  if (early_.size() >= num_subscriptions) return false;
   early_.push_back({rank, slot, header, payload_bytes});
   return true;
 }

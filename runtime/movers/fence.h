@@ -52,7 +52,7 @@ class Fence {
   void OnGo(const protocol::Go& go);
   void OnFail(const absl::Status& cause);
   void OnRelay(uint32_t src, uint32_t kind, std::string bytes);
-  // A message of the epoch that is about to begin: kept until it does. False when none is expected.
+  // A message of the epoch that is about to begin: kept until it does. False when it is not expected.
   bool Stash(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes);
   // The runtime is lost: the job ends with the cause.
   void OnLatched(const absl::Status& cause);
