@@ -322,9 +322,8 @@ void Engine::Execute(const Done& done) {
     detail.code = static_cast<Code>(done.status);
     static constexpr const char* kWork[] = {"filling an access buffer", "draining an update", "applying a clock",
                                             "absorbing a version", "gathering a publish"};
-    Fail(
-        MakeStatus(detail, absl::StrCat("the device failed with ", CodeName(done.status), " while ",
-                                        kWork[static_cast<int>(done.kind)], " (", done.first, ", ", done.second, ")")));
+    const char* const work = kWork[static_cast<int>(done.kind)];
+    Fail(MakeStatus(detail, absl::StrCat("the device failed (", CodeName(done.status), ") while ", work)));
     return;
   }
   switch (done.kind) {
