@@ -94,6 +94,53 @@ TEST_CASE("an aborted job leaves another one in the same process alone") {
   CHECK(err.ok());
 }
 
+TEST_CASE("a worker of this process that is destroyed without shutdown is lost for the others; memory handed out stays readable") {
+  Setup setup;
+  setup.world = 3;
+  for (const char* device : {"host", "deferred:lazy"}) {
+    setup.device = device;
+    const std::string complaints = RunWorkers(setup, [](Worker& w) -> std::string {
+      geeps::Table table(w.rt, "t", 600, 128, GEEPS_F64, {{"init", "constant:3"}}, w.err);
+      geeps::Plan plan(w.rt, "train", w.err);
+      const geeps_op read = plan.Read(table, geeps::Rows::All(), 0, 0, w.err);
+      plan.PostRead(read, w.err);
+      const geeps_op update = plan.PreUpdate(table, geeps::Rows::All(), GEEPS_UPDATE_ZEROED, w.err);
+      plan.Update(update, w.err);
+      plan.End(0, w.err);
+      w.rt.Commit({plan.get()}, w.err);
+      geeps_view view = {};
+      view.struct_size = sizeof view;
+      geeps_runtime* const rt = w.rt.get();
+      w.err.Take(geeps_pass_begin(rt, plan.get(), w.err.raw()));
+      w.err.Take(geeps_read(rt, read, nullptr, GEEPS_NO_LIMIT, &view, w.err.raw()));
+      if (!w.err.ok() || !w.Meet()) return "";
+      if (w.rank == 1) {
+        geeps_runtime_destroy(rt);  // in the middle of a pass
+        w.Meet();
+        w.err.Clear();
+        return "went";
+      }
+      if (!w.Meet()) return "";
+      geeps_error err = {};
+      err.struct_size = sizeof err;
+      geeps_info info = {};
+      info.struct_size = sizeof info;
+      while (info.failure == GEEPS_OK) geeps_runtime_get_info(rt, &info, nullptr);
+      const double* const values = static_cast<const double*>(view.data);
+      for (uint64_t i = 0; i < view.num_rows * view.row_values; ++i) {
+        if (values[i] != 3) return "the view changed";
+      }
+      const geeps_status status = geeps_post_read(rt, read, nullptr, &err);
+      if (status != GEEPS_E_PEER_LOST || err.rank != 1 || (err.flags & GEEPS_ERROR_LATCHED) == 0) return err.message;
+      return std::string(err.message).find("without a shutdown") == std::string::npos ? err.message : "told";
+    });
+    CAPTURE(complaints);
+    CHECK(complaints.find("rank 0: told") != std::string::npos);
+    CHECK(complaints.find("rank 1: went") != std::string::npos);
+    CHECK(complaints.find("rank 2: told") != std::string::npos);
+  }
+}
+
 TEST_CASE("log lines go to the callback of their own runtime") {
   struct Lines {
     static void Add(void* user, int32_t, const char*, const char*, uint64_t) { ++*static_cast<std::atomic<int>*>(user); }
