@@ -125,7 +125,10 @@ geeps_status geeps_request_wait(geeps_request* req, uint64_t limit_ns, geeps_err
       return GEEPS_OK;
     }
     if (limit_ns == 0) return GEEPS_AGAIN;
-    return MakeStatus(Code::kTimeout, absl::StrCat("the long call has not ended within ", limit_ns, " ns"));
+    StatusDetail detail;
+    detail.code = Code::kTimeout;
+    detail.retryable = true;
+    return MakeStatus(detail, absl::StrCat("the long call has not ended within ", limit_ns, " ns"));
   });
 }
 

@@ -183,9 +183,12 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
     const bool in_time = engine_->program_wait()->Until(limit_ns, is_over);
     engine_->statistics()->waits.Add();
     engine_->statistics()->wait_ns.Add(static_cast<uint64_t>((std::chrono::steady_clock::now() - begin).count()));
-    if (!in_time)
-      return MakeStatus(Code::kTimeout,
-                        absl::StrCat(Name(op), " was not ready within ", limit_ns, " ns at clock ", clock_));
+    if (!in_time) {
+      StatusDetail detail;
+      detail.code = Code::kTimeout;
+      detail.retryable = true;
+      return MakeStatus(detail, absl::StrCat(Name(op), " was not ready within ", limit_ns, " ns at clock ", clock_));
+    }
     // It was ready. A read with slack may have been taken back since: the caller's exchange decides.
     if (!engine_->failed()) return true;
   }
