@@ -3,6 +3,7 @@
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -24,11 +25,18 @@ def python(source):
     return [sys.executable, "-c", source]
 
 
+def default_signals():
+    """Runs in the child: what the caller of the test ignores (nohup: SIGHUP) must not be ignored there."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Running:
     """A `geeps` that is still running, to be read line by line. Use as a context: it is killed at the end."""
 
     def __init__(self, *arguments):
-        self.process = subprocess.Popen([PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen([PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        preexec_fn=default_signals)
         self.pending = {self.process.stdout: b"", self.process.stderr: b""}
 
     def __enter__(self):
