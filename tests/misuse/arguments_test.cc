@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Wrong arguments: for every function one argument is spoiled at a time (NULL, zero, out of range, stale, of another kind, of another
-// runtime). The call is refused with a status and a sentence, writes nothing, and the right call works afterwards.
+// Wrong arguments: for every function one argument is spoiled at a time (NULL, zero, out of range, stale, of another
+// kind, of another runtime). The call is refused with a status and a sentence, writes nothing, and the right call works
+// afterwards.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -54,11 +55,18 @@ void AddHandleRows(const char* function, const char* name, T* Arguments::*field,
 
 std::vector<Row> HandleRows(const StaleHandles& stale) {
   std::vector<Row> rows;
-  for (const char* f : {"geeps_runtime_start", "geeps_runtime_get_info", "geeps_runtime_abort", "geeps_runtime_shutdown", "geeps_log_take",
-                        "geeps_runtime_get_stats", "geeps_table_create", "geeps_local_create", "geeps_plan_create", "geeps_commit",
-                        "geeps_fence", "geeps_pass_begin", "geeps_pass_end", "geeps_clock", "geeps_skip", "geeps_read", "geeps_post_read",
-                        "geeps_pre_update", "geeps_update", "geeps_access_local", "geeps_post_local", "geeps_plugin_load",
-                        "geeps_plugin_add", "geeps_plugin_get_interface"}) {
+  for (const char* f : {"geeps_runtime_start", "geeps_runtime_get_info",
+                        "geeps_runtime_abort", "geeps_runtime_shutdown",
+                        "geeps_log_take",      "geeps_runtime_get_stats",
+                        "geeps_table_create",  "geeps_local_create",
+                        "geeps_plan_create",   "geeps_commit",
+                        "geeps_fence",         "geeps_pass_begin",
+                        "geeps_pass_end",      "geeps_clock",
+                        "geeps_skip",          "geeps_read",
+                        "geeps_post_read",     "geeps_pre_update",
+                        "geeps_update",        "geeps_access_local",
+                        "geeps_post_local",    "geeps_plugin_load",
+                        "geeps_plugin_add",    "geeps_plugin_get_interface"}) {
     AddHandleRows(f, "runtime", &Arguments::rt, stale.rt, &rows);
   }
   for (const char* f : {"geeps_request_wait", "geeps_request_get_event_fd"}) {
@@ -68,8 +76,8 @@ std::vector<Row> HandleRows(const StaleHandles& stale) {
     AddHandleRows(f, "table", &Arguments::table, stale.table, &rows);
   }
   AddHandleRows("geeps_plan_access_local", "local", &Arguments::local, stale.local, &rows);
-  for (const char* f : {"geeps_plan_read", "geeps_plan_post_read", "geeps_plan_pre_update", "geeps_plan_update", "geeps_plan_access_local",
-                        "geeps_plan_post_local", "geeps_plan_end"}) {
+  for (const char* f : {"geeps_plan_read", "geeps_plan_post_read", "geeps_plan_pre_update", "geeps_plan_update",
+                        "geeps_plan_access_local", "geeps_plan_post_local", "geeps_plan_end"}) {
     AddHandleRows(f, "plan", &Arguments::open_plan, stale.plan, &rows);
   }
   AddHandleRows("geeps_plan_explain", "plan", &Arguments::ended_plan, stale.plan, &rows);
@@ -81,7 +89,8 @@ std::vector<Row> HandleRows(const StaleHandles& stale) {
 void AddNextRows(const char* function, const World& world, std::vector<Row>* rows) {
   rows->push_back({function, "next stale", [&](Arguments* a) { a->next_plan = world.stale.plan; }});
   rows->push_back({function, "next a table", [](Arguments* a) { a->next_plan = Foreign<geeps_plan>(a->table); }});
-  rows->push_back({function, "next of another runtime", [&](Arguments* a) { a->next_plan = world.other.args.committed_plan; }});
+  rows->push_back(
+      {function, "next of another runtime", [&](Arguments* a) { a->next_plan = world.other.args.committed_plan; }});
   rows->push_back({function, "next not committed", [](Arguments* a) { a->next_plan = a->ended_plan; }, GEEPS_E_STATE});
 }
 
@@ -91,15 +100,22 @@ std::vector<Row> ForeignRuntimeRows(const World& world) {
   for (const char* f : {"geeps_plan_read", "geeps_plan_pre_update"}) {
     rows.push_back({f, "table of another runtime", [&](Arguments* a) { a->table = other.table; }});
   }
-  rows.push_back({"geeps_plan_access_local", "local of another runtime", [&](Arguments* a) { a->local = other.local; }});
-  rows.push_back({"geeps_pass_begin", "plan of another runtime", [&](Arguments* a) { a->committed_plan = other.committed_plan; }});
-  rows.push_back({"geeps_pass_begin", "plan not committed", [](Arguments* a) { a->committed_plan = a->ended_plan; }, GEEPS_E_STATE});
-  rows.push_back({"geeps_commit", "plan of another runtime", [&](Arguments* a) { a->plans_array[0] = other.ended_plan; }});
+  rows.push_back(
+      {"geeps_plan_access_local", "local of another runtime", [&](Arguments* a) { a->local = other.local; }});
+  rows.push_back(
+      {"geeps_pass_begin", "plan of another runtime", [&](Arguments* a) { a->committed_plan = other.committed_plan; }});
+  rows.push_back({"geeps_pass_begin", "plan not committed", [](Arguments* a) { a->committed_plan = a->ended_plan; },
+                  GEEPS_E_STATE});
+  rows.push_back(
+      {"geeps_commit", "plan of another runtime", [&](Arguments* a) { a->plans_array[0] = other.ended_plan; }});
   rows.push_back({"geeps_commit", "plan stale", [&](Arguments* a) { a->plans_array[0] = world.stale.plan; }});
   rows.push_back({"geeps_commit", "plan NULL", [](Arguments* a) { a->plans_array[0] = nullptr; }});
-  rows.push_back({"geeps_commit", "plan a table", [](Arguments* a) { a->plans_array[0] = Foreign<geeps_plan>(a->table); }});
-  rows.push_back({"geeps_commit", "plan not ended", [](Arguments* a) { a->plans_array[0] = a->open_plan; }, GEEPS_E_STATE});
-  rows.push_back({"geeps_commit", "one plan twice", [](Arguments* a) { a->plans_array[1] = a->plans_array[0], a->num_plans = 2; }});
+  rows.push_back(
+      {"geeps_commit", "plan a table", [](Arguments* a) { a->plans_array[0] = Foreign<geeps_plan>(a->table); }});
+  rows.push_back(
+      {"geeps_commit", "plan not ended", [](Arguments* a) { a->plans_array[0] = a->open_plan; }, GEEPS_E_STATE});
+  rows.push_back({"geeps_commit", "one plan twice",
+                  [](Arguments* a) { a->plans_array[1] = a->plans_array[0], a->num_plans = 2; }});
   rows.push_back({"geeps_commit", "plans NULL", [](Arguments* a) { a->plans = nullptr; }});
   AddNextRows("geeps_clock", world, &rows);
   AddNextRows("geeps_pass_end", world, &rows);
@@ -125,7 +141,8 @@ std::vector<Row> OutputRows() {
     rows.push_back({f, "buf NULL with cap", [](Arguments* a) { a->buf = nullptr; }});
     rows.push_back({f, "len NULL", [](Arguments* a) { a->len_out = nullptr; }});
   }
-  rows.push_back({"geeps_plugin_get_interface", "interface_out NULL", [](Arguments* a) { a->interface_out = nullptr; }});
+  rows.push_back(
+      {"geeps_plugin_get_interface", "interface_out NULL", [](Arguments* a) { a->interface_out = nullptr; }});
   rows.push_back({"geeps_plugin_get_interface", "host_out NULL", [](Arguments* a) { a->host_out = nullptr; }});
   return rows;
 }
@@ -150,20 +167,23 @@ std::vector<Row> TextRows() {
   rows.push_back({"geeps_table_set_param", "key unknown", [](Arguments* a) { a->key = "rate"; }});
   rows.push_back({"geeps_plan_explain", "format NULL", [](Arguments* a) { a->format = nullptr; }});
   rows.push_back({"geeps_plan_explain", "format unknown", [](Arguments* a) { a->format = "xml"; }});
-  rows.push_back({"geeps_plan_explain", "plan not ended", [](Arguments* a) { a->ended_plan = a->open_plan; }, GEEPS_E_STATE});
+  rows.push_back(
+      {"geeps_plan_explain", "plan not ended", [](Arguments* a) { a->ended_plan = a->open_plan; }, GEEPS_E_STATE});
   for (const char* f : {"geeps_plugin_load", "geeps_plugin_get_interface"}) {
     rows.push_back({f, "name NULL", [](Arguments* a) { a->plugin = nullptr; }});
   }
   rows.push_back({"geeps_plugin_load", "name empty", [](Arguments* a) { a->plugin = ""; }});
   rows.push_back({"geeps_plugin_load", "no such name", [](Arguments* a) { a->plugin = "nothing"; }, GEEPS_E_NOT_FOUND});
-  rows.push_back({"geeps_plugin_load", "no such path", [](Arguments* a) { a->plugin = "/nowhere/geeps_x.so"; }, GEEPS_E_NOT_FOUND});
-  rows.push_back({"geeps_plugin_get_interface", "not loaded", [](Arguments* a) { a->plugin = "nothing"; }, GEEPS_E_NOT_FOUND});
+  rows.push_back({"geeps_plugin_load", "no such path", [](Arguments* a) { a->plugin = "/nowhere/geeps_x.so"; },
+                  GEEPS_E_NOT_FOUND});
+  rows.push_back(
+      {"geeps_plugin_get_interface", "not loaded", [](Arguments* a) { a->plugin = "nothing"; }, GEEPS_E_NOT_FOUND});
   rows.push_back({"geeps_plugin_get_interface", "id NULL", [](Arguments* a) { a->interface_id = nullptr; }});
-  rows.push_back({"geeps_plugin_get_interface", "id unknown", [](Arguments* a) { a->interface_id = "test.question/1"; }, GEEPS_E_NOT_FOUND});
+  rows.push_back({"geeps_plugin_get_interface", "id unknown", [](Arguments* a) { a->interface_id = "test.question/1"; },
+                  GEEPS_E_NOT_FOUND});
   rows.push_back({"geeps_plugin_add", "query NULL", [](Arguments* a) { a->query = nullptr; }});
-  rows.push_back({"geeps_plugin_add", "query gives NULL", [](Arguments* a) {
-                    a->query = [](uint32_t) -> const geeps_plugin* { return nullptr; };
-                  },
+  rows.push_back({"geeps_plugin_add", "query gives NULL",
+                  [](Arguments* a) { a->query = [](uint32_t) -> const geeps_plugin* { return nullptr; }; },
                   GEEPS_E_ABI});
   return rows;
 }
@@ -187,13 +207,20 @@ std::vector<Row> NumberRows() {
   for (const char* f : {"geeps_plan_read", "geeps_plan_pre_update", "geeps_plan_access_local"}) {
     rows.push_back({f, "rows NULL", [](Arguments* a) { a->rows = nullptr; }});
     rows.push_back({f, "rows beyond the end", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {7, 2}; }});
-    rows.push_back({f, "rows that begin beyond the end", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {8, 1}; }});
-    rows.push_back({f, "rows that wrap around", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {5, kMax - 4}; }});
+    rows.push_back({f, "rows that begin beyond the end", [](Arguments* a) {
+                      a->local_runs = 2, a->rows_array[1] = {8, 1};
+                    }});
+    rows.push_back({f, "rows that wrap around", [](Arguments* a) {
+                      a->local_runs = 2, a->rows_array[1] = {5, kMax - 4};
+                    }});
     rows.push_back({f, "rows from 2^64 - 1", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {kMax, 1}; }});
     rows.push_back({f, "an empty run", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {5, 0}; }});
     rows.push_back({f, "runs that overlap", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {1, 2}; }});
-    rows.push_back({f, "runs that descend", [](Arguments* a) { a->local_runs = 2, std::swap(a->rows_array[0], a->rows_array[1]); }});
-    rows.push_back({f, "a run behind one to the end", [](Arguments* a) { a->local_runs = 2, a->rows_array[0] = {0, GEEPS_TO_END}; }});
+    rows.push_back({f, "runs that descend",
+                    [](Arguments* a) { a->local_runs = 2, std::swap(a->rows_array[0], a->rows_array[1]); }});
+    rows.push_back({f, "a run behind one to the end", [](Arguments* a) {
+                      a->local_runs = 2, a->rows_array[0] = {0, GEEPS_TO_END};
+                    }});
     rows.push_back({f, "2^63 runs", [](Arguments* a) { a->num_runs = a->local_runs = uint64_t{1} << 63; }});
     rows.push_back({f, "unknown flags", [](Arguments* a) { a->flags = 0x100; }});
   }
@@ -214,13 +241,17 @@ std::vector<Row> OperationRows() {
     rows.push_back({"geeps_plan_post_read", "op", [op](Arguments* a) { a->recorded_read = op; }});
     rows.push_back({"geeps_plan_update", "op", [op](Arguments* a) { a->recorded_update = op; }});
     rows.push_back({"geeps_plan_post_local", "op", [op](Arguments* a) { a->recorded_local = op; }});
-    for (const char* f : {"geeps_read", "geeps_post_read"}) rows.push_back({f, "op", [op](Arguments* a) { a->read = op; }});
-    for (const char* f : {"geeps_pre_update", "geeps_update"}) rows.push_back({f, "op", [op](Arguments* a) { a->update = op; }});
-    for (const char* f : {"geeps_access_local", "geeps_post_local"}) rows.push_back({f, "op", [op](Arguments* a) { a->local_op = op; }});
+    for (const char* f : {"geeps_read", "geeps_post_read"})
+      rows.push_back({f, "op", [op](Arguments* a) { a->read = op; }});
+    for (const char* f : {"geeps_pre_update", "geeps_update"})
+      rows.push_back({f, "op", [op](Arguments* a) { a->update = op; }});
+    for (const char* f : {"geeps_access_local", "geeps_post_local"})
+      rows.push_back({f, "op", [op](Arguments* a) { a->local_op = op; }});
     rows.push_back({"geeps_skip", "op", [op](Arguments* a) { a->optional_read = op; }});
   }
   // Operations of another kind, and of a plan that is not walked.
-  rows.push_back({"geeps_plan_post_read", "op of an update", [](Arguments* a) { a->recorded_read = a->recorded_update; }});
+  rows.push_back(
+      {"geeps_plan_post_read", "op of an update", [](Arguments* a) { a->recorded_read = a->recorded_update; }});
   rows.push_back({"geeps_plan_update", "op of a read", [](Arguments* a) { a->recorded_update = a->recorded_read; }});
   rows.push_back({"geeps_plan_post_local", "op of a read", [](Arguments* a) { a->recorded_local = a->recorded_read; }});
   rows.push_back({"geeps_plan_post_read", "op of another plan", [](Arguments* a) { a->recorded_read = a->read; }});
@@ -243,11 +274,12 @@ std::vector<Row> StreamRows() {
   static const geeps_stream kNoSize = {0, GEEPS_STREAM_HOST, 0};
   static const geeps_stream kDevice = {sizeof(geeps_stream), GEEPS_STREAM_DEVICE, 0x1234};
   std::vector<Row> rows;
-  for (const char* f : {"geeps_skip", "geeps_read", "geeps_post_read", "geeps_pre_update", "geeps_update", "geeps_access_local",
-                        "geeps_post_local"}) {
+  for (const char* f : {"geeps_skip", "geeps_read", "geeps_post_read", "geeps_pre_update", "geeps_update",
+                        "geeps_access_local", "geeps_post_local"}) {
     rows.push_back({f, "stream of an unknown kind", [](Arguments* a) { a->stream = &kUnknownKind; }});
     rows.push_back({f, "stream without size", [](Arguments* a) { a->stream = &kNoSize; }, GEEPS_E_ABI});
-    rows.push_back({f, "a device's stream on the host", [](Arguments* a) { a->stream = &kDevice; }, GEEPS_E_UNSUPPORTED});
+    rows.push_back(
+        {f, "a device's stream on the host", [](Arguments* a) { a->stream = &kDevice; }, GEEPS_E_UNSUPPORTED});
   }
   return rows;
 }
@@ -278,8 +310,8 @@ void ExpectRefused(const Row& row, Situation* situation) {
 
 std::vector<Row> AllRows(const World& world) {
   std::vector<Row> all;
-  for (const auto& rows : {HandleRows(world.stale), ForeignRuntimeRows(world), OutputRows(), TextRows(), NumberRows(), OperationRows(),
-                           StreamRows()}) {
+  for (const auto& rows : {HandleRows(world.stale), ForeignRuntimeRows(world), OutputRows(), TextRows(), NumberRows(),
+                           OperationRows(), StreamRows()}) {
     all.insert(all.end(), rows.begin(), rows.end());
   }
   return all;

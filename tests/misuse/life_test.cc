@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of a worker: every function is called, with right arguments, at every point at which it is not right; it is refused with a
-// status and a text, writes nothing, and the right calls go on working.
+// The life of a worker: every function is called, with right arguments, at every point at which it is not right; it is
+// refused with a status and a text, writes nothing, and the right calls go on working.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -13,7 +13,8 @@ namespace geeps::misuse_test {
 namespace {
 
 bool IsLegal(const Function& function, Stage stage) {
-  return function.legal.empty() || std::find(function.legal.begin(), function.legal.end(), stage) != function.legal.end();
+  return function.legal.empty() ||
+         std::find(function.legal.begin(), function.legal.end(), stage) != function.legal.end();
 }
 
 // A pass of "look" refuses operations of "train" as foreign ones.
@@ -43,8 +44,8 @@ TEST_CASE("every function in every forbidden state gets a status and a text, and
       CHECK(std::memcmp(&before, &situation.outputs, sizeof before) == 0);
     }
     // Nothing of this has harmed the worker: what is right here still works.
-    for (const char* name : {"geeps_read", "geeps_post_read", "geeps_pre_update", "geeps_update", "geeps_access_local", "geeps_post_local",
-                             "geeps_clock", "geeps_pass_begin", "geeps_fence"}) {
+    for (const char* name : {"geeps_read", "geeps_post_read", "geeps_pre_update", "geeps_update", "geeps_access_local",
+                             "geeps_post_local", "geeps_clock", "geeps_pass_begin", "geeps_fence"}) {
       const Function& function = FunctionNamed(name);
       if (!IsLegal(function, stage) || stage == kStarted) continue;
       geeps_error err = EmptyError();
@@ -76,7 +77,8 @@ TEST_CASE("every function at every point at which it is right succeeds") {
 
 TEST_CASE("information, statistics and log answer in a lost runtime, too") {
   Situation situation(kAborted);
-  for (const char* name : {"geeps_runtime_get_info", "geeps_runtime_get_stats", "geeps_log_take", "geeps_runtime_abort"}) {
+  for (const char* name :
+       {"geeps_runtime_get_info", "geeps_runtime_get_stats", "geeps_log_take", "geeps_runtime_abort"}) {
     CAPTURE(std::string(name));
     geeps_error err = EmptyError();
     CHECK(FunctionNamed(name).call(situation.args, &err) == GEEPS_OK);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options: unknown keys, values that cannot be read, keys given twice; each is refused with a sentence that names the key.
+// Options: unknown keys, values that cannot be read, keys given twice; each is refused with a sentence that names the
+// key.
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -113,7 +114,8 @@ TEST_CASE("every unknown key and bad value of a runtime's options is refused by 
   };
   for (const Bad& bad : BadRuntimeOptions()) ExpectRefused(bad, create);
   ExpectRefused({"log_level", "info", GEEPS_E_INVALID, {{"log_level", "info"}}}, create);  // twice
-  ExpectRefused({"transport", "inproc", GEEPS_E_INVALID, {{"rendezvous", "tcp://127.0.0.1:9"}, {"world", "2"}}}, create);
+  ExpectRefused({"transport", "inproc", GEEPS_E_INVALID, {{"rendezvous", "tcp://127.0.0.1:9"}, {"world", "2"}}},
+                create);
   geeps_error err = EmptyError();
   const geeps_kv null_key = {nullptr, "x"}, null_value = {"device", nullptr};
   CHECK(create(&null_key, 1, &err) == GEEPS_E_INVALID);

@@ -13,9 +13,7 @@ const geeps_kv kNoOptions[] = {{"log_level", "error"}};
 const geeps_kv kTableOptions[] = {{"rule", "sgd"}};
 const geeps_rows kAll = {0, GEEPS_TO_END};
 
-void Must(geeps_status status, const geeps_error& err) {
-  REQUIRE_MESSAGE(status == GEEPS_OK, Text(status, err));
-}
+void Must(geeps_status status, const geeps_error& err) { REQUIRE_MESSAGE(status == GEEPS_OK, Text(status, err)); }
 
 const void* TestInterface(const char* id) { return std::strcmp(id, "test.answer/1") == 0 ? id : nullptr; }
 
@@ -41,10 +39,22 @@ geeps_op RecordRead(geeps_plan* plan, geeps_table* table, uint32_t flags) {
 }  // namespace
 
 const char* NameOf(Stage stage) {
-  static const char* const kNames[] = {"created",       "started",           "committed",     "train: read due", "train: post_read due",
-                                       "train: pre_update due", "train: update due", "train: access_local due", "train: post_local due",
-                                       "train: optional read due", "train: optional post_read due", "train: clock due",
-                                       "look: read due", "look: post_read due", "shut down", "aborted"};
+  static const char* const kNames[] = {"created",
+                                       "started",
+                                       "committed",
+                                       "train: read due",
+                                       "train: post_read due",
+                                       "train: pre_update due",
+                                       "train: update due",
+                                       "train: access_local due",
+                                       "train: post_local due",
+                                       "train: optional read due",
+                                       "train: optional post_read due",
+                                       "train: clock due",
+                                       "look: read due",
+                                       "look: post_read due",
+                                       "shut down",
+                                       "aborted"};
   return kNames[stage];
 }
 
@@ -55,10 +65,13 @@ geeps_error EmptyError() {
   return err;
 }
 
-std::string Text(geeps_status status, const geeps_error& err) { return std::string(geeps_status_name(status)) + " " + err.message; }
+std::string Text(geeps_status status, const geeps_error& err) {
+  return std::string(geeps_status_name(status)) + " " + err.message;
+}
 
 const geeps_plugin* QueryTestPlugin(uint32_t) {
-  static const geeps_plugin kPlugin = {sizeof(geeps_plugin), GEEPS_PLUGIN_ABI, "answer", "1", "Apache-2.0", "test", TestInterface};
+  static const geeps_plugin kPlugin = {sizeof(geeps_plugin), GEEPS_PLUGIN_ABI, "answer",     "1",
+                                       "Apache-2.0",         "test",           TestInterface};
   return &kPlugin;
 }
 

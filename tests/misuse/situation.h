@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Situation: a worker that has been brought to one point of its life, with right arguments for every function of geeps.h at hand. A
-// test spoils one argument, or makes the call at another point, and looks at the status, the text, and that nothing was written.
-// Thread contract: one thread.
+// Situation: a worker that has been brought to one point of its life, with right arguments for every function of
+// geeps.h at hand. A test spoils one argument, or makes the call at another point, and looks at the status, the text,
+// and that nothing was written. Thread contract: one thread.
 #ifndef GEEPS_TESTS_MISUSE_SITUATION_H_
 #define GEEPS_TESTS_MISUSE_SITUATION_H_
 
@@ -14,7 +14,8 @@
 
 namespace geeps::misuse_test {
 
-// Where in its life a worker stands. The plan "train" has eight calls; kTrain0 + i: call i is due, kTrain8: all are made.
+// Where in its life a worker stands. The plan "train" has eight calls; kTrain0 + i: call i is due, kTrain8: all are
+// made.
 enum Stage {
   kCreated,
   kStarted,
@@ -28,8 +29,8 @@ enum Stage {
   kTrain6,  // read of the optional operation
   kTrain7,  // its post_read
   kTrain8,
-  kLook0,   // a pass without clock: read
-  kLook1,   // post_read
+  kLook0,  // a pass without clock: read
+  kLook1,  // post_read
   kShutDown,
   kAborted,
   kNumStages,
@@ -78,7 +79,7 @@ struct Arguments {
   geeps_rows rows_array[2];
   const geeps_rows* rows;
   uint64_t num_runs;
-  uint64_t local_runs;         // local data are one run
+  uint64_t local_runs;  // local data are one run
   uint32_t slack;
   uint32_t flags;
   geeps_op recorded_read, recorded_update, recorded_local;  // open in open_plan
@@ -137,8 +138,8 @@ class Situation {
 struct Function {
   const char* name;
   geeps_status (*call)(const Arguments& a, geeps_error* err);
-  Stage stage;                    // a point at which it is right
-  std::vector<Stage> legal;       // all of them; empty: every one
+  Stage stage;               // a point at which it is right
+  std::vector<Stage> legal;  // all of them; empty: every one
 };
 // Every function of geeps.h that returns a status.
 const std::vector<Function>& AllFunctions();

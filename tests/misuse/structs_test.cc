@@ -28,7 +28,8 @@ Longer<T> MakeLonger(unsigned char tail) {
 // The call on structs of wrong sizes. fn(T*, geeps_error*).
 template <typename T, typename Fn>
 void TrySizes(const Fn& fn) {
-  for (const uint32_t size : {0u, 3u, 4u, uint32_t{sizeof(T)} - 1, 0xfffffff0u}) {  // the first release had all of today's members
+  for (const uint32_t size :
+       {0u, 3u, 4u, uint32_t{sizeof(T)} - 1, 0xfffffff0u}) {  // the first release had all of today's members
     T value;
     std::memset(&value, 0, sizeof value);
     value.struct_size = size;
@@ -87,7 +88,8 @@ TEST_CASE("geeps_config: another major version of the ABI is refused") {
 TEST_CASE("geeps_info and geeps_view: sizes too small and tails that are not zero are refused") {
   {
     Situation situation(kCommitted);
-    TrySizes<geeps_info>([&](geeps_info* info, geeps_error* err) { return geeps_runtime_get_info(situation.args.rt, info, err); });
+    TrySizes<geeps_info>(
+        [&](geeps_info* info, geeps_error* err) { return geeps_runtime_get_info(situation.args.rt, info, err); });
   }
   {
     Situation situation(kTrain0);
@@ -131,7 +133,8 @@ TEST_CASE("geeps_error: nothing is written beyond the size that the program give
     CAPTURE(size);
     CHECK(untouched);
     CHECK(err.struct_size == size);
-    if (size > offsetof(geeps_error, message)) CHECK(std::memchr(err.message, 0, size - offsetof(geeps_error, message)) != nullptr);
+    if (size > offsetof(geeps_error, message))
+      CHECK(std::memchr(err.message, 0, size - offsetof(geeps_error, message)) != nullptr);
   }
 }
 
@@ -173,7 +176,8 @@ TEST_CASE("limit 0 and limits near 2^63 and 2^64 work") {
   CHECK(geeps_post_read(situation.args.rt, situation.args.read, nullptr, &err) == GEEPS_OK);
   CHECK(geeps_pre_update(situation.args.rt, situation.args.update, nullptr, ~uint64_t{0} - 1, &view, &err) == GEEPS_OK);
   CHECK(geeps_update(situation.args.rt, situation.args.update, nullptr, &err) == GEEPS_OK);
-  CHECK(geeps_access_local(situation.args.rt, situation.args.local_op, nullptr, uint64_t{1} << 63, &view, &err) == GEEPS_OK);
+  CHECK(geeps_access_local(situation.args.rt, situation.args.local_op, nullptr, uint64_t{1} << 63, &view, &err) ==
+        GEEPS_OK);
 }
 
 }  // namespace geeps::misuse_test

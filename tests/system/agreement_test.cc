@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What workers must agree upon: clocks at fences, tables, plans. A difference is an error on all of them, with a sentence that names
-// the subject and two ranks; only different clocks end the job.
+// What workers must agree upon: clocks at fences, tables, plans. A difference is an error on all of them, with a
+// sentence that names the subject and two ranks; only different clocks end the job.
 #include <doctest/doctest.h>
 
 #include "tests/system/process.h"
@@ -23,9 +23,10 @@ void ExpectOk(const std::vector<Answer>& answers) {
 
 std::vector<std::string> Thrice(const std::string& call) { return {call, call, call}; }
 
-// Two workers commit what differs in `calls` (made before the commit on each of them): all are told, naming `subject`; afterwards the old
-// plans still work, with their values.
-void ExpectRefused(const std::vector<std::string>& calls, const std::vector<std::string>& commits, const std::string& subject) {
+// Two workers commit what differs in `calls` (made before the commit on each of them): all are told, naming `subject`;
+// afterwards the old plans still work, with their values.
+void ExpectRefused(const std::vector<std::string>& calls, const std::vector<std::string>& commits,
+                   const std::string& subject) {
   CAPTURE(subject);
   Processes processes = StartProcesses(3);
   REQUIRE(BringUp(processes) == "");
@@ -38,7 +39,8 @@ void ExpectRefused(const std::vector<std::string>& calls, const std::vector<std:
     CHECK(answer.status == GEEPS_E_MISMATCH);
     CHECK((answer.flags & GEEPS_ERROR_LATCHED) == 0);
     CHECK_MESSAGE(Names(answer.message, subject), answer.message);
-    const int named = Names(answer.message, "rank 0") + Names(answer.message, "rank 1") + Names(answer.message, "rank 2");
+    const int named =
+        Names(answer.message, "rank 0") + Names(answer.message, "rank 1") + Names(answer.message, "rank 2");
     CHECK_MESSAGE(named == 2, answer.message);
     if (cause.empty()) cause = answer.message;
     CHECK(answer.message == cause);
@@ -61,27 +63,31 @@ std::vector<std::string> operator+(std::vector<std::string> a, const std::vector
 }  // namespace
 
 TEST_CASE("a table of another size on one worker is refused on all; the old plans still work") {
-  ExpectRefused(std::vector<std::string>{"table u 10 4 f32", "table u 10 4 f32", "table u 11 4 f32"} + Thrice("plan next t u"),
-                Thrice("commit next"), "u");
+  ExpectRefused(
+      std::vector<std::string>{"table u 10 4 f32", "table u 10 4 f32", "table u 11 4 f32"} + Thrice("plan next t u"),
+      Thrice("commit next"), "u");
 }
 
 TEST_CASE("a table of another dtype on one worker is refused on all") {
-  ExpectRefused(std::vector<std::string>{"table u 10 4 f32", "table u 10 4 f64", "table u 10 4 f32"} + Thrice("plan next t u"),
-                Thrice("commit next"), "u");
+  ExpectRefused(
+      std::vector<std::string>{"table u 10 4 f32", "table u 10 4 f64", "table u 10 4 f32"} + Thrice("plan next t u"),
+      Thrice("commit next"), "u");
 }
 
 TEST_CASE("another rule or rule parameter on one worker is refused on all") {
   ExpectRefused(std::vector<std::string>{"table u 10 4 f32 rule=sgd", "table u 10 4 f32", "table u 10 4 f32 rule=sgd"} +
                     Thrice("plan next t u"),
                 Thrice("commit next"), "u");
-  ExpectRefused(std::vector<std::string>{"table u 9 4 f32 rule=sgd param.lr=0.5", "table u 9 4 f32 rule=sgd param.lr=0.5",
-                                         "table u 9 4 f32 rule=sgd param.lr=0.25"} +
-                    Thrice("plan next t u"),
-                Thrice("commit next"), "u");
+  ExpectRefused(
+      std::vector<std::string>{"table u 9 4 f32 rule=sgd param.lr=0.5", "table u 9 4 f32 rule=sgd param.lr=0.5",
+                               "table u 9 4 f32 rule=sgd param.lr=0.25"} +
+          Thrice("plan next t u"),
+      Thrice("commit next"), "u");
 }
 
 TEST_CASE("a table that one worker lacks is refused on all") {
-  ExpectRefused(std::vector<std::string>{"table u 10 4 f32", "info", "table u 10 4 f32"} + Thrice("plan next t"), Thrice("commit next"), "u");
+  ExpectRefused(std::vector<std::string>{"table u 10 4 f32", "info", "table u 10 4 f32"} + Thrice("plan next t"),
+                Thrice("commit next"), "u");
 }
 
 TEST_CASE("plans of other names are refused on all") {
@@ -110,8 +116,8 @@ TEST_CASE("with rows = same equal row sets are accepted") {
 }
 
 TEST_CASE("a table that only some workers have destroyed is refused at the next commit") {
-  ExpectRefused(Thrice("table u 10 4 f32") + std::vector<std::string>{"drop u", "info", "info"} + Thrice("plan next t"), Thrice("commit next"),
-                "u");
+  ExpectRefused(Thrice("table u 10 4 f32") + std::vector<std::string>{"drop u", "info", "info"} + Thrice("plan next t"),
+                Thrice("commit next"), "u");
 }
 
 TEST_CASE("a fence at different clocks fails for all, names both ranks and clocks, and ends the job") {
@@ -125,7 +131,8 @@ TEST_CASE("a fence at different clocks fails for all, names both ranks and clock
     for (const Answer& answer : CallAll(processes, fence)) {
       CHECK(answer.status == GEEPS_E_MISMATCH);
       CHECK((answer.flags & GEEPS_ERROR_LATCHED) != 0);
-      for (const char* word : {"rank 0", "rank 1", "clock 3", "clock 4"}) CHECK_MESSAGE(Names(answer.message, word), answer.message);
+      for (const char* word : {"rank 0", "rank 1", "clock 3", "clock 4"})
+        CHECK_MESSAGE(Names(answer.message, word), answer.message);
       if (cause.empty()) cause = answer.Cause();
       CHECK(answer.Cause() == cause);
     }
@@ -145,7 +152,8 @@ TEST_CASE("a worker that has gone on while another one waits in a fence ends the
   const Answer fence = processes[0]->End(60);
   CHECK(pass.status == GEEPS_E_MISMATCH);
   CHECK(fence.status == GEEPS_E_MISMATCH);
-  for (const char* word : {"rank 0", "rank 1", "clock 3", "clock 4"}) CHECK_MESSAGE(Names(fence.message, word), fence.message);
+  for (const char* word : {"rank 0", "rank 1", "clock 3", "clock 4"})
+    CHECK_MESSAGE(Names(fence.message, word), fence.message);
   CHECK(pass.Cause() == fence.Cause());
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Payload bytes of a clock follow from the row sets: a worker sends each row that it updates once to the row's keeper, and a keeper
-// sends each of its rows once to every worker that reads it; rows that a worker keeps itself do not travel.
+// Payload bytes of a clock follow from the row sets: a worker sends each row that it updates once to the row's keeper,
+// and a keeper sends each of its rows once to every worker that reads it; rows that a worker keeps itself do not
+// travel.
 #include <doctest/doctest.h>
 
 #include <cstdlib>
@@ -51,7 +52,8 @@ std::string CompareBytes(const char* transport, const std::vector<Range>& sets, 
     const auto body = [&](geeps::Walker& walker) {
       const geeps::Access read = walker.Read(table, geeps::Rows::Range(mine.first, mine.end - mine.first), 0);
       walker.PostRead(read);
-      const geeps::Access add = walker.PreUpdate(table, geeps::Rows::Range(mine.first, mine.end - mine.first), GEEPS_UPDATE_ZEROED);
+      const geeps::Access add =
+          walker.PreUpdate(table, geeps::Rows::Range(mine.first, mine.end - mine.first), GEEPS_UPDATE_ZEROED);
       walker.Update(add);
     };
     const auto look = [&](geeps::Walker& walker) {
@@ -86,13 +88,15 @@ std::string CompareBytes(const char* transport, const std::vector<Range>& sets, 
     const auto compare = [&](const char* what, int64_t old_bytes, int64_t new_bytes, int64_t want) {
       if (old_bytes < 0) problem += std::string(what) + " is not in the statistics; ";
       if (std::llabs(new_bytes - old_bytes - want) * 50 > want) {
-        problem += std::string(what) + " grew by " + std::to_string(new_bytes - old_bytes) + ", wanted " + std::to_string(want) + "; ";
+        problem += std::string(what) + " grew by " + std::to_string(new_bytes - old_bytes) + ", wanted " +
+                   std::to_string(want) + "; ";
       }
     };
     compare("contribution_bytes_sent", before.contribution_sent, after.contribution_sent, wanted.contribution_sent);
     compare("publish_bytes_sent", before.publish_sent, after.publish_sent, wanted.publish_sent);
     if (travels) {
-      compare("contribution_bytes_local", before.contribution_local, after.contribution_local, wanted.contribution_local);
+      compare("contribution_bytes_local", before.contribution_local, after.contribution_local,
+              wanted.contribution_local);
       compare("publish_bytes_local", before.publish_local, after.publish_local, wanted.publish_local);
     }
     return problem;

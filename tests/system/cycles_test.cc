@@ -64,21 +64,63 @@ TEST_CASE("20 runtimes created and destroyed without a start leave no descriptor
   CHECK(NumThreads() == threads);
 }
 
+TEST_CASE("a table that all workers have destroyed goes at the next commit, and its name is free for another shape") {
+  for (const char* transport : {"inproc", "tcp"}) {
+    Setup setup;
+    setup.world = 3;
+    setup.transport = transport;
+    CHECK(RunWorkers(setup, [](Worker& w) -> std::string {
+            std::string problem;
+            geeps::Table kept(w.rt, "kept", 5, 5, GEEPS_F64, {}, w.err);
+            for (uint64_t round = 0; round < 4 && w.err.ok() && problem.empty(); ++round) {
+              geeps::Table table(w.rt, "t", 10 + 700 * round, 3 + 40 * round, GEEPS_F32, {},
+                                 w.err);  // destroyed before the next commit
+              geeps::Walker train(w.rt, "train", w.err);
+              uint64_t clock = 0;
+              const auto body = [&](geeps::Walker& walker) {
+                for (const bool is_kept : {true, false}) {
+                  const geeps::Table& t = is_kept ? kept : table;
+                  const geeps::Access read = walker.Read(t, geeps::Rows::All(), 0);
+                  const uint64_t clocks = is_kept ? 2 * round + clock : clock;
+                  if (walker.live()) {
+                    const double first = is_kept ? read.data<double>()[0] : static_cast<double>(read.data<float>()[0]);
+                    if (first != 3.0 * static_cast<double>(clocks))
+                      problem = "round " + std::to_string(round) + ": read " + std::to_string(first);
+                  }
+                  walker.PostRead(read);
+                  const geeps::Access add = walker.PreUpdate(t, geeps::Rows::All());
+                  for (uint64_t i = 0; walker.live() && i < add.view().num_rows * add.view().row_values; ++i) {
+                    if (is_kept) add.data<double>()[i] = 1;
+                    if (!is_kept) add.data<float>()[i] = 1;
+                  }
+                  walker.Update(add);
+                }
+              };
+              train.Record(body);
+              w.rt.Commit({train.plan()}, w.err);
+              for (; clock < 2; ++clock) train.Walk(body);
+            }
+            return problem;
+          }) == "");
+  }
+}
+
 TEST_CASE("two jobs in one process, each of two workers, read their own bits") {
   CHECK(RunThreads(2, 120, [](uint32_t job) {
-    ScenarioOptions options;
-    options.seed = 900 + job;
-    options.world = 2;
-    Setup setup;
-    setup.transport = job == 0 ? "inproc" : "tcp";
-    return RunScenario(options, setup);
-  }) == "");
+          ScenarioOptions options;
+          options.seed = 900 + job;
+          options.world = 2;
+          Setup setup;
+          setup.transport = job == 0 ? "inproc" : "tcp";
+          return RunScenario(options, setup);
+        }) == "");
 }
 
 TEST_CASE("an aborted job leaves another one in the same process alone") {
   Setup setup;
   geeps::Error err;
-  geeps::Runtime good(WorkerOptions(setup, NewRendezvous("inproc"), 0), err), bad(WorkerOptions(setup, NewRendezvous("inproc"), 0), err);
+  geeps::Runtime good(WorkerOptions(setup, NewRendezvous("inproc"), 0), err),
+      bad(WorkerOptions(setup, NewRendezvous("inproc"), 0), err);
   good.Start(err);
   bad.Start(err);
   REQUIRE(err.ok());
@@ -94,7 +136,9 @@ TEST_CASE("an aborted job leaves another one in the same process alone") {
   CHECK(err.ok());
 }
 
-TEST_CASE("a worker of this process that is destroyed without shutdown is lost for the others; memory handed out stays readable") {
+TEST_CASE(
+    "a worker of this process that is destroyed without shutdown is lost for the others; memory handed out stays "
+    "readable") {
   Setup setup;
   setup.world = 3;
   for (const char* device : {"host", "deferred:lazy"}) {
@@ -143,7 +187,9 @@ TEST_CASE("a worker of this process that is destroyed without shutdown is lost f
 
 TEST_CASE("log lines go to the callback of their own runtime") {
   struct Lines {
-    static void Add(void* user, int32_t, const char*, const char*, uint64_t) { ++*static_cast<std::atomic<int>*>(user); }
+    static void Add(void* user, int32_t, const char*, const char*, uint64_t) {
+      ++*static_cast<std::atomic<int>*>(user);
+    }
     std::atomic<int> count{0};
   };
   Lines loud, silent;

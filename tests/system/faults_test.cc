@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A worker process is killed or stopped at any place: every call of every survivor returns the same error, nobody dies or hangs,
-// destroy works in a bounded time and leaves nothing.
+// A worker process is killed or stopped at any place: every call of every survivor returns the same error, nobody dies
+// or hangs, destroy works in a bounded time and leaves nothing.
 #include <doctest/doctest.h>
 #include <poll.h>
 
@@ -51,7 +51,8 @@ std::string CallOrUp(const Processes& processes, const std::string& call) {
 }
 
 // Brings all workers to the place. Those in `asleep` sleep in place.call afterwards.
-void Reach(const Place& place, const Processes& processes, const WorkerProcess* late, std::vector<WorkerProcess*>* asleep) {
+void Reach(const Place& place, const Processes& processes, const WorkerProcess* late,
+           std::vector<WorkerProcess*>* asleep) {
   for (const std::string& call : place.before) REQUIRE(CallOrUp(processes, call) == "");
   for (const auto& process : processes) {
     if (process.get() == late) continue;
@@ -76,8 +77,8 @@ bool LearnsOfLoss(WorkerProcess* worker, double limit_s) {
 }
 
 // All that must hold of the survivors. last_clock: the victim's.
-void CheckSurvivors(const std::vector<WorkerProcess*>& survivors, const std::vector<WorkerProcess*>& asleep, uint32_t victim,
-                    uint64_t last_clock, double limit_s) {
+void CheckSurvivors(const std::vector<WorkerProcess*>& survivors, const std::vector<WorkerProcess*>& asleep,
+                    uint32_t victim, uint64_t last_clock, double limit_s) {
   std::string cause;
   for (WorkerProcess* survivor : survivors) {
     CAPTURE(survivor->rank());
@@ -122,8 +123,9 @@ void RunFault(const Place& place, End end, uint32_t victim, uint32_t late) {
   for (uint32_t rank = 0; rank < kWorld; ++rank) {
     processes.push_back(std::make_unique<WorkerProcess>(rank));
     // The first runtime leaves what a process keeps for good, such as loaded modules.
-    const std::string create = "create transport=tcp rank=" + std::to_string(rank) + " world=" + std::to_string(kWorld) +
-                               " rendezvous=" + rendezvous + " start_limit_s=30" + (end == End::kStopped ? " heartbeat_ms=1000" : "");
+    const std::string create = "create transport=tcp rank=" + std::to_string(rank) +
+                               " world=" + std::to_string(kWorld) + " rendezvous=" + rendezvous + " start_limit_s=30" +
+                               (end == End::kStopped ? " heartbeat_ms=1000" : "");
     REQUIRE(processes[rank]->Call(create).status == GEEPS_OK);
     processes[rank]->Call("destroy");
     counts.push_back(processes[rank]->Call("count").extra);
@@ -182,7 +184,9 @@ TEST_CASE("the worker that hosts the coordinator is killed: the survivors name i
   }
 }
 
-TEST_CASE("a worker is stopped: after the heartbeat limit all survivors return the same error, and so does the worker when it goes on") {
+TEST_CASE(
+    "a worker is stopped: after the heartbeat limit all survivors return the same error, and so does the worker when "
+    "it goes on") {
   for (const Place& place : Places()) {
     INFO(std::string(place.name));
     RunFault(place, End::kStopped, 1, 2);
@@ -197,7 +201,8 @@ TEST_CASE("the worker that hosts the coordinator is stopped: the survivors name 
   }
 }
 
-TEST_CASE("a worker is killed at any moment of a running job: the survivors return the same error and can be destroyed") {
+TEST_CASE(
+    "a worker is killed at any moment of a running job: the survivors return the same error and can be destroyed") {
   for (uint64_t seed = 1; seed <= 12; ++seed) {
     CAPTURE(seed);
     Random random(seed);
@@ -245,7 +250,8 @@ TEST_CASE("a worker never starts: the others' start fails at its limit and says 
   }
 }
 
-TEST_CASE("the worker that hosts the coordinator is killed in start: the others' start fails at its limit and names it") {
+TEST_CASE(
+    "the worker that hosts the coordinator is killed in start: the others' start fails at its limit and names it") {
   Processes processes = StartProcesses(kWorld, "start_limit_s=3");
   for (const uint32_t rank : {0u, 1u}) REQUIRE(processes[rank]->Begin("start"));
   REQUIRE(processes[0]->AwaitSleep());
@@ -285,7 +291,8 @@ TEST_CASE("a worker stopped for less than the heartbeat limit loses nothing") {
     CHECK(answer.status == GEEPS_OK);
     CHECK(answer.extra == "12");  // four clocks of three workers
   }
-  for (const char* call : {"post", "pre", "update 1", "clock", "shutdown", "destroy"}) CHECK(CallOrUp(processes, call) == "");
+  for (const char* call : {"post", "pre", "update 1", "clock", "shutdown", "destroy"})
+    CHECK(CallOrUp(processes, call) == "");
 }
 
 TEST_CASE("a worker that ends without shutdown counts as lost, with a sentence of its own") {
@@ -331,7 +338,8 @@ TEST_CASE("geeps_runtime_abort ends the job for all with its rank and text") {
     CHECK(processes[aborter]->Call("abort the loss is not a number").status == GEEPS_OK);
     std::string cause;
     for (const auto& process : processes) {
-      const Answer answer = process->rank() == aborter ? process->Call("fence", kKillLimit_s) : process->End(kKillLimit_s);
+      const Answer answer =
+          process->rank() == aborter ? process->Call("fence", kKillLimit_s) : process->End(kKillLimit_s);
       CHECK(answer.status == GEEPS_E_ABORTED);
       CHECK(answer.rank == static_cast<int32_t>(aborter));
       CHECK((answer.flags & GEEPS_ERROR_LATCHED) != 0);

@@ -42,8 +42,8 @@ char StateOf(pid_t pid) {
 
 std::string Answer::Cause() const {
   if (!arrived) return "no answer in time";
-  return std::string(geeps_status_name(status)) + " rank " + std::to_string(rank) + " flags " + std::to_string(flags) + " clock " +
-         std::to_string(clock) + ": " + message;
+  return std::string(geeps_status_name(status)) + " rank " + std::to_string(rank) + " flags " + std::to_string(flags) +
+         " clock " + std::to_string(clock) + ": " + message;
 }
 
 WorkerProcess::WorkerProcess(uint32_t rank) : rank_(rank) {
@@ -170,7 +170,8 @@ std::vector<Answer> CallAll(const Processes& processes, const std::string& call,
 }
 
 std::string BringUp(const Processes& processes) {
-  for (const char* call : {"start", "table t 600 128 f64 partition_bytes=16384", "plan train t", "plan look noclock t", "commit train look"}) {
+  for (const char* call : {"start", "table t 600 128 f64 partition_bytes=16384", "plan train t", "plan look noclock t",
+                           "commit train look"}) {
     for (const Answer& answer : CallAll(processes, call)) {
       if (answer.status != GEEPS_OK || !answer.arrived) return std::string(call) + ": " + answer.Cause();
     }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// WorkerProcess: one worker as a process of its own (worker.cc), driven line by line: the test says what it calls next, and may kill
-// or stop it at any moment. Each call is echoed when it begins and answered when it returns. Processes end with the test, whatever
-// becomes of it, and are reaped by the destructor.
-// Thread contract: one thread.
+// WorkerProcess: one worker as a process of its own (worker.cc), driven line by line: the test says what it calls next,
+// and may kill or stop it at any moment. Each call is echoed when it begins and answered when it returns. Processes end
+// with the test, whatever becomes of it, and are reaped by the destructor. Thread contract: one thread.
 #ifndef GEEPS_TESTS_SYSTEM_PROCESS_H_
 #define GEEPS_TESTS_SYSTEM_PROCESS_H_
 
@@ -43,7 +42,8 @@ class WorkerProcess {
   // Waits for the answer to what was begun.
   Answer End(double limit_s);
   Answer Call(const std::string& call, double limit_s = 60) { return Begin(call) ? End(limit_s) : Answer(); }
-  // True once the worker's own thread sleeps in what was begun; false when it has answered instead or does not sleep in time.
+  // True once the worker's own thread sleeps in what was begun; false when it has answered instead or does not sleep in
+  // time.
   bool AwaitSleep(double limit_s = 10);
 
   void Kill();    // SIGKILL, and reaps

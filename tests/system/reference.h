@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reference: what a table must hold at every clock, calculated one value at a time from the contributions of all workers, in the
-// order that the documents promise: groups of sum_group consecutive ranks, a left fold inside a group, then over the groups,
-// workers without the row left out. Written without a look at the library's own folds.
-// Thread contract: plain values; Advance by one thread, the versions then by any.
+// Reference: what a table must hold at every clock, calculated one value at a time from the contributions of all
+// workers, in the order that the documents promise: groups of sum_group consecutive ranks, a left fold inside a group,
+// then over the groups, workers without the row left out. Written without a look at the library's own folds. Thread
+// contract: plain values; Advance by one thread, the versions then by any.
 #ifndef GEEPS_TESTS_SYSTEM_REFERENCE_H_
 #define GEEPS_TESTS_SYSTEM_REFERENCE_H_
 
@@ -18,12 +18,12 @@ struct TableSpec {
   uint64_t num_rows = 1;
   uint64_t row_values = 1;
   bool f64 = false;
-  bool sgd = false;          // else add
+  bool sgd = false;  // else add
   double lr = 0.01;
   double momentum = 0;
-  bool mean = false;         // else sum
+  bool mean = false;  // else sum
   uint32_t sum_group = 1;
-  double initial = 0;        // constant
+  double initial = 0;  // constant
   uint64_t partition_bytes = 1048576;
 
   uint64_t value_bytes() const { return f64 ? 8 : 4; }

@@ -52,61 +52,62 @@ TEST_CASE("a request is not done before the other worker is there, then stays do
 
 TEST_CASE("one long call at a time: another one is refused while a request is under way") {
   CHECK(RunWorkers(OfTwo("inproc"), [](Worker& w) -> std::string {
-    std::string problem;
-    if (w.rank == 0) {
-      geeps::Request request = w.rt.BeginFence(w.err);
-      geeps_error error = {};
-      error.struct_size = sizeof error;
-      if (geeps_fence(w.rt.get(), nullptr, &error) != GEEPS_E_STATE) problem += "a second fence was not refused; ";
-      if (error.message[0] == 0) problem += "it was refused without a text; ";
-      if (!w.Meet()) return problem;
-      request.Wait(GEEPS_NO_LIMIT, w.err);
-    } else {
-      if (!w.Meet()) return problem;
-      w.rt.Fence(w.err);
-    }
-    return problem;
-  }) == "");
+          std::string problem;
+          if (w.rank == 0) {
+            geeps::Request request = w.rt.BeginFence(w.err);
+            geeps_error error = {};
+            error.struct_size = sizeof error;
+            if (geeps_fence(w.rt.get(), nullptr, &error) != GEEPS_E_STATE)
+              problem += "a second fence was not refused; ";
+            if (error.message[0] == 0) problem += "it was refused without a text; ";
+            if (!w.Meet()) return problem;
+            request.Wait(GEEPS_NO_LIMIT, w.err);
+          } else {
+            if (!w.Meet()) return problem;
+            w.rt.Fence(w.err);
+          }
+          return problem;
+        }) == "");
 }
 
 TEST_CASE("a fence goes on when its request is destroyed") {
   Setup setup = OfTwo("inproc");
   setup.shut_down = false;
   CHECK(RunWorkers(setup, [](Worker& w) -> std::string {
-    if (w.rank == 0) {
-      { const geeps::Request dropped = w.rt.BeginFence(w.err); }
-      if (!w.Meet()) return "";
-    } else {
-      if (!w.Meet()) return "";
-      w.rt.Fence(w.err);  // ends only if the dropped one is still there
-    }
-    geeps_status status = GEEPS_E_STATE;
-    while (w.err.ok() && status == GEEPS_E_STATE) status = geeps_runtime_shutdown(w.rt.get(), nullptr, nullptr);
-    return status == GEEPS_OK ? "" : geeps_status_name(status);
-  }) == "");
+          if (w.rank == 0) {
+            { const geeps::Request dropped = w.rt.BeginFence(w.err); }
+            if (!w.Meet()) return "";
+          } else {
+            if (!w.Meet()) return "";
+            w.rt.Fence(w.err);  // ends only if the dropped one is still there
+          }
+          geeps_status status = GEEPS_E_STATE;
+          while (w.err.ok() && status == GEEPS_E_STATE) status = geeps_runtime_shutdown(w.rt.get(), nullptr, nullptr);
+          return status == GEEPS_OK ? "" : geeps_status_name(status);
+        }) == "");
 }
 
 TEST_CASE("start, commit and shutdown work through requests, too") {
   const std::string rendezvous = NewRendezvous("inproc");
   Setup setup = OfTwo("inproc");
   CHECK(RunThreads(2, 60, [&](uint32_t rank) -> std::string {
-    geeps::Error err;
-    geeps::Runtime rt(WorkerOptions(setup, rendezvous, rank), err);
-    geeps::Request start = rt.BeginStart(err);
-    if (IsReadable(start.event_fd(err), 30'000) && start.Wait(0, err) != GEEPS_OK) return "start";
-    geeps::Table table(rt, "t", 8, 8, GEEPS_F32, {}, err);
-    geeps::Walker train(rt, "train", err);
-    const auto body = [&](geeps::Walker& walker) {
-      walker.Update(walker.PreUpdate(table, geeps::Rows::All(), GEEPS_UPDATE_ZEROED));
-    };
-    train.Record(body);
-    geeps::Request commit = rt.BeginCommit({train.plan()}, err);
-    if (commit.Wait(30'000'000'000, err) != GEEPS_OK) return "commit: " + std::string(err.message());
-    train.Walk(body);
-    geeps::Request shutdown = rt.BeginShutdown(err);
-    if (shutdown.Wait(30'000'000'000, err) != GEEPS_OK) return "shutdown: " + std::string(err.message());
-    return err.ok() ? "" : err.message();
-  }) == "");
+          geeps::Error err;
+          geeps::Runtime rt(WorkerOptions(setup, rendezvous, rank), err);
+          geeps::Request start = rt.BeginStart(err);
+          if (IsReadable(start.event_fd(err), 30'000) && start.Wait(0, err) != GEEPS_OK) return "start";
+          geeps::Table table(rt, "t", 8, 8, GEEPS_F32, {}, err);
+          geeps::Walker train(rt, "train", err);
+          const auto body = [&](geeps::Walker& walker) {
+            walker.Update(walker.PreUpdate(table, geeps::Rows::All(), GEEPS_UPDATE_ZEROED));
+          };
+          train.Record(body);
+          geeps::Request commit = rt.BeginCommit({train.plan()}, err);
+          if (commit.Wait(30'000'000'000, err) != GEEPS_OK) return "commit: " + std::string(err.message());
+          train.Walk(body);
+          geeps::Request shutdown = rt.BeginShutdown(err);
+          if (shutdown.Wait(30'000'000'000, err) != GEEPS_OK) return "shutdown: " + std::string(err.message());
+          return err.ok() ? "" : err.message();
+        }) == "");
 }
 
 TEST_CASE("a request ends with the cause when the job is aborted") {

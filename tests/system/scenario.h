@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scenario: a whole small training job drawn from a seed: tables, each worker's plans with any row sets and any order of calls, which
-// plan each worker walks in which clock, what it leaves out, a second commit in the middle. WalkScenario lets one worker live it
-// over the C ABI and compares every read bit by bit with the reference, which follows from the scenario alone.
-// Thread contract: a Scenario is constant once made; WalkScenario runs in one thread for each worker.
+// Scenario: a whole small training job drawn from a seed: tables, each worker's plans with any row sets and any order
+// of calls, which plan each worker walks in which clock, what it leaves out, a second commit in the middle.
+// WalkScenario lets one worker live it over the C ABI and compares every read bit by bit with the reference, which
+// follows from the scenario alone. Thread contract: a Scenario is constant once made; WalkScenario runs in one thread
+// for each worker.
 #ifndef GEEPS_TESTS_SYSTEM_SCENARIO_H_
 #define GEEPS_TESTS_SYSTEM_SCENARIO_H_
 
@@ -67,15 +68,15 @@ struct ScenarioOptions {
   uint32_t world = 1;
   uint32_t slack_max = 0;
   uint64_t num_clocks = 8;
-  bool large_tables = true;    // shards on all workers; else everything is kept by one
-  bool sparse_rows = false;    // row sets are never one run
-  bool every_clock = false;    // no worker skips or walks an empty plan
+  bool large_tables = true;  // shards on all workers; else everything is kept by one
+  bool sparse_rows = false;  // row sets are never one run
+  bool every_clock = false;  // no worker skips or walks an empty plan
 };
 
 struct Scenario {
   ScenarioOptions options;
   std::vector<TableSpec> tables;
-  std::vector<uint32_t> born;         // by table: the phase before whose commit it is created
+  std::vector<uint32_t> born;  // by table: the phase before whose commit it is created
   std::vector<PhaseSpec> phases;
   std::vector<Reference> references;  // by table, up to the last clock
 };

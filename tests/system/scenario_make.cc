@@ -15,7 +15,8 @@ enum class Style { kWhole, kEqual, kDisjoint, kRanges, kSparse, kStrided };
 std::vector<geeps_rows> SparseRows(uint64_t num_rows, uint64_t one_in, Random* random) {
   std::vector<geeps_rows> rows;
   for (uint64_t row = 0; row < num_rows; ++row) {
-    if (random->OneIn(one_in) && (rows.empty() || rows.back().first + rows.back().count < row)) rows.push_back({row, 1});
+    if (random->OneIn(one_in) && (rows.empty() || rows.back().first + rows.back().count < row))
+      rows.push_back({row, 1});
   }
   return rows;
 }
@@ -24,7 +25,8 @@ std::vector<geeps_rows> DrawRows(Style style, uint64_t num_rows, uint32_t rank, 
                                  Random* random) {
   Random shared(shared_seed);
   switch (style) {
-    case Style::kWhole: return {{0, GEEPS_TO_END}};
+    case Style::kWhole:
+      return {{0, GEEPS_TO_END}};
     case Style::kEqual: {
       const uint64_t first = shared.Below(num_rows);
       return {{first, 1 + shared.Below(num_rows - first)}};
@@ -40,7 +42,8 @@ std::vector<geeps_rows> DrawRows(Style style, uint64_t num_rows, uint32_t rank, 
       const uint64_t first = random->Below(num_rows);
       return {{first, 1 + random->Below(num_rows - first)}};
     }
-    case Style::kSparse: return SparseRows(num_rows, 3 + shared.Below(4), random);
+    case Style::kSparse:
+      return SparseRows(num_rows, 3 + shared.Below(4), random);
     case Style::kStrided: {
       std::vector<geeps_rows> rows;
       const uint64_t step = 2 + shared.Below(4);
@@ -93,7 +96,8 @@ std::vector<StepSpec> DrawSteps(size_t num_ops, Random* random) {
 
 class Maker {
  public:
-  Maker(const ScenarioOptions& options, Scenario* scenario) : options_(options), random_(options.seed), scenario_(scenario) {}
+  Maker(const ScenarioOptions& options, Scenario* scenario)
+      : options_(options), random_(options.seed), scenario_(scenario) {}
 
   void Make() {
     scenario_->options = options_;
@@ -193,7 +197,8 @@ class Maker {
     for (size_t t = 0; t < scenario_->tables.size(); ++t) leaves_table.push_back(random_.OneIn(3));
     for (const OpSpec& op : plan.ops) {
       const bool optional = (op.flags & GEEPS_OP_OPTIONAL) != 0;
-      const bool leave = optional && (op.is_update ? leaves_table[op.table] : !options_.every_clock && random_.OneIn(3));
+      const bool leave =
+          optional && (op.is_update ? leaves_table[op.table] : !options_.every_clock && random_.OneIn(3));
       pass.leave.push_back(!leave ? Leave::kNothing : random_.OneIn(2) ? Leave::kFirstCall : Leave::kSecondCall);
     }
     return pass;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a scenario's updates hold: functions of (seed, rank, clock, operation, row, column), so that the reference and the worker that
-// writes the buffer agree without talking to each other.
-// Thread contract: pure functions.
+// What a scenario's updates hold: functions of (seed, rank, clock, operation, row, column), so that the reference and
+// the worker that writes the buffer agree without talking to each other. Thread contract: pure functions.
 #ifndef GEEPS_TESTS_SYSTEM_SCENARIO_VALUES_H_
 #define GEEPS_TESTS_SYSTEM_SCENARIO_VALUES_H_
 
@@ -42,7 +41,8 @@ inline double DrawValue(const ContributionKey& key, uint64_t row, uint64_t colum
 }
 
 // One row of an update, [row_values] of the table's dtype. An update handed out zeroed gets every second value only.
-inline void WriteContribution(const ContributionKey& key, const OpSpec& op, const TableSpec& table, uint64_t row, uint8_t* out) {
+inline void WriteContribution(const ContributionKey& key, const OpSpec& op, const TableSpec& table, uint64_t row,
+                              uint8_t* out) {
   const bool zeroed = (op.flags & GEEPS_UPDATE_ZEROED) != 0;
   for (uint64_t column = 0; column < table.row_values; ++column) {
     const bool left_out = zeroed && (row + column) % 2 == 1;

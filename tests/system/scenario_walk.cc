@@ -51,7 +51,8 @@ class Walk {
   geeps_runtime* rt() const { return w_.rt.get(); }
   geeps_error* err() { return w_.err.raw(); }
   void Take(geeps_status status, const char* what) {
-    if (w_.err.Take(status) != GEEPS_OK && w_.err.ok()) problem_ = std::string(what) + " returned " + geeps_status_name(status);
+    if (w_.err.Take(status) != GEEPS_OK && w_.err.ok())
+      problem_ = std::string(what) + " returned " + geeps_status_name(status);
     if (!w_.err.ok()) problem_ = what;
   }
 
@@ -65,8 +66,8 @@ class Walk {
                              {"partition_bytes", std::to_string(spec.partition_bytes)},
                              {"init", spec.initial == 0 ? "zero" : "constant:" + NumberOf(spec.initial)}};
       if (spec.sgd) options.Set("param.momentum", NumberOf(spec.momentum));
-      tables_[t] = geeps::Table(w_.rt, spec.name.c_str(), spec.num_rows, spec.row_values, spec.f64 ? GEEPS_F64 : GEEPS_F32,
-                                options, w_.err);
+      tables_[t] = geeps::Table(w_.rt, spec.name.c_str(), spec.num_rows, spec.row_values,
+                                spec.f64 ? GEEPS_F64 : GEEPS_F32, options, w_.err);
     }
   }
 
@@ -81,8 +82,9 @@ class Walk {
         if (!step.end) {
           const geeps_rows* rows = op.rows.data();
           geeps_table* table = tables_[op.table].get();
-          Take(op.is_update ? geeps_plan_pre_update(plan.get(), table, rows, op.rows.size(), op.flags, &ops[step.op], err())
-                            : geeps_plan_read(plan.get(), table, rows, op.rows.size(), op.slack, op.flags, &ops[step.op], err()),
+          Take(op.is_update
+                   ? geeps_plan_pre_update(plan.get(), table, rows, op.rows.size(), op.flags, &ops[step.op], err())
+                   : geeps_plan_read(plan.get(), table, rows, op.rows.size(), op.slack, op.flags, &ops[step.op], err()),
                "recording");
         } else if (op.is_update) {
           plan.Update(ops[step.op], w_.err);
@@ -125,7 +127,8 @@ class Walk {
     }
     if (!ok()) return AddPlace();
     geeps_plan* const next_plan = next != nullptr ? plans_[next->plan].get() : nullptr;
-    Take(plan.no_clock ? geeps_pass_end(rt(), next_plan, err()) : geeps_clock(rt(), next_plan, err()), "end of the pass");
+    Take(plan.no_clock ? geeps_pass_end(rt(), next_plan, err()) : geeps_clock(rt(), next_plan, err()),
+         "end of the pass");
     AddPlace();
   }
 
@@ -169,9 +172,9 @@ class Walk {
   }
 
   void CheckShape(const TableSpec& table, uint64_t num_rows, const geeps_view& view) {
-    const bool right = view.num_rows == num_rows && view.row_values == table.row_values && view.row_bytes == table.row_bytes() &&
-                       view.bytes == num_rows * table.row_bytes() && view.dtype == (table.f64 ? GEEPS_F64 : GEEPS_F32) &&
-                       (view.data == nullptr) == (num_rows == 0);
+    const bool right = view.num_rows == num_rows && view.row_values == table.row_values &&
+                       view.row_bytes == table.row_bytes() && view.bytes == num_rows * table.row_bytes() &&
+                       view.dtype == (table.f64 ? GEEPS_F64 : GEEPS_F32) && (view.data == nullptr) == (num_rows == 0);
     if (!right) {
       problem_ = "the view of " + table.name + " has " + std::to_string(view.num_rows) + " rows of " +
                  std::to_string(view.row_values) + " values, wanted " + std::to_string(num_rows) + " of " +
@@ -204,10 +207,11 @@ class Walk {
     CheckShape(table, rows.size(), view);
     if (!ok()) return;
     const uint64_t oldest = pass.clock - std::min<uint64_t>(pass.clock, op.slack);
-    const bool ages_right = rows.empty() || (oldest <= view.min_age && view.min_age <= view.max_age && view.max_age <= pass.clock);
+    const bool ages_right =
+        rows.empty() || (oldest <= view.min_age && view.min_age <= view.max_age && view.max_age <= pass.clock);
     if (!ages_right) {
-      problem_ = "a read with slack " + std::to_string(op.slack) + " has ages " + std::to_string(view.min_age) + " to " +
-                 std::to_string(view.max_age);
+      problem_ = "a read with slack " + std::to_string(op.slack) + " has ages " + std::to_string(view.min_age) +
+                 " to " + std::to_string(view.max_age);
     }
     for (size_t i = 0; i < rows.size() && ok(); ++i) {
       const uint8_t* const got = static_cast<const uint8_t*>(view.data) + i * table.row_bytes();
@@ -226,8 +230,9 @@ class Walk {
     const uint64_t n = table.value_bytes();
     while (column + 1 < table.row_values && std::memcmp(got + column * n, want + column * n, n) == 0) ++column;
     problem_ = "read " + std::to_string(op) + " of " + table.name + ", row " + std::to_string(row) + ", column " +
-               std::to_string(column) + " is " + Hex(got + column * n, n) + ", not " + Hex(want + column * n, n) + " of version " +
-               std::to_string(view.max_age) + ((view.flags & GEEPS_VIEW_IN_PLACE) != 0 ? " (in place)" : " (copied)");
+               std::to_string(column) + " is " + Hex(got + column * n, n) + ", not " + Hex(want + column * n, n) +
+               " of version " + std::to_string(view.max_age) +
+               ((view.flags & GEEPS_VIEW_IN_PLACE) != 0 ? " (in place)" : " (copied)");
     for (uint64_t age = 0; age < reference.num_versions(); ++age) {
       if (std::memcmp(got, reference.Row(age, row), table.row_bytes()) == 0) {
         problem_ += "; it is the row of version " + std::to_string(age);

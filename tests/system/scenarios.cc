@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenarios: runs many drawn scenarios, each with a world size, transport, device, slack and shape of its own that follow from its
-// seed, and compares every read with the sequential reference. `scenarios FIRST COUNT`; prints the seeds that differ.
+// scenarios: runs many drawn scenarios, each with a world size, transport, device, slack and shape of its own that
+// follow from its seed, and compares every read with the sequential reference. `scenarios FIRST COUNT`; prints the
+// seeds that differ.
 #include <cstdio>
 #include <cstdlib>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each wait for the device matters: with any one of them left out by the runtime's test switch, the comparison with the sequential
-// reference fails on a device that does its work as late as it may.
+// Each wait for the device matters: with any one of them left out by the runtime's test switch, the comparison with the
+// sequential reference fails on a device that does its work as late as it may.
 #include <doctest/doctest.h>
 
 #include "tests/system/scenario.h"
@@ -29,7 +29,8 @@ std::string RunWithout(const char* site, uint64_t seed, const char* transport) {
 }  // namespace
 
 TEST_CASE("with every wait in place the scenarios of this file agree with the reference") {
-  for (uint64_t seed = 1; seed <= kSeeds; ++seed) CHECK(RunWithout(nullptr, seed, seed % 3 == 0 ? "inproc" : "tcp") == "");
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed)
+    CHECK(RunWithout(nullptr, seed, seed % 3 == 0 ? "inproc" : "tcp") == "");
 }
 
 TEST_CASE("with one wait left out a scenario differs from the reference, whichever wait it is") {

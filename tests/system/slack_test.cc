@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Slack by vector clocks: every row has a lane for each worker, to which that worker adds 1 in every clock, so that a read *is* the
-// list of what it contains. One more lane gets a drawn whole number: its sum shows that each clock was taken in exactly once.
+// Slack by vector clocks: every row has a lane for each worker, to which that worker adds 1 in every clock, so that a
+// read *is* the list of what it contains. One more lane gets a drawn whole number: its sum shows that each clock was
+// taken in exactly once.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -42,7 +43,8 @@ struct Read {
 std::string WalkClocks(Worker& w, uint32_t slack, const std::vector<double>& sums) {
   const uint64_t lanes = w.world + 1;
   geeps::Table table(w.rt, "lanes", kRows, lanes, GEEPS_F64, {{"partition_bytes", "4096"}}, w.err);
-  const Read reads[] = {{geeps::Rows::All(), 0}, {geeps::Rows::Range(w.rank * 50, 300), GEEPS_READ_COPY},
+  const Read reads[] = {{geeps::Rows::All(), 0},
+                        {geeps::Rows::Range(w.rank * 50, 300), GEEPS_READ_COPY},
                         {geeps::Rows::FromRuns({{3, 1}, {40, 2}, {900, 1}}), 0}};
   std::string problem;
   std::vector<int64_t> before(kRows, 0);
@@ -57,10 +59,11 @@ std::string WalkClocks(Worker& w, uint32_t slack, const std::vector<double>& sum
         if (age < oldest || age > static_cast<int64_t>(clock) || age < static_cast<int64_t>(access.view().min_age) ||
             age > static_cast<int64_t>(access.view().max_age)) {
           problem = "clock " + std::to_string(clock) + ": row " + std::to_string(i) + " of a read has version " +
-                    std::to_string(age) + " (-1: of none), the view says " + std::to_string(access.view().min_age) + " to " +
-                    std::to_string(access.view().max_age);
+                    std::to_string(age) + " (-1: of none), the view says " + std::to_string(access.view().min_age) +
+                    " to " + std::to_string(access.view().max_age);
         }
-        if (access.view().num_rows == kRows && age < before[i]) problem = "a row's age went back at clock " + std::to_string(clock);
+        if (access.view().num_rows == kRows && age < before[i])
+          problem = "a row's age went back at clock " + std::to_string(clock);
         if (access.view().num_rows == kRows) before[i] = age;
       }
       walker.PostRead(access);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// ssp_ahead: four workers of one process, a clock of 30 ms of work each, and in each ten clocks one worker pauses for 50 ms, at a
-// clock drawn from a seed. Prints what the workers lose with slack 0 and with slack 3; fails unless the latter is less than a quarter.
+// ssp_ahead: four workers of one process, a clock of 30 ms of work each, and in each ten clocks one worker pauses for
+// 50 ms, at a clock drawn from a seed. Prints what the workers lose with slack 0 and with slack 3; fails unless the
+// latter is less than a quarter.
 //
-// Lost is the time in which a worker waits for others in its reads, summed over the workers. A worker's own pauses are not in it: no
-// slack takes them off its own path, so that the run as a whole is always longer by the pauses of one worker. Who pauses is drawn
-// without replacement, so that nobody falls behind for good: workers of different speed cannot be helped by slack either.
-#include <cstdio>
-#include <numeric>
-
+// Lost is the time in which a worker waits for others in its reads, summed over the workers. A worker's own pauses are
+// not in it: no slack takes them off its own path, so that the run as a whole is always longer by the pauses of one
+// worker. Who pauses is drawn without replacement, so that nobody falls behind for good: workers of different speed
+// cannot be helped by slack either.
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <numeric>
 #include <thread>
 
 #include "tests/system/scenario.h"

@@ -49,7 +49,8 @@ struct Pending {
 // Joins the threads; past the limit calls `cancel` first. What hangs even then cannot be left behind: the process ends.
 void JoinAll(std::vector<std::thread>* threads, Pending* pending, double limit_s, const std::function<void()>& cancel,
              std::string* complaints) {
-  const auto limit = std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(limit_s));
+  const auto limit =
+      std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(limit_s));
   if (!pending->Await(std::chrono::steady_clock::now() + limit)) {
     cancel();
     *complaints += "the job took longer than " + std::to_string(limit_s) + " s\n";
@@ -132,7 +133,8 @@ std::string RunThreads(uint32_t count, double limit_s, const std::function<std::
     });
   }
   std::string complaints;
-  JoinAll(&threads, &pending, limit_s, [] {}, &complaints);
+  JoinAll(
+      &threads, &pending, limit_s, [] {}, &complaints);
   for (const std::string& text : texts) complaints += text.empty() ? "" : text + "\n";
   return complaints;
 }
@@ -162,7 +164,8 @@ std::string RunWorkers(const Setup& setup, const Body& body) {
       worker.rt.Start(worker.err);
       if (worker.err.ok()) text = body(worker);
       if (worker.err.ok() && text.empty() && setup.shut_down) worker.rt.Shutdown(worker.err);
-      if (!worker.err.ok()) text += std::string(text.empty() ? "" : "; ") + worker.err.status_name() + " " + worker.err.message();
+      if (!worker.err.ok())
+        text += std::string(text.empty() ? "" : "; ") + worker.err.status_name() + " " + worker.err.message();
       if (!text.empty()) {
         text = "rank " + std::to_string(rank) + ": " + text;
         worker.rt.Abort(text.c_str());

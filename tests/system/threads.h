@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads: workers of one job as threads of this process, over the C ABI. A Setup says how they meet; RunWorkers starts one thread
-// for each, gives it a started runtime, and ends it: in order when its body had no complaint, else by an abort with the complaint.
-// Everything has a deadline: past it the runtimes are aborted, and when even that does not help the process ends with a sentence.
-// Thread contract: RunWorkers is called by one thread; a Worker belongs to its thread, Meet is for all of them.
+// Threads: workers of one job as threads of this process, over the C ABI. A Setup says how they meet; RunWorkers starts
+// one thread for each, gives it a started runtime, and ends it: in order when its body had no complaint, else by an
+// abort with the complaint. Everything has a deadline: past it the runtimes are aborted, and when even that does not
+// help the process ends with a sentence. Thread contract: RunWorkers is called by one thread; a Worker belongs to its
+// thread, Meet is for all of them.
 #ifndef GEEPS_TESTS_SYSTEM_THREADS_H_
 #define GEEPS_TESTS_SYSTEM_THREADS_H_
 
@@ -24,9 +25,9 @@ struct Setup {
   uint32_t world = 1;
   std::string transport = "inproc";
   std::string device = "host";
-  Pairs more;              // further options of every runtime
-  double limit_s = 60;     // for the whole job
-  bool shut_down = true;   // a body without complaint is followed by a shutdown
+  Pairs more;             // further options of every runtime
+  double limit_s = 60;    // for the whole job
+  bool shut_down = true;  // a body without complaint is followed by a shutdown
 };
 
 // A name that no other job of this machine uses.

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The worker that tests start as a process: it reads calls from stdin, one a line, echoes each as "> CALL" when it begins, and
-// answers "= STATUS RANK FLAGS CLOCK MESSAGE<tab>EXTRA" when it returns. Its only argument is the parent's process id: it dies with it.
+// The worker that tests start as a process: it reads calls from stdin, one a line, echoes each as "> CALL" when it
+// begins, and answers "= STATUS RANK FLAGS CLOCK MESSAGE<tab>EXTRA" when it returns. Its only argument is the parent's
+// process id: it dies with it.
 //
 //   create KEY=VALUE...       geeps_runtime_create            table NAME ROWS VALUES f32|f64 KEY=VALUE...
 //   plan NAME [noclock] [TABLE[:FIRST:COUNT]]...              reads the rows, then updates them (not with noclock)
 //   start  commit NAME...  fence  shutdown  abort TEXT        long calls wait
-//   begin NAME  read [LIMIT_NS]  post  pre  update VALUE  clock  end     one step of the plan begun; read's extra: the first value
-//   passes NAME COUNT VALUE   whole passes; extra: the first value of the last read
-//   drop TABLE                geeps_table_destroy
-//   every                     every function that takes the runtime: fails unless all answer with the same error
-//   destroy  info  stats  count     extra: clock; JSON; "descriptors threads"
-//   scenario SEED WORLD SLACK KEY=VALUE...                    the whole life of a worker of that scenario, create to destroy
+//   begin NAME  read [LIMIT_NS]  post  pre  update VALUE  clock  end     one step of the plan begun; read's extra: the
+//   first value passes NAME COUNT VALUE   whole passes; extra: the first value of the last read drop TABLE
+//   geeps_table_destroy every                     every function that takes the runtime: fails unless all answer with
+//   the same error destroy  info  stats  count     extra: clock; JSON; "descriptors threads" scenario SEED WORLD SLACK
+//   KEY=VALUE...                    the whole life of a worker of that scenario, create to destroy
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -46,8 +46,9 @@ class Interpreter {
     error_.rank = -1;
     extra_.clear();
     const geeps_status status = Do(verb, words);
-    std::string text = "= " + std::to_string(status) + " " + std::to_string(error_.rank) + " " + std::to_string(error_.flags) + " " +
-                       std::to_string(error_.clock) + " " + error_.message + "\t" + extra_;
+    std::string text = "= " + std::to_string(status) + " " + std::to_string(error_.rank) + " " +
+                       std::to_string(error_.flags) + " " + std::to_string(error_.clock) + " " + error_.message + "\t" +
+                       extra_;
     for (char& c : text) c = c == '\n' ? ' ' : c;
     return text;
   }
@@ -117,8 +118,9 @@ class Interpreter {
     const Pairs pairs = PairsOf(words);
     const std::vector<geeps_kv> raw = RawOf(pairs);
     geeps_table* table = nullptr;
-    const geeps_status status = geeps_table_create(rt_, name.c_str(), rows, values, dtype == "f64" ? GEEPS_F64 : GEEPS_F32,
-                                                   raw.data(), raw.size(), &table, &error_);
+    const geeps_status status =
+        geeps_table_create(rt_, name.c_str(), rows, values, dtype == "f64" ? GEEPS_F64 : GEEPS_F32, raw.data(),
+                           raw.size(), &table, &error_);
     if (status == GEEPS_OK) tables_[name] = table;
     return status;
   }
@@ -135,7 +137,8 @@ class Interpreter {
       }
       status = RecordTable(word, &recorded);
     }
-    if (status == GEEPS_OK) status = geeps_plan_end(recorded.plan, recorded.no_clock ? GEEPS_PLAN_NO_CLOCK : 0, &error_);
+    if (status == GEEPS_OK)
+      status = geeps_plan_end(recorded.plan, recorded.no_clock ? GEEPS_PLAN_NO_CLOCK : 0, &error_);
     plans_[name] = recorded;
     return status;
   }
@@ -255,8 +258,8 @@ class Interpreter {
     geeps_status last = GEEPS_OK;
     const auto take = [&](const char* what, geeps_status status) {
       last = status;
-      causes.insert(std::to_string(status) + " " + std::to_string(error_.rank) + " " + std::to_string(error_.flags) + " " +
-                    std::to_string(error_.clock) + " " + error_.message);
+      causes.insert(std::to_string(status) + " " + std::to_string(error_.rank) + " " + std::to_string(error_.flags) +
+                    " " + std::to_string(error_.clock) + " " + error_.message);
       extra_ += causes.size() > 1 ? std::string(what) + ": " + *causes.rbegin() + "; " : "";
       error_ = {};
       error_.struct_size = sizeof error_;
