@@ -15,7 +15,7 @@ GOOD = ("OK", "EXPECTEDFAIL")
 class Part:
     """One compiler with one set of options."""
 
-    def __init__(self, name, cc, cxx, options=(), tests=(), env=None, without=()):
+    def __init__(self, name, cc, cxx, options=(), tests=(), env=None, without=(), only_tested=False):
         self.name = name
         self.cc = cc
         self.cxx = cxx
@@ -23,26 +23,29 @@ class Part:
         self.tests = list(tests)
         self.env = env or {}
         self.without = without
+        self.only_tested = only_tested
 
 
 # Optimised as far as it pays for its compile time, and as it ships in a part of its own; without debug information, except
 # where a stack trace is the result.
 # Sanitizers are g++'s: its runtimes are shared libraries, so that programs in C and loaded plugins share one of each. What
-# only reads sources runs in the two parts that are not for --full alone; the simulator has one thread and is of no interest to TSan. The long
-# searches through the protocol say nothing about a compiler and run once; with ASan also the one that is not about mutants.
+# only reads sources runs in the two parts that are not for --full alone; the simulator has one thread and is of no
+# interest to TSan. The long searches through the protocol say nothing about a compiler and run once; with ASan also the one
+# that is not about mutants.
 ASAN_TESTS = ["--no-suite", "style", "--no-suite", "abi", "-t", "4"]
 TSAN_TESTS = ["--no-suite", "style", "--no-suite", "abi", "--no-suite", "sim", "-t", "8"]
+TRACES = ["-Doptimization=1", "-Dc_args=-g1", "-Dcpp_args=-g1"]
 MUTANTS = ("sim-mutants", "protocol-mutants")
 PARTS = [
     Part("gcc", "gcc", "g++", ["-Doptimization=1", "-Ddebug=false"]),
     Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=("sim-search", *MUTANTS)),
     Part("release", "gcc", "g++", ["--buildtype=release"], ["--no-suite", "style", "--no-suite", "abi", "--no-suite", "sim"],
-         without=MUTANTS),
-    Part("asan", "gcc", "g++", ["-Doptimization=1", "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
+         without=MUTANTS, only_tested=True),
+    Part("asan", "gcc", "g++", [*TRACES, "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
          {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
-          "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, MUTANTS),
-    Part("tsan", "gcc", "g++", ["-Doptimization=1", "-Db_sanitize=thread", "-Db_lundef=false"], TSAN_TESTS,
-         {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}, MUTANTS),
+          "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, MUTANTS, only_tested=True),
+    Part("tsan", "gcc", "g++", [*TRACES, "-Db_sanitize=thread", "-Db_lundef=false"], TSAN_TESTS,
+         {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}, MUTANTS, only_tested=True),
 ]
 
 
@@ -138,12 +141,27 @@ def wrapper_for(part):
     return None
 
 
-def chosen_tests(folder, without):
+def introspect(folder, what):
+    with open(os.path.join(folder, "meson-info", f"intro-{what}.json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def chosen_tests(folder, part):
     """Names for meson's command line: none, which means all, or all but these."""
-    if not without:
+    if not part.without:
         return []
-    with open(os.path.join(folder, "meson-info", "intro-tests.json"), encoding="utf-8") as f:
-        return [t["name"] for t in json.load(f) if t["name"] not in without]
+    return [t["name"] for t in introspect(folder, "tests") if t["name"] not in part.without]
+
+
+def chosen_targets(folder, part):
+    """What ninja has to build: nothing named, which means everything, or what the chosen tests need."""
+    if not part.only_tested:
+        return []
+    files = {t["id"]: t["filename"] for t in introspect(folder, "targets")}
+    chosen = chosen_tests(folder, part)
+    needed = {d for t in introspect(folder, "tests") if t["name"] in chosen for d in t["depends"]}
+    built = [os.path.relpath(f, folder) for i in sorted(needed) if i in files for f in files[i]]
+    return built + [os.path.relpath(f, folder) for t in introspect(folder, "targets") if t["installed"] for f in t["filename"]]
 
 
 def run_part(root, part, jobs):
@@ -158,7 +176,8 @@ def run_part(root, part, jobs):
         return Count(skipped=1)
     if not configure(root, folder, part, os.path.join(logs, part.name + "-setup.log")):
         return Count(failed=1)
-    if not quiet(["ninja", "-C", folder, f"-j{jobs}"], os.path.join(logs, part.name + "-build.log"), environment(part)):
+    targets = chosen_targets(folder, part)
+    if not quiet(["ninja", "-C", folder, f"-j{jobs}", *targets], os.path.join(logs, part.name + "-build.log"), environment(part)):
         return Count(failed=1)
     built = time.monotonic()
     wrapper = wrapper_for(part)
@@ -166,7 +185,7 @@ def run_part(root, part, jobs):
         print(f"== {part.name}: skipped, its programs do not start on this kernel", flush=True)
         return Count(skipped=1)
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "--num-processes", str(jobs),
-               *part.tests, *chosen_tests(folder, part.without)]
+               *part.tests, *chosen_tests(folder, part)]
     testlog = os.path.join(folder, "meson-logs", "testlog.json")
     if os.path.exists(testlog):
         os.remove(testlog)
