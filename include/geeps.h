@@ -308,7 +308,8 @@ GEEPS_API geeps_status geeps_plan_pre_update(geeps_plan *p, geeps_table *t, cons
                                              uint32_t flags, geeps_op *out, geeps_error *err);
 /* [serial per plan] */
 GEEPS_API geeps_status geeps_plan_update(geeps_plan *p, geeps_op op, geeps_error *err);
-/* [serial per plan] flags: OPTIONAL, FETCH, KEEP. */
+/* [serial per plan] The rows are at most one run (else GEEPS_E_UNSUPPORTED): local data is accessed where it lies. flags:
+ * OPTIONAL, FETCH, KEEP. */
 GEEPS_API geeps_status geeps_plan_access_local(geeps_plan *p, geeps_local *l, const geeps_rows *rows, uint64_t num_runs,
                                                uint32_t flags, geeps_op *out, geeps_error *err);
 /* [serial per plan] */
