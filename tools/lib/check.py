@@ -30,22 +30,21 @@ class Part:
 # where a stack trace is the result.
 # Sanitizers are g++'s: its runtimes are shared libraries, so that programs in C and loaded plugins share one of each. What
 # only reads sources runs in the two parts that are not for --full alone; the simulator has one thread and is of no
-# interest to TSan. The long searches through the protocol say nothing about a compiler and run once; with ASan also the one
-# that is not about mutants.
+# interest to TSan. The long searches through the protocol say nothing about a compiler and run once.
 ASAN_TESTS = ["--no-suite", "style", "--no-suite", "abi", "-t", "4"]
 TSAN_TESTS = ["--no-suite", "style", "--no-suite", "abi", "--no-suite", "sim", "-t", "8"]
-TRACES = ["-Doptimization=1", "-Dc_args=-g1", "-Dcpp_args=-g1"]
-MUTANTS = ("sim-mutants", "protocol-mutants")
+LINES = ["-Dc_args=-g1", "-Dcpp_args=-g1"]
+LONG = ("sim-search", "sim-mutants", "protocol-mutants")
 PARTS = [
     Part("gcc", "gcc", "g++", ["-Doptimization=1", "-Ddebug=false"]),
-    Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=("sim-search", *MUTANTS)),
+    Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=LONG),
     Part("release", "gcc", "g++", ["--buildtype=release"], ["--no-suite", "style", "--no-suite", "abi", "--no-suite", "sim"],
-         without=MUTANTS, only_tested=True),
-    Part("asan", "gcc", "g++", [*TRACES, "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
+         without=LONG, only_tested=True),
+    Part("asan", "gcc", "g++", ["-Doptimization=0", *LINES, "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
          {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
-          "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, MUTANTS, only_tested=True),
-    Part("tsan", "gcc", "g++", [*TRACES, "-Db_sanitize=thread", "-Db_lundef=false"], TSAN_TESTS,
-         {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}, MUTANTS, only_tested=True),
+          "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, LONG, only_tested=True),
+    Part("tsan", "gcc", "g++", ["-Doptimization=1", *LINES, "-Db_sanitize=thread", "-Db_lundef=false"], TSAN_TESTS,
+         {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}, LONG, only_tested=True),
 ]
 
 
