@@ -91,6 +91,10 @@ absl::Status Latched(const absl::Status& status) {
   return MakeStatus(detail, status.message());
 }
 
+absl::Status Detached(const absl::Status& status) {
+  return status.ok() ? absl::OkStatus() : MakeStatus(DetailOf(status), status.message());
+}
+
 absl::Status IoError(int error_number, absl::string_view text) {
   StatusDetail detail;
   detail.code = Code::kIo;

@@ -103,7 +103,7 @@ void Engine::OnGo(const protocol::Go& go) {
   PostUnlessLost([this, go] { fence_.OnGo(go); });
 }
 void Engine::OnFail(const absl::Status& cause) {
-  PostUnlessLost([this, cause] { fence_.OnFail(cause); });
+  PostUnlessLost([this, cause = Detached(cause)] { fence_.OnFail(cause); });
 }
 void Engine::OnRelay(uint32_t src, uint32_t kind, std::string bytes) {
   PostUnlessLost([this, src, kind, bytes = std::move(bytes)] { fence_.OnRelay(src, kind, bytes); });
@@ -126,7 +126,7 @@ void Engine::Latch(const absl::Status& cause) {
 
 absl::Status Engine::failure() const {
   MutexLock lock(&mutex_);
-  return failure_;
+  return Detached(failure_);
 }
 
 absl::Status Engine::Meet(const net::ControlOptions& options) {

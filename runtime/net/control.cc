@@ -87,7 +87,7 @@ ControlPlane::Impl::Impl(const ControlOptions& options, ControlEvents* events)
     : options_(options), events_(events), clocks_(new std::atomic<uint64_t>[options.world]()) {}
 
 absl::Status ControlPlane::Impl::CheckWorking() const {
-  if (!failure_.ok()) return failure_;
+  if (!failure_.ok()) return Detached(failure_);
   if (stopping_) return WrongState("the control plane was stopped");
   if (!has_welcome_) return WrongState("the workers have not met yet");
   return absl::OkStatus();
@@ -103,7 +103,7 @@ absl::StatusOr<protocol::Welcome> ControlPlane::Impl::AwaitWelcome() {
   MutexLock lock(&mutex_);
   // The control thread keeps the limit and ends in one of the three.
   while (!has_welcome_ && failure_.ok() && !stopping_) changed_.Wait(&mutex_);
-  if (!failure_.ok()) return failure_;
+  if (!failure_.ok()) return Detached(failure_);
   if (!has_welcome_) return WrongState("the control plane was stopped");
   return welcome_;
 }
@@ -161,7 +161,7 @@ void ControlPlane::Impl::Bye(const absl::Status& cause) {
 
 absl::Status ControlPlane::Impl::failure() const {
   MutexLock lock(&mutex_);
-  return failure_;
+  return Detached(failure_);
 }
 
 std::vector<uint64_t> ControlPlane::Impl::clocks() const {

@@ -343,7 +343,7 @@ void ControlPlane::Impl::Down(const absl::Status& cause) {
   const absl::Status latched = Latched(cause);
   {
     MutexLock lock(&mutex_);
-    failure_ = latched;
+    failure_ = Detached(latched);
     changed_.NotifyAll();
   }
   events_->OnDown(latched);

@@ -22,7 +22,7 @@ class Request {
   void Complete(const absl::Status& status) {
     MutexLock lock(&mutex_);
     if (done_) return;
-    status_ = status;
+    status_ = Detached(status);
     done_ = true;
     done_cond_.NotifyAll();
     if (waker_.fd() >= 0) waker_.Wake();
@@ -49,7 +49,7 @@ class Request {
   // REQUIRES: done().
   absl::Status status() const {
     MutexLock lock(&mutex_);
-    return status_;
+    return Detached(status_);
   }
   int event_fd() const { return waker_.fd(); }
 

@@ -461,6 +461,7 @@ TEST_CASE("ControlPlane: strangers that send noise are sent away and the workers
   }
   workers[1]->Begin();
   CHECK(workers[1]->plane.AwaitWelcome().ok());
+  CHECK(workers[0]->plane.AwaitWelcome().ok());
   ShutDown(workers);
 }
 
