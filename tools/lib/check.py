@@ -40,7 +40,7 @@ PARTS = [
     Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=LONG),
     Part("release", "gcc", "g++", ["--buildtype=release"], ["--no-suite", "style", "--no-suite", "abi", "--no-suite", "sim"],
          without=LONG, only_tested=True),
-    Part("asan", "gcc", "g++", ["-Doptimization=0", *LINES, "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
+    Part("asan", "gcc", "g++", ["-Doptimization=1", *LINES, "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
          {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
           "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, LONG, only_tested=True),
     Part("tsan", "gcc", "g++", ["-Doptimization=1", *LINES, "-Db_sanitize=thread", "-Db_lundef=false"], TSAN_TESTS,
