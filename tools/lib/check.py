@@ -26,8 +26,7 @@ class Part:
         self.only_tested = only_tested
 
 
-# Optimised as far as it pays for its compile time, and as it ships in a part of its own; without debug information, except
-# where a stack trace is the result.
+# Optimised as far as it pays for its compile time; without debug information, except where a stack trace is the result.
 # Sanitizers are g++'s: its runtimes are shared libraries, so that programs in C and loaded plugins share one of each. What
 # only reads sources runs in the two parts that are not for --full alone; the simulator has one thread and is of no
 # interest to TSan. The long searches through the protocol say nothing about a compiler and run once.
@@ -38,8 +37,6 @@ LONG = ("sim-search", "sim-mutants", "protocol-mutants")
 PARTS = [
     Part("gcc", "gcc", "g++", ["-Doptimization=1", "-Ddebug=false"]),
     Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=LONG),
-    Part("release", "gcc", "g++", ["--buildtype=release"], ["--no-suite", "style", "--no-suite", "abi", "--no-suite", "sim"],
-         without=LONG, only_tested=True),
     Part("asan", "gcc", "g++", ["-Doptimization=1", *LINES, "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
          {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
           "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, LONG, only_tested=True),
@@ -210,7 +207,7 @@ def main():
     parser = argparse.ArgumentParser(prog="tools/check", description="Builds with g++ and clang++ and runs every test.",
                                      epilog="example: tools/check --full -j 2")
     parser.add_argument("root", help=argparse.SUPPRESS)
-    parser.add_argument("--full", action="store_true", help="also as it ships, with AddressSanitizer, UBSan and LeakSanitizer, and with TSan")
+    parser.add_argument("--full", action="store_true", help="also with AddressSanitizer, UBSan and LeakSanitizer, and with TSan")
     parser.add_argument("--parts", metavar="A,B", help="only these of " + ", ".join(names))
     parser.add_argument("-j", "--jobs", type=int, default=default_jobs(), metavar="N",
                         help="compilers and tests at a time; default: one per core")

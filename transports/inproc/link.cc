@@ -53,7 +53,7 @@ void Inbox::Close() {
 }
 
 void Connection::Post(Side* side, geeps_tp_event event) {
-  Event record;
+  Event record{};
   record.connection = side->connection.lock();
   if (record.connection == nullptr) return;  // its endpoint is gone
   event.struct_size = sizeof(event);
