@@ -2,6 +2,7 @@
 """The parts of tools/check and tools/promises that can be wrong without anybody noticing: counting and reading."""
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -97,6 +98,33 @@ class PromiseTest(unittest.TestCase):
             self.assertEqual(code, 1, text)
             self.assertRegex(text, r"(?m)^FAIL .* B$")
             self.assertTrue(text.endswith("1 passed, 1 failed, 0 skipped\n"), text)
+
+
+class OneTest(unittest.TestCase):
+    """tools/test, on a build folder that holds nothing but a list of tests and a program."""
+
+    def run_test(self, *arguments):
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(os.path.join(folder, "meson-info"))
+            program = os.path.join(folder, "program")
+            with open(program, "w", encoding="utf-8") as f:
+                f.write('#!/bin/sh\ncase "$*" in *none*) n=0 ;; *) n=1 ;; esac\necho "[doctest] test cases: $n | x"\n')
+            os.chmod(program, 0o755)
+            tests = [{"name": "one", "cmd": ["./program"], "env": {}, "workdir": None},
+                     {"name": "bad", "cmd": ["/bin/false"], "env": {}, "workdir": None}]
+            with open(os.path.join(folder, "meson-info", "intro-tests.json"), "w", encoding="utf-8") as f:
+                json.dump(tests, f)
+            command = [sys.executable, os.path.join(ROOT, "tools", "test"), "--build", os.path.relpath(folder), *arguments]
+            return subprocess.run(command, capture_output=True, text=True, check=False).returncode
+
+    def test_programs_are_found_from_the_build_folder(self):
+        self.assertEqual(self.run_test("one"), 0)
+        self.assertEqual(self.run_test("one", "some case", "other case"), 0)
+
+    def test_failures_unknown_tests_and_unknown_cases_are_errors(self):
+        self.assertNotEqual(self.run_test("bad"), 0)
+        self.assertNotEqual(self.run_test("missing"), 0)
+        self.assertNotEqual(self.run_test("one", "some case", "none"), 0)
 
 
 class PackagesTest(unittest.TestCase):
