@@ -92,7 +92,8 @@ typedef struct geeps_transport { /* static const in the plugin; all slots are re
 
   /* Opens an endpoint. The caller owns *out. `host` is valid until destroy returns. */
   geeps_status (*create)(const geeps_host *host, const geeps_tp_config *config, geeps_tp **out, geeps_error *err);
-  /* Closes all connections without further events. */
+  /* Closes all connections without further events. Afterwards nothing reads or writes memory of slots or pieces any more, and
+   * segments may still be released. */
   void (*destroy)(geeps_tp *tp);
   /* The address for peers' connect: an opaque blob, at most 512 bytes; text-out convention without the NUL. */
   geeps_status (*address)(geeps_tp *tp, void *buf, uint64_t cap, uint64_t *len, geeps_error *err);

@@ -50,6 +50,8 @@ void Engine::Stop() {
   stop_.store(true, std::memory_order_seq_cst);
   options_.endpoint->Wake();
   thread_.Join();
+  // Peers may write into slots, and a transport read what it sends, until the endpoint is closed; then the memory may go.
+  options_.endpoint->Reset();
   // Whoever waits for a long call hears its end.
   TakeMail();
   if (fence_.active()) {

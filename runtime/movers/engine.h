@@ -44,7 +44,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   ~Engine() override { Stop(); }
 
   absl::Status Start();
-  // Bounded. The control plane must have been stopped.
+  // Bounded. Closes the endpoint. The control plane must have been stopped.
   void Stop();
 
   // [any-thread]

@@ -50,6 +50,33 @@ TEST_CASE("20 create/destroy cycles keep the number of descriptors and threads")
   }
 }
 
+// The movers of the others still publish into the memory of the first that goes. Regions of this size are unmapped when
+// they are freed: a late write ends the process.
+TEST_CASE("memory is released only when no peer can write into it any more") {
+  for (const char* transport : {"inproc", "tcp"}) {
+    for (int i = 0; i < 10; ++i) {
+      Setup setup;
+      setup.world = 3;
+      setup.transport = transport;
+      setup.device = "deferred:lazy";  // not mapped: publishes are messages
+      setup.shut_down = false;
+      CHECK(RunWorkers(setup, [&](Worker& w) -> std::string {
+              geeps::Table table(w.rt, "t", 5000, 100, GEEPS_F32, {}, w.err);
+              geeps::Walker train(w.rt, "train", w.err);
+              const auto body = [&](geeps::Walker& walker) {
+                walker.PostRead(walker.Read(table, geeps::Rows::All(), 0));
+                walker.Update(walker.PreUpdate(table, geeps::Rows::All(), GEEPS_UPDATE_ZEROED));
+              };
+              train.Record(body);
+              w.rt.Commit({train.plan()}, w.err);
+              for (int clock = 0; clock < 2; ++clock) train.Walk(body);
+              w.Meet();
+              return "";
+            }) == "");
+    }
+  }
+}
+
 TEST_CASE("20 runtimes created and destroyed without a start leave no descriptor and no thread") {
   geeps::Error err;
   Setup setup;

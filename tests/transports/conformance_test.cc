@@ -210,6 +210,25 @@ TEST_CASE("transport: a peer that closes or is destroyed is seen, and own sends 
   }
 }
 
+TEST_CASE("transport: after its endpoint is destroyed nothing lands in a slot, though the peer has sent") {
+  for (const char* name : kTransports) {
+    for (const bool before : {false, true}) {
+      CAPTURE(name);
+      CAPTURE(before);
+      Pair pair(name);
+      std::string memory(4 << 20, '-');
+      REQUIRE(pair.b->Open(5, &memory) == GEEPS_OK);
+      const std::string payload(memory.size(), 'x');
+      if (before) REQUIRE(pair.a->Send(5, "h", {payload}, 1) == GEEPS_OK);
+      pair.b.reset();
+      const std::string left = memory;
+      if (!before) pair.a->Send(5, "h", {payload}, 1);  // refused or lost
+      REQUIRE(RunUntil({pair.a.get()}, [&] { return pair.a->Count(GEEPS_TP_DOWN) == 1; }));
+      CHECK(memory == left);
+    }
+  }
+}
+
 TEST_CASE("transport: a refused request goes down at the asker with DENIED, at the refuser with OK") {
   for (const char* name : kTransports) {
     CAPTURE(name);
