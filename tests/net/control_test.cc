@@ -21,6 +21,7 @@
 #include "runtime/base/status.h"
 #include "runtime/net/control.h"
 #include "runtime/net/control_wire.h"
+#include "tools/geeps/free_port.h"
 
 namespace geeps::net {
 namespace {
@@ -34,17 +35,7 @@ std::string FreshName() {
 }
 
 // A port that was free a moment ago.
-std::string FreshPort() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof(address);
-  REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
-  REQUIRE(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0);
-  close(fd);
-  return absl::StrCat("tcp://127.0.0.1:", ntohs(address.sin_port));
-}
+std::string FreshPort() { return absl::StrCat("tcp://127.0.0.1:", tool::FindFreeLoopbackPort().value_or(0)); }
 
 class Worker : public ControlEvents {
  public:

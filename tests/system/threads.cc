@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/system/threads.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -13,6 +10,8 @@
 #include <cstdlib>
 #include <memory>
 #include <thread>
+
+#include "tools/geeps/free_port.h"
 
 namespace geeps::system_test {
 namespace {
@@ -69,23 +68,9 @@ std::string UniqueName() {
   return "job-" + std::to_string(getpid()) + "-" + std::to_string(next.fetch_add(1));
 }
 
-int FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t bytes = sizeof address;
-  int port = 0;
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), bytes) == 0 &&
-      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &bytes) == 0) {
-    port = ntohs(address.sin_port);
-  }
-  close(fd);
-  return port;
-}
-
 std::string NewRendezvous(const std::string& transport) {
-  return transport == "inproc" ? "inproc://" + UniqueName() : "tcp://127.0.0.1:" + std::to_string(FreePort());
+  return transport == "inproc" ? "inproc://" + UniqueName()
+                               : "tcp://127.0.0.1:" + std::to_string(tool::FindFreeLoopbackPort().value_or(0));
 }
 
 geeps::Options WorkerOptions(const Setup& setup, const std::string& rendezvous, uint32_t rank) {

@@ -32,8 +32,6 @@ struct Setup {
 
 // A name that no other job of this machine uses.
 std::string UniqueName();
-// A TCP port that was free a moment ago.
-int FreePort();
 // A rendezvous for a new job over this transport.
 std::string NewRendezvous(const std::string& transport);
 // Options of one worker.

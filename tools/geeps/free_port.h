@@ -8,8 +8,8 @@
 
 namespace geeps::tool {
 
-// A TCP port of 127.0.0.1 that nobody holds at this moment, or nullopt with errno set. Another program may take it before
-// rank 0 does; then the job ends with a sentence that names the port.
+// A TCP port of 127.0.0.1 that nobody holds at this moment, outside the range of ephemeral ports; or nullopt with errno
+// set. Another program may take it before rank 0 does; then the job ends with a sentence that names the port.
 std::optional<uint16_t> FindFreeLoopbackPort();
 
 }  // namespace geeps::tool

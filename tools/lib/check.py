@@ -37,6 +37,7 @@ LONG = ("sim-search", "sim-mutants", "protocol-mutants")
 PARTS = [
     Part("gcc", "gcc", "g++", ["-Doptimization=1", "-Ddebug=false"]),
     Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=LONG),
+    Part("release", "gcc", "g++", ["--buildtype=release"], ["--no-suite", "style", "--no-suite", "abi"], without=LONG),
     Part("asan", "gcc", "g++", ["-Doptimization=1", *LINES, "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
          {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
           "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, LONG, only_tested=True),
@@ -207,7 +208,7 @@ def main():
     parser = argparse.ArgumentParser(prog="tools/check", description="Builds with g++ and clang++ and runs every test.",
                                      epilog="example: tools/check --full -j 2")
     parser.add_argument("root", help=argparse.SUPPRESS)
-    parser.add_argument("--full", action="store_true", help="also with AddressSanitizer, UBSan and LeakSanitizer, and with TSan")
+    parser.add_argument("--full", action="store_true", help="also optimised as released, with AddressSanitizer, UBSan and LeakSanitizer, and with TSan")
     parser.add_argument("--parts", metavar="A,B", help="only these of " + ", ".join(names))
     parser.add_argument("-j", "--jobs", type=int, default=default_jobs(), metavar="N",
                         help="compilers and tests at a time; default: one per core")
