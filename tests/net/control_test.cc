@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -75,12 +76,15 @@ class Worker : public ControlEvents {
     changed.NotifyAll();
   }
 
+  // Looks now and then, too: a condition may look at other workers, whose changes wake nobody here.
   template <typename Condition>
   bool WaitFor(Condition condition) {
     const auto until = std::chrono::steady_clock::now() + kDeadline;
     MutexLock lock(&mutex);
     while (!condition()) {
-      if (!changed.WaitUntil(&mutex, until)) return condition();
+      const auto now = std::chrono::steady_clock::now();
+      if (now > until) return false;
+      changed.WaitUntil(&mutex, std::min(until, now + std::chrono::milliseconds(20)));
     }
     return true;
   }

@@ -216,7 +216,7 @@ TEST_CASE("transport: after its endpoint is destroyed nothing lands in a slot, t
       CAPTURE(name);
       CAPTURE(before);
       Pair pair(name);
-      std::string memory(4 << 20, '-');
+      std::string memory(TpWorld::kPayloadMax, '-');
       REQUIRE(pair.b->Open(5, &memory) == GEEPS_OK);
       const std::string payload(memory.size(), 'x');
       if (before) REQUIRE(pair.a->Send(5, "h", {payload}, 1) == GEEPS_OK);
