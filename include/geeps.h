@@ -218,6 +218,10 @@ GEEPS_API geeps_status geeps_runtime_shutdown(geeps_runtime *rt, geeps_request *
  * them). Ends all children, views and descriptors. */
 GEEPS_API void geeps_runtime_destroy(geeps_runtime *rt);
 
+/* [any-thread] A descriptor for programs that must not block a thread: readable as told below ("Waiting"). The runtime's: poll it,
+ * leave it alone otherwise. Valid until destroy. */
+GEEPS_API geeps_status geeps_runtime_get_event_fd(geeps_runtime *rt, int32_t *fd, geeps_error *err);
+
 /* [any-thread] The oldest line not taken yet (when config.log is NULL), or GEEPS_AGAIN. A line longer than cap stays. */
 GEEPS_API geeps_status geeps_log_take(geeps_runtime *rt, int32_t *level, char *buf, uint64_t cap, uint64_t *len,
                                       geeps_error *err);
@@ -354,7 +358,9 @@ GEEPS_API geeps_status geeps_clock(geeps_runtime *rt, geeps_plan *next, geeps_er
  * table contributes nothing to the clock: not zeros, no step of the rule for this worker's sake. */
 GEEPS_API geeps_status geeps_skip(geeps_runtime *rt, geeps_op op, const geeps_stream *stream, geeps_error *err);
 
-/* Calls with limit_ns that return GEEPS_AGAIN (limit 0) or GEEPS_E_TIMEOUT changed nothing; repeat them. */
+/* Waiting. Calls with limit_ns that return GEEPS_AGAIN (limit 0) or GEEPS_E_TIMEOUT changed nothing; repeat them. GEEPS_AGAIN also
+ * arms the event descriptor: from then on it is not readable until that very call has something else to return, its failure
+ * included. So: call with limit 0; on GEEPS_AGAIN sleep until the descriptor is readable; call again. */
 
 /* [serial per runtime] [blocks] Do not write into the view unless the operation has GEEPS_READ_COPY. */
 GEEPS_API geeps_status geeps_read(geeps_runtime *rt, geeps_op op, const geeps_stream *stream, uint64_t limit_ns,

@@ -227,6 +227,11 @@ class Runtime {
     return Begin(err, [&](geeps_request** r) { return geeps_commit(get(), plans.data(), plans.size(), r, err.raw()); });
   }
 
+  int32_t event_fd(Error& err) {
+    int32_t fd = -1;
+    if (err.ok()) err.Take(geeps_runtime_get_event_fd(get(), &fd, err.raw()));
+    return fd;
+  }
   void Abort(const char* text) { geeps_runtime_abort(get(), text, nullptr); }
 
   geeps_info info(Error& err) const {

@@ -91,6 +91,15 @@ void geeps_runtime_destroy(geeps_runtime* rt) {
   });
 }
 
+geeps_status geeps_runtime_get_event_fd(geeps_runtime* rt, int32_t* fd, geeps_error* err) {
+  return Guard(err, [&]() -> absl::StatusOr<geeps_status> {
+    GEEPS_ASSIGN_OR_RETURN(RuntimeObject* const object, FindRuntime(rt));
+    if (fd == nullptr) return Invalid("fd is NULL");
+    GEEPS_ASSIGN_OR_RETURN(*fd, object->runtime->EventFd());
+    return GEEPS_OK;
+  });
+}
+
 geeps_status geeps_log_take(geeps_runtime* rt, int32_t* level, char* buf, uint64_t cap, uint64_t* len,
                             geeps_error* err) {
   return Guard(err, [&]() -> absl::StatusOr<geeps_status> {

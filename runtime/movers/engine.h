@@ -112,7 +112,8 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   Log* const log_;
   std::atomic<uint64_t> clock_{0};
   Statistics statistics_;
-  ProgramWait program_wait_;
+  std::atomic<bool> failed_{false};
+  ProgramWait program_wait_{&failed_};
   net::ControlPlane control_;
 
   MoverContext context_;
@@ -132,7 +133,6 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   const absl::Status no_memory_;  // made while there is some
 
   std::atomic<bool> met_{false};  // the control plane has begun
-  std::atomic<bool> failed_{false};
   std::atomic<bool> stop_{false};
   std::atomic<bool> sleeping_{false};
   mutable Mutex mutex_;

@@ -96,6 +96,7 @@ class Runtime {
   void Abort(absl::string_view text);
   absl::Status failure() const { return engine_.failure(); }
   uint64_t clock() const { return engine_.clock_value(); }
+  absl::StatusOr<int> EventFd() { return engine_.program_wait()->EventFd(); }
   std::string StatsJson() const;
   Log* log() { return &log_; }
   const Config& config() const { return config_; }

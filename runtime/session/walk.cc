@@ -112,6 +112,8 @@ absl::Status Walk::End(uint64_t next, bool clock) {
   }
   GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kPassEnd, next_id, 0));
   in_pass_ = false;
+  if (armed_) engine_->program_wait()->Disarm();  // slots may go at the next commit
+  armed_ = false;
   if (clock) {
     ++clock_;
     engine_->clock()->store(clock_, std::memory_order_relaxed);
@@ -193,7 +195,10 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
     if (!engine_->failed()) return true;
   }
   if (engine_->failed()) return engine_->failure();
-  return slot.word.load(std::memory_order_acquire) == ready;
+  if (slot.word.load(std::memory_order_acquire) == ready) return true;
+  engine_->program_wait()->Arm(&slot.word, ready);
+  armed_ = true;
+  return false;
 }
 
 // A read in place with slack, of one partition that is mapped: the newest version there is now. Its keeper does not

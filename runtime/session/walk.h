@@ -85,6 +85,7 @@ class Walk {
   std::vector<protocol::RuleParams> params_;  // by table
   std::vector<uint8_t> updated_;              // by table: updates made in this pass (1), skipped (2)
   bool in_pass_ = false;
+  bool armed_ = false;  // the event descriptor looks at a slot of this pass
   uint32_t set_id_ = 0;
   uint64_t serial_ = 0;
   uint64_t number_ = 0;    // of the pass, as the sequencer counts

@@ -58,6 +58,7 @@ std::vector<Row> HandleRows(const StaleHandles& stale) {
   for (const char* f : {"geeps_runtime_start", "geeps_runtime_get_info",
                         "geeps_runtime_abort", "geeps_runtime_shutdown",
                         "geeps_log_take",      "geeps_runtime_get_stats",
+                        "geeps_runtime_get_event_fd",
                         "geeps_table_create",  "geeps_local_create",
                         "geeps_plan_create",   "geeps_commit",
                         "geeps_fence",         "geeps_pass_begin",
@@ -127,7 +128,9 @@ std::vector<Row> OutputRows() {
   rows.push_back({"geeps_runtime_create", "out NULL", [](Arguments* a) { a->rt_out = nullptr; }});
   rows.push_back({"geeps_runtime_create", "config NULL", [](Arguments* a) { a->config_ptr = nullptr; }});
   rows.push_back({"geeps_runtime_get_info", "out NULL", [](Arguments* a) { a->info_out = nullptr; }});
-  rows.push_back({"geeps_request_get_event_fd", "fd NULL", [](Arguments* a) { a->fd_out = nullptr; }});
+  for (const char* f : {"geeps_runtime_get_event_fd", "geeps_request_get_event_fd"}) {
+    rows.push_back({f, "fd NULL", [](Arguments* a) { a->fd_out = nullptr; }});
+  }
   rows.push_back({"geeps_table_create", "out NULL", [](Arguments* a) { a->table_out = nullptr; }});
   rows.push_back({"geeps_local_create", "out NULL", [](Arguments* a) { a->local_out = nullptr; }});
   rows.push_back({"geeps_plan_create", "out NULL", [](Arguments* a) { a->plan_out = nullptr; }});

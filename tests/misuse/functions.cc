@@ -33,6 +33,10 @@ std::vector<Function> MakeLifeFunctions() {
       {"geeps_runtime_abort", [](const A& a, E e) { return geeps_runtime_abort(a.rt, a.text, e); }, kStarted, {}},
       {"geeps_runtime_shutdown", [](const A& a, E e) { return geeps_runtime_shutdown(a.rt, nullptr, e); }, kCommitted,
        BetweenPasses()},
+      {"geeps_runtime_get_event_fd",
+       [](const A& a, E e) { return geeps_runtime_get_event_fd(a.rt, a.fd_out, e); },
+       kStarted,
+       {}},
       {"geeps_log_take",
        [](const A& a, E e) {
          const geeps_status status = geeps_log_take(a.rt, a.level_out, a.buf, a.cap, a.len_out, e);

@@ -78,7 +78,7 @@ TEST_CASE("every function at every point at which it is right succeeds") {
 TEST_CASE("information, statistics and log answer in a lost runtime, too") {
   Situation situation(kAborted);
   for (const char* name :
-       {"geeps_runtime_get_info", "geeps_runtime_get_stats", "geeps_log_take", "geeps_runtime_abort"}) {
+       {"geeps_runtime_get_info", "geeps_runtime_get_stats", "geeps_runtime_get_event_fd", "geeps_log_take", "geeps_runtime_abort"}) {
     CAPTURE(std::string(name));
     geeps_error err = EmptyError();
     CHECK(FunctionNamed(name).call(situation.args, &err) == GEEPS_OK);

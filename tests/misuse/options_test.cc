@@ -47,7 +47,8 @@ std::vector<Bad> BadRuntimeOptions() {
           {"heartbeat_ms", "0"},
           {"heartbeat_ms", "-5"},
           {"log_level", "loud"},
-          {"log_level", "2"}};
+          {"log_level", "2"},
+          {"test.skip_wait", "keeper.aply"}};
 }
 
 std::vector<Bad> BadTableOptions() {

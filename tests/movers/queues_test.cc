@@ -2,6 +2,8 @@
 // The queues between program, mover thread and device: ProgramQueue, ActionQueue, Completions, ProgramWait.
 #include <doctest/doctest.h>
 
+#include <poll.h>
+
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -147,13 +149,15 @@ TEST_CASE("detached completions wake nobody") {
 }
 
 TEST_CASE("a program wait ends at once when it is over, and in time when it never is") {
-  ProgramWait wait;
+  const std::atomic<bool> failed{false};
+  ProgramWait wait(&failed);
   CHECK(wait.Until(ProgramWait::kNoLimit, [] { return true; }));
   CHECK_FALSE(wait.Until(1, [] { return false; }));
 }
 
 TEST_CASE("a program wait without a limit is ended by whoever changes the condition and notifies") {
-  ProgramWait wait;
+  const std::atomic<bool> failed{false};
+  ProgramWait wait(&failed);
   for (int i = 0; i < 200; ++i) {
     std::atomic<bool> ready{false};
     std::thread other([&] {
@@ -161,6 +165,68 @@ TEST_CASE("a program wait without a limit is ended by whoever changes the condit
       wait.Notify();
     });
     CHECK(wait.Until(ProgramWait::kNoLimit, [&] { return ready.load(std::memory_order_seq_cst); }));
+    other.join();
+  }
+}
+
+bool IsReadable(int fd) {
+  pollfd descriptor{fd, POLLIN, 0};
+  return poll(&descriptor, 1, 0) == 1;
+}
+
+TEST_CASE("an armed descriptor is readable when its word has the value or the runtime has failed, and for nothing else") {
+  std::atomic<bool> failed{false};
+  std::atomic<uint64_t> word{0};
+  ProgramWait wait(&failed);
+  const int fd = *wait.EventFd();
+  CHECK(*wait.EventFd() == fd);
+  wait.Notify();
+  CHECK_FALSE(IsReadable(fd));  // nothing is armed
+  wait.Arm(&word, 7);
+  word = 6;
+  wait.Notify();
+  CHECK_FALSE(IsReadable(fd));
+  word = 7;
+  wait.Notify();
+  CHECK(IsReadable(fd));
+  wait.Arm(&word, 8);
+  CHECK_FALSE(IsReadable(fd));
+  failed = true;
+  wait.Notify();
+  CHECK(IsReadable(fd));
+  failed = false;
+  wait.Arm(&word, 7);  // there when it is armed
+  CHECK(IsReadable(fd));
+  wait.Arm(&word, 9);
+  wait.Disarm();
+  word = 9;
+  wait.Notify();
+  CHECK_FALSE(IsReadable(fd));
+}
+
+TEST_CASE("a descriptor that is asked for after the call was not ready misses nothing") {
+  const std::atomic<bool> failed{false};
+  std::atomic<uint64_t> word{0};
+  ProgramWait wait(&failed);
+  wait.Arm(&word, 1);
+  word = 1;
+  wait.Notify();
+  CHECK(IsReadable(*wait.EventFd()));
+}
+
+TEST_CASE("a thread that polls an armed descriptor misses no change") {
+  const std::atomic<bool> failed{false};
+  std::atomic<uint64_t> word{0};
+  ProgramWait wait(&failed);
+  pollfd descriptor{*wait.EventFd(), POLLIN, 0};
+  for (uint64_t i = 1; i <= 200; ++i) {
+    wait.Arm(&word, i);
+    std::thread other([&, i] {
+      word.store(i, std::memory_order_seq_cst);
+      wait.Notify();
+    });
+    CHECK(poll(&descriptor, 1, 20000) == 1);
+    CHECK(word.load() == i);
     other.join();
   }
 }
