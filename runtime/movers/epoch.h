@@ -20,6 +20,7 @@
 #include "runtime/device/device.h"
 #include "runtime/movers/program_queue.h"
 #include "runtime/movers/segment.h"
+#include "runtime/movers/statistics.h"
 #include "runtime/net/transport.h"
 #include "runtime/plan/layout.h"
 #include "runtime/protocol/contributor.h"
@@ -57,6 +58,7 @@ struct Landing {
 
 struct EpochTable {
   uint64_t object = 0;
+  TableCounters* counters = nullptr;  // in Epoch::statistics
   table::TableSchema schema;
   uint32_t first_partition = 0;
   uint32_t num_partitions = 0;
@@ -120,6 +122,7 @@ struct PartGather {
 };
 
 struct EpochPlan {
+  PlanCounters* counters = nullptr;  // [walk] in Epoch::statistics
   std::unique_ptr<OpSlot[]> slots;       // [walk] by operation
   std::vector<device::RowIndex> gather;  // by operation
   std::vector<std::vector<PartGather>>
@@ -149,6 +152,7 @@ struct Epoch {
   std::shared_ptr<SharedSegment> own_segment;             // fired words and logs of the mapped tables
   std::shared_ptr<SharedSegment> version_segment;  // age words and values of the mapped tables; rank 0 has made it
   std::vector<std::shared_ptr<SharedSegment>> peer_segments;  // by rank
+  StatisticsScope statistics;
   std::unique_ptr<protocol::Sequencer> sequencer;
   std::unique_ptr<ProgramQueue> queue;  // [walk]
   std::vector<uint32_t> peers;          // ranks that a connection is needed to
@@ -166,7 +170,13 @@ struct EpochInput {
   const device::Stream* stream = nullptr;
   const net::Endpoint* endpoint = nullptr;  // for memory that is mapped
   const cache::ShardMap* shards = nullptr;  // of the epoch in force
+  std::vector<std::shared_ptr<const plan::RecordedPlan>> plans;  // those of `layout`
+  StatisticsScope statistics;  // of the epoch in force
 };
+
+// Steps of BuildEpoch and FinishEpoch: the counters of its tables and plans, and what its memory is.
+void AttachCounters(const EpochInput& input, Epoch* epoch);
+void CountMemory(const EpochInput& input, Epoch* epoch);
 
 // An epoch is built in three steps, between which the workers tell one another what they need (docs/architecture.md,
 // "The road of a commit"). On an error the half-built epoch is dropped; nothing else has changed.

@@ -234,6 +234,7 @@ absl::StatusOr<std::unique_ptr<Epoch>> BuildEpoch(const EpochInput& input) {
   GEEPS_ASSIGN_OR_RETURN(epoch->arena, input.device->Allocate(device::MemoryKind::kDevice, epoch->layout.arena_bytes));
   epoch->locals = input.locals;
   epoch->plans.resize(epoch->layout.plans.size());
+  AttachCounters(input, epoch.get());
   // A pass writes at most one event a step, a hand-out for each read, its begin and its end; the program is at most one
   // pass ahead of what it has waited for, unless its plans hold no operation of a table.
   uint64_t events = 64;
@@ -266,6 +267,7 @@ absl::Status FinishEpoch(const EpochInput& input, absl::Span<const std::string> 
   }
   BuildSequencer(input, epoch);
   CollectPeers(input, epoch);
+  CountMemory(input, epoch);
   return absl::OkStatus();
 }
 

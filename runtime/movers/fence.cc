@@ -294,6 +294,8 @@ absl::Status Fence::BuildFirst(const protocol::Go& go) {
   input_.stream = &context_->keep_stream;
   input_.endpoint = endpoint_;
   input_.shards = shards_;
+  input_.plans = job_->plans;
+  input_.statistics = context_->statistics->Scope();
   GEEPS_ASSIGN_OR_RETURN(next_, BuildEpoch(input_));
   return RelayToAll(kRelaySets, [this](uint32_t dst) { return SetsFor(input_, *next_, dst); });
 }
@@ -344,6 +346,7 @@ void Fence::PutInPlace() {
   *shards_ = std::move(next_shards_);
   next_shards_.clear();
   context_->epoch = epoch_->get();
+  context_->statistics->SetScope(context_->epoch->statistics);
   for (size_t i = 0; i < context_->epoch->locals.size(); ++i) {
     context_->epoch->locals[i]->Resegment(context_->epoch->layout.locals[i]);
   }

@@ -216,6 +216,7 @@ void Keeper::Apply(uint32_t index, protocol::Clock clock) {
     if (params == nullptr) params = &delivery.params;
   }
   context_->statistics->applied.Add();
+  table.counters->applied.Add();
   sweep_.Build(sources_);
   segments_.clear();
   inputs_.clear();
@@ -318,6 +319,7 @@ void Keeper::Deliver(Kept* kept, uint32_t participant, const uint8_t* values, ui
     if (bytes > 0) {
       context_->statistics->publishes_local.Add();
       context_->statistics->publish_bytes_local.Add(bytes);
+      context_->epoch->tables[kept->table].counters->publish_bytes_local.Add(bytes);
     }
     context_->puller->OnPublish(header, values);
     return;
@@ -328,6 +330,7 @@ void Keeper::Deliver(Kept* kept, uint32_t participant, const uint8_t* values, ui
   }
   context_->statistics->publishes_sent.Add();
   context_->statistics->publish_bytes_sent.Add(bytes);
+  context_->epoch->tables[kept->table].counters->publish_bytes_sent.Add(bytes);
   context_->links->Send(peer.rank, protocol::SlotOfPublish(kept->partition), header, values, bytes,
                         Sent{Sent::Kind::kPublish, index, participant, age});
 }

@@ -79,11 +79,13 @@ void Pusher::SendContribution(EpochTable* table, uint32_t t, const protocol::Con
   if (keeper == context_->rank) {
     context_->statistics->contributions_local.Add();
     context_->statistics->contribution_bytes_local.Add(bytes);
+    table->counters->contribution_bytes_local.Add(bytes);
     context_->keeper->OnContribution(keeper, header, values);
     return;
   }
   context_->statistics->contributions_sent.Add();
   context_->statistics->contribution_bytes_sent.Add(bytes);
+  table->counters->contribution_bytes_sent.Add(bytes);
   context_->links->Send(keeper, protocol::SlotOfContribution(partition, effect.clock, table->slack_max), header, values,
                         bytes, Sent{Sent::Kind::kContribution, t, effect.index, effect.clock});
 }
@@ -112,6 +114,7 @@ void Pusher::StoreFired(EpochTable* table, uint32_t t, const protocol::Contribut
       if (block.rows == 0) continue;
       context_->statistics->contributions_local.Add();
       context_->statistics->contribution_bytes_local.Add(block.rows * table->schema.row_bytes());
+      table->counters->contribution_bytes_local.Add(block.rows * table->schema.row_bytes());
     }
   }
   table->fired[context_->rank]->store(effect.clock + 1, std::memory_order_release);

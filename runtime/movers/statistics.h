@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Statistics: counters of one runtime. Plain atomics, written where things happen, read as one picture by anybody: each
-// counter is exact, and the picture is at most a few events skewed between counters.
-// Thread contract: any thread.
+// Statistics: counters of one runtime: in all, by table, and by operation of the committed plans. Plain atomics, written
+// where things happen, read as one picture by anybody: each counter is exact, and the picture is at most a few events
+// skewed between counters. Those of a table live as long as the table, those of a plan until a commit without it.
+// Thread contract: any thread, but for OwnCounter and Largest, which have one writer.
 #ifndef GEEPS_RUNTIME_MOVERS_STATISTICS_H_
 #define GEEPS_RUNTIME_MOVERS_STATISTICS_H_
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "runtime/base/mutex.h"
+#include "runtime/plan/recorded_plan.h"
+#include "runtime/table/schema.h"
 
 namespace geeps::movers {
 
@@ -17,6 +25,83 @@ class Counter {
 
  private:
   std::atomic<uint64_t> value_{0};
+};
+
+// One thread writes: on the way of a ready access, without a locked instruction.
+class OwnCounter {
+ public:
+  void Add(uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+class Largest {
+ public:
+  void Note(uint64_t value) {
+    if (value > value_.load(std::memory_order_relaxed)) value_.store(value, std::memory_order_relaxed);
+  }
+  uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// What this worker holds for a table, in bytes of the device's memory. Mapped memory counts where it was reserved.
+struct TableMemory {
+  uint64_t cache = 0;
+  uint64_t log = 0;
+  uint64_t shard = 0;       // values that this worker keeps, outside of mapped memory
+  uint64_t rule_state = 0;  // of those rows
+  uint64_t landing = 0;     // contributions and versions on their way in
+  uint64_t staging = 0;     // versions on their way out
+  uint64_t kept_rows = 0;   // rows, not bytes
+};
+
+// Bytes and messages are those of values; what a message without values costs is the runtime's alone.
+struct TableCounters {
+  TableCounters(uint64_t object_id, const table::TableSchema& table_schema)
+      : object(object_id), schema(table_schema) {}
+
+  const uint64_t object;
+  const table::TableSchema schema;
+  Counter contribution_bytes_sent;
+  Counter contribution_bytes_local;
+  Counter publish_bytes_sent;
+  Counter publish_bytes_local;
+  Counter applied;  // clocks, by partition kept here
+};
+
+struct OpCounters {
+  OwnCounter calls;      // handed out
+  OwnCounter waits;      // calls that had to wait
+  OwnCounter wait_ns;    // and for how long
+  OwnCounter staleness;  // reads: sum over the calls of clock - smallest age
+  Largest staleness_max;
+};
+
+struct PlanCounters {
+  explicit PlanCounters(std::shared_ptr<const plan::RecordedPlan> recorded_plan)
+      : recorded(std::move(recorded_plan)), ops(new OpCounters[recorded->ops.size()]) {}
+
+  const std::shared_ptr<const plan::RecordedPlan> recorded;
+  OwnCounter passes;
+  const std::unique_ptr<OpCounters[]> ops;
+};
+
+// What the epoch in force has: a copy shares the counters.
+struct StatisticsScope {
+  std::vector<std::shared_ptr<TableCounters>> tables;
+  std::vector<TableMemory> memory;  // by table
+  std::vector<std::shared_ptr<PlanCounters>> plans;
+  uint64_t access_buffer_bytes = 0;
+  uint64_t local_bytes = 0;
+  uint64_t mapped_bytes = 0;  // reserved by this worker for logs and versions that peers map
+
+  // Those of an earlier scope when it has them.
+  std::shared_ptr<TableCounters> TableOf(uint64_t object, const table::TableSchema& schema) const;
+  std::shared_ptr<PlanCounters> PlanOf(const std::shared_ptr<const plan::RecordedPlan>& recorded) const;
 };
 
 struct Statistics {
@@ -42,6 +127,13 @@ struct Statistics {
   Counter wait_ns;  // and for how long
   Counter clocks;
   Counter passes;
+
+  StatisticsScope Scope() const;
+  void SetScope(StatisticsScope scope);
+
+ private:
+  mutable Mutex mutex_;
+  StatisticsScope scope_ GEEPS_GUARDED_BY(mutex_);
 };
 
 }  // namespace geeps::movers

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "runtime/base/json.h"
 #include "runtime/base/status.h"
 #include "runtime/plan/declaration.h"
 #include "runtime/plan/layout.h"
@@ -180,25 +180,10 @@ std::string AsText(const Explanation& e) {
   return out;
 }
 
-std::string Quoted(absl::string_view text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') {
-      absl::StrAppend(&out, "\\", std::string(1, c));
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      absl::StrAppendFormat(&out, "\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    } else {
-      out.push_back(c);
-    }
-  }
-  out.push_back('"');
-  return out;
-}
-
 std::string AsJson(const Explanation& e) {
   const Totals totals(e);
   const auto boolean = [](bool value) { return value ? "true" : "false"; };
-  std::string out = absl::StrCat("{\"plan\":", Quoted(e.name), ",\"clock\":", boolean(!e.no_clock),
+  std::string out = absl::StrCat("{\"plan\":", JsonQuoted(e.name), ",\"clock\":", boolean(!e.no_clock),
                                  ",\"memory_bytes\":{\"cache\":", totals.cache, ",\"log\":", totals.log,
                                  ",\"buffers\":", e.buffer_bytes, ",\"local\":", e.local_bytes,
                                  "},\"moved_bytes\":{\"sent\":", totals.sent, ",\"received\":", totals.received,
@@ -206,11 +191,11 @@ std::string AsJson(const Explanation& e) {
   absl::StrAppend(&out,
                   absl::StrJoin(e.ops, ",",
                                 [&](std::string* to, const ExplainedOp& op) {
-                                  absl::StrAppend(to, "{\"name\":", Quoted(op.name), ",\"rows\":", Quoted(op.rows),
+                                  absl::StrAppend(to, "{\"name\":", JsonQuoted(op.name), ",\"rows\":", JsonQuoted(op.rows),
                                                   ",\"bytes\":", op.bytes, ",\"slack\":", op.slack,
                                                   ",\"in_place\":", boolean(op.in_place));
                                   if (!op.in_place) {
-                                    absl::StrAppend(to, ",\"why_copied\":", Quoted(op.why_copied),
+                                    absl::StrAppend(to, ",\"why_copied\":", JsonQuoted(op.why_copied),
                                                     ",\"index_runs\":", op.index_runs,
                                                     ",\"index_pairs\":", op.index_pairs);
                                   }
@@ -221,9 +206,9 @@ std::string AsJson(const Explanation& e) {
                   absl::StrJoin(e.tables, ",",
                                 [&](std::string* to, const ExplainedTable& table) {
                                   absl::StrAppend(
-                                      to, "{\"name\":", Quoted(table.name), ",\"cache_bytes\":", table.cache_bytes,
+                                      to, "{\"name\":", JsonQuoted(table.name), ",\"cache_bytes\":", table.cache_bytes,
                                       ",\"log_bytes\":", table.log_bytes, ",\"sent_bytes\":", table.sent_bytes,
-                                      ",\"received_bytes\":", table.received_bytes, ",\"fired\":", Quoted(table.fired),
+                                      ",\"received_bytes\":", table.received_bytes, ",\"fired\":", JsonQuoted(table.fired),
                                       ",\"late\":", boolean(table.late), "}");
                                 }),
                   "]}");

@@ -1,49 +1,127 @@
 // SPDX-License-Identifier: Apache-2.0
-// Statistics of a runtime as JSON.
+// Statistics of a runtime as JSON; docs/statistics.md says what each number means.
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "runtime/base/json.h"
 #include "runtime/session/runtime.h"
 
 namespace geeps::session {
 namespace {
 
-void Add(std::string* json, absl::string_view key, uint64_t value, bool last = false) {
-  absl::StrAppend(json, "    \"", key, "\": ", value, last ? "\n" : ",\n");
+using Fields = std::vector<std::pair<absl::string_view, uint64_t>>;
+
+std::string Object(const Fields& fields) {
+  return absl::StrCat("{", absl::StrJoin(fields, ", ", [](std::string* out, const Fields::value_type& field) {
+                        absl::StrAppend(out, "\"", field.first, "\": ", field.second);
+                      }), "}");
+}
+
+// The fields as lines of their own, at the end of the text.
+void AddSection(absl::string_view name, const Fields& fields, std::string* json) {
+  absl::StrAppend(json, "  \"", name, "\": {\n",
+                  absl::StrJoin(fields, ",\n", [](std::string* out, const Fields::value_type& field) {
+                    absl::StrAppend(out, "    \"", field.first, "\": ", field.second);
+                  }), "\n  },\n");
+}
+
+std::string TableJson(const movers::TableCounters& table, const movers::TableMemory& memory) {
+  return absl::StrCat(
+      "    {\"name\": ", JsonQuoted(table.schema.name), ", \"num_rows\": ", table.schema.num_rows,
+      ", \"row_values\": ", table.schema.row_values, ", \"dtype\": ", JsonQuoted(DTypeName(table.schema.dtype)),
+      ", \"rule\": ", JsonQuoted(table.schema.rule->name), ", \"kept_rows\": ", memory.kept_rows,
+      ",\n     \"contribution_bytes_sent\": ", table.contribution_bytes_sent.Get(),
+      ", \"contribution_bytes_local\": ", table.contribution_bytes_local.Get(),
+      ", \"publish_bytes_sent\": ", table.publish_bytes_sent.Get(),
+      ", \"publish_bytes_local\": ", table.publish_bytes_local.Get(), ", \"clocks_applied\": ", table.applied.Get(),
+      ",\n     \"memory\": ",
+      Object({{"cache", memory.cache},
+              {"log", memory.log},
+              {"shard", memory.shard},
+              {"rule_state", memory.rule_state},
+              {"landing", memory.landing},
+              {"staging", memory.staging}}),
+      "}");
+}
+
+const char* KindName(plan::OpKind kind) {
+  switch (kind) {
+    case plan::OpKind::kRead:
+      return "read";
+    case plan::OpKind::kUpdate:
+      return "update";
+    case plan::OpKind::kLocal:
+      return "local";
+  }
+  return "?";
+}
+
+std::string PlanJson(const movers::PlanCounters& plan) {
+  std::string json = absl::StrCat("    {\"name\": ", JsonQuoted(plan.recorded->name), ", \"passes\": ", plan.passes.Get(),
+                                  ", \"operations\": [");
+  for (size_t i = 0; i < plan.recorded->ops.size(); ++i) {
+    const plan::Operation& op = plan.recorded->ops[i];
+    const movers::OpCounters& counters = plan.ops[i];
+    absl::StrAppend(&json, i == 0 ? "\n" : ",\n", "      {\"operation\": ", i, ", \"kind\": \"", KindName(op.kind),
+                    "\", \"of\": ", JsonQuoted(op.object_name), ", \"rows\": ", op.rows.NumRows(),
+                    ", \"calls\": ", counters.calls.Get(), ", \"waits\": ", counters.waits.Get(),
+                    ", \"wait_ns\": ", counters.wait_ns.Get(), ", \"staleness\": ", counters.staleness.Get(),
+                    ", \"staleness_max\": ", counters.staleness_max.Get(), "}");
+  }
+  return json + "]}";
 }
 
 }  // namespace
 
 std::string Runtime::StatsJson() const {
   const movers::Statistics& stats = engine_.statistics();
+  const movers::StatisticsScope scope = stats.Scope();
   const geeps_dev_info memory = device_->CurrentInfo();
   std::string json = absl::StrCat("{\n  \"rank\": ", config_.rank, ",\n  \"world\": ", config_.world,
-                                  ",\n  \"clock\": ", clock(), ",\n  \"bytes\": {\n");
-  Add(&json, "contribution_bytes_sent", stats.contribution_bytes_sent.Get());
-  Add(&json, "contribution_bytes_local", stats.contribution_bytes_local.Get());
-  Add(&json, "publish_bytes_sent", stats.publish_bytes_sent.Get());
-  Add(&json, "publish_bytes_local", stats.publish_bytes_local.Get());
-  Add(&json, "fill_bytes", stats.fill_bytes.Get());
-  Add(&json, "drain_bytes", stats.drain_bytes.Get(), true);
-  json += "  },\n  \"messages\": {\n";
-  Add(&json, "contributions_sent", stats.contributions_sent.Get());
-  Add(&json, "contributions_local", stats.contributions_local.Get());
-  Add(&json, "publishes_sent", stats.publishes_sent.Get());
-  Add(&json, "publishes_local", stats.publishes_local.Get());
-  Add(&json, "without_values_sent", stats.control_messages_sent.Get(), true);
-  json += "  },\n  \"operations\": {\n";
-  Add(&json, "fills", stats.fills.Get());
-  Add(&json, "drains", stats.drains.Get());
-  Add(&json, "in_place_reads", stats.in_place_reads.Get());
-  Add(&json, "in_place_updates", stats.in_place_updates.Get());
-  Add(&json, "clocks_applied", stats.applied.Get());
-  Add(&json, "passes", stats.passes.Get(), true);
-  json += "  },\n  \"waiting\": {\n";
-  Add(&json, "waits", stats.waits.Get());
-  Add(&json, "wait_ns", stats.wait_ns.Get(), true);
-  json += "  },\n  \"memory\": {\n";
-  Add(&json, "device_bytes", memory.memory_used);
-  Add(&json, "pinned_bytes", memory.pinned_used, true);
-  json += "  }\n}\n";
-  return json;
+                                  ",\n  \"clock\": ", clock(), ",\n");
+  AddSection("bytes",
+             {{"contribution_bytes_sent", stats.contribution_bytes_sent.Get()},
+              {"contribution_bytes_local", stats.contribution_bytes_local.Get()},
+              {"publish_bytes_sent", stats.publish_bytes_sent.Get()},
+              {"publish_bytes_local", stats.publish_bytes_local.Get()},
+              {"fill_bytes", stats.fill_bytes.Get()},
+              {"drain_bytes", stats.drain_bytes.Get()}},
+             &json);
+  AddSection("messages",
+             {{"contributions_sent", stats.contributions_sent.Get()},
+              {"contributions_local", stats.contributions_local.Get()},
+              {"publishes_sent", stats.publishes_sent.Get()},
+              {"publishes_local", stats.publishes_local.Get()},
+              {"without_values_sent", stats.control_messages_sent.Get()}},
+             &json);
+  AddSection("operations",
+             {{"fills", stats.fills.Get()},
+              {"drains", stats.drains.Get()},
+              {"in_place_reads", stats.in_place_reads.Get()},
+              {"in_place_updates", stats.in_place_updates.Get()},
+              {"clocks_applied", stats.applied.Get()},
+              {"passes", stats.passes.Get()}},
+             &json);
+  AddSection("waiting", {{"waits", stats.waits.Get()}, {"wait_ns", stats.wait_ns.Get()}}, &json);
+  AddSection("memory",
+             {{"device_bytes", memory.memory_used},
+              {"pinned_bytes", memory.pinned_used},
+              {"mapped_bytes", scope.mapped_bytes},
+              {"access_buffer_bytes", scope.access_buffer_bytes},
+              {"local_bytes", scope.local_bytes}},
+             &json);
+  json += "  \"tables\": [";
+  for (size_t t = 0; t < scope.tables.size(); ++t) {
+    absl::StrAppend(&json, t == 0 ? "\n" : ",\n", TableJson(*scope.tables[t], scope.memory[t]));
+  }
+  json += "],\n  \"plans\": [";
+  for (size_t q = 0; q < scope.plans.size(); ++q) {
+    absl::StrAppend(&json, q == 0 ? "\n" : ",\n", PlanJson(*scope.plans[q]));
+  }
+  return json + "]\n}\n";
 }
 
 }  // namespace geeps::session

@@ -76,6 +76,7 @@ absl::Status Walk::BeginPass(uint32_t set_id) {
   states_.assign(pass().ops.size(), OpState::kAhead);
   updated_.assign(epoch_->tables.size(), 0);
   engine_->statistics()->passes.Add();
+  epoch_->plans[set_id_].counters->passes.Add();
   return absl::OkStatus();
 }
 
@@ -183,8 +184,11 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
   if (limit_ns > 0) {
     const auto begin = std::chrono::steady_clock::now();
     const bool in_time = engine_->program_wait()->Until(limit_ns, is_over);
+    const uint64_t waited_ns = static_cast<uint64_t>((std::chrono::steady_clock::now() - begin).count());
     engine_->statistics()->waits.Add();
-    engine_->statistics()->wait_ns.Add(static_cast<uint64_t>((std::chrono::steady_clock::now() - begin).count()));
+    engine_->statistics()->wait_ns.Add(waited_ns);
+    CountersOf(op)->waits.Add();
+    CountersOf(op)->wait_ns.Add(waited_ns);
     if (!in_time) {
       StatusDetail detail;
       detail.code = Code::kTimeout;
@@ -249,6 +253,10 @@ absl::StatusOr<bool> Walk::Read(uint64_t op, uint64_t limit_ns, View* out) {
   out->max_age = slot.max_age;
   if (planned.in_place) engine_->statistics()->in_place_reads.Add();
   if (planned.in_place && table.num_versions > 1 && planned.num_rows > 0) ChooseVersion(planned, out);
+  const uint64_t staleness = clock_ > out->min_age ? clock_ - out->min_age : 0;
+  CountersOf(index)->calls.Add();
+  CountersOf(index)->staleness.Add(staleness);
+  CountersOf(index)->staleness_max.Note(staleness);
   states_[index] = OpState::kOpen;
   ++num_open_;
   Advance();
@@ -281,6 +289,7 @@ absl::StatusOr<bool> Walk::PreUpdate(uint64_t op, uint64_t limit_ns, View* out) 
   out->in_place = planned.in_place;
   out->fixed = !planned.in_place;
   if (planned.in_place) engine_->statistics()->in_place_updates.Add();
+  CountersOf(index)->calls.Add();
   states_[index] = OpState::kOpen;
   ++num_open_;
   Advance();
@@ -316,6 +325,7 @@ absl::StatusOr<bool> Walk::AccessLocal(uint64_t op, View* out) {
   out->row_values = row_bytes;
   out->row_bytes = row_bytes;
   out->data = local->data() + planned.place_row * row_bytes;
+  CountersOf(index)->calls.Add();
   out->in_place = true;
   out->fixed = true;
   states_[index] = OpState::kOpen;

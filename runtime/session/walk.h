@@ -77,6 +77,7 @@ class Walk {
   void Advance();
   std::string Name(uint32_t op) const;
   const plan::PlannedPass& pass() const { return epoch_->layout.plans[set_id_]; }
+  movers::OpCounters* CountersOf(uint32_t op) const { return &epoch_->plans[set_id_].counters->ops[op]; }
 
   movers::Engine* const engine_;
   movers::Epoch* epoch_ = nullptr;

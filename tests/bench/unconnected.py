@@ -128,6 +128,11 @@ def cpu():
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} hardware threads"
 
 
+def shown(command):
+    """The command as one would type it in the current folder."""
+    return " ".join(command).replace(os.getcwd() + os.sep, "")
+
+
 def load():
     return " ".join(f"{value:.2f}" for value in os.getloadavg())
 
@@ -183,8 +188,8 @@ def main():
     facts = [("commit", commit()), ("date", now.strftime("%Y-%m-%d %H:%M UTC")),
              ("CPU", cpu()), ("cores used", ", ".join(map(str, programs.cores))),
              ("load average (1, 5, 15 minutes) before", load_before), ("and after", load()),
-             ("A", f"`{' '.join(programs.connected_command())}`"),
-             ("B, twice at once", f"`{' '.join(programs.alone_command())}`"),
+             ("A", f"`{shown(programs.connected_command())}`"),
+             ("B, twice at once", f"`{shown(programs.alone_command())}`"),
              ("runs", f"{options.runs} of each, interleaved")]
     lines, ratio = report(facts, a, b)
     print("\n".join(lines[5:]))
