@@ -9,14 +9,15 @@ import unittest
 
 import harness
 
-# A worker that says which signals it gets, and goes on until SIGTERM, which it obeys.
+# A worker that says which signals it gets, and goes on until SIGTERM, which it obeys. It writes with os.write: a signal may
+# come in the middle of a print, which must not be entered again.
 LISTENER = harness.python("""
 import os, signal, sys
 def heard(number, _):
-    print(signal.Signals(number).name, flush=True)
+    os.write(1, (signal.Signals(number).name + "\\n").encode())
     if number == signal.SIGTERM: sys.exit(0)
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM): signal.signal(number, heard)
-print('ready', os.getpid(), flush=True)
+os.write(1, f"ready {os.getpid()}\\n".encode())
 while True: signal.pause()
 """)
 
