@@ -255,7 +255,7 @@ absl::StatusOr<std::unique_ptr<Device>> Open(absl::string_view spec, uint64_t me
   } else if (name == "deferred") {
     table = DeferredDeviceTable();
   } else {
-    return NotFound("device ", spec, ": the built-in back ends are host and deferred");
+    return NotFound("device ", spec, ": this build has host, deferred:lazy, deferred:eager and deferred:seeded:SEED");
   }
   return Device::Create(table, nullptr, -1, variant, memory_limit);
 }

@@ -62,6 +62,20 @@ protocol::FenceKind WireKind(FenceJob::Kind kind) {
   return kind == FenceJob::Kind::kShutdown ? protocol::FenceKind::kShutdown : protocol::FenceKind::kFence;
 }
 
+const char* KindName(FenceJob::Kind kind) {
+  switch (kind) {
+    case FenceJob::Kind::kStart:
+      return "start";
+    case FenceJob::Kind::kCommit:
+      return "commit";
+    case FenceJob::Kind::kFence:
+      return "fence";
+    case FenceJob::Kind::kShutdown:
+      return "shutdown";
+  }
+  return "unknown fence";
+}
+
 protocol::Cause CauseOf(const absl::Status& status, uint32_t rank) {
   const StatusDetail detail = DetailOf(status);
   protocol::Cause cause;
@@ -87,7 +101,7 @@ void Fence::Begin(std::shared_ptr<FenceJob> job) {
   has_built_.assign(context_->world, false);
   peer_failed_ = false;
   slots_open_ = false;
-  state_ = job_->kind == FenceJob::Kind::kStart ? State::kMeeting : State::kDraining;
+  Go(job_->kind == FenceJob::Kind::kStart ? State::kMeeting : State::kDraining);
 }
 
 void Fence::OnWelcome(const protocol::Welcome& welcome) {
@@ -121,6 +135,22 @@ bool Fence::IsAbsorbed() const {
     }
   }
   return true;
+}
+
+void Fence::Go(State next) {
+  state_ = next;
+  static constexpr const char* kStates[] = {
+      "ended",
+      "waits for the other workers to come",
+      "waits until all clocks before it are in the cache",
+      "has entered and waits for the coordinator",
+      "told its row sets and waits for those of the others",
+      "told its frozen partitions and waits for those of the others",
+      "waits for its data connections",
+      "is built and waits for the others to be",
+      "has entered again and waits for the coordinator",
+      "waits for the first versions"};
+  context_->log->Debug("fence", KindName(job_->kind), " at clock ", job_->clock, " ", kStates[static_cast<int>(next)]);
 }
 
 bool Fence::Step() {
@@ -194,7 +224,7 @@ void Fence::EnterFirst() {
   enter.digest = job_->digest;
   enter.maxima = job_->slacks;
   if (job_->kind == FenceJob::Kind::kCommit) enter.maxima.push_back(CanMap() ? 0 : 1);
-  state_ = State::kEntered;
+  Go(State::kEntered);
   const absl::Status status = control_->Enter(enter, job_->lines);
   if (!status.ok()) context_->fail(status);
 }
@@ -206,7 +236,7 @@ void Fence::EnterSecond(const absl::Status& failure) {
   enter.clock = job_->clock;
   enter.failed = !failure.ok();
   if (!failure.ok()) enter.cause = CauseOf(failure, context_->rank);
-  state_ = State::kReentered;
+  Go(State::kReentered);
   const absl::Status status = control_->Enter(enter, {});
   if (!status.ok()) context_->fail(status);
 }
@@ -214,7 +244,7 @@ void Fence::EnterSecond(const absl::Status& failure) {
 // A step of building that went wrong is told to the others, who wait for this worker's part, and ends in FAIL for all.
 void Fence::Advance(const absl::Status& status, State next) {
   if (status.ok()) {
-    state_ = next;
+    Go(next);
     return;
   }
   const absl::Status told = RelayToAll(kRelayFailed, [](uint32_t) { return std::string(); });
@@ -250,6 +280,7 @@ void Fence::OnGo(const protocol::Go& go) {
 // knows of the failure.
 void Fence::OnFail(const absl::Status& cause) {
   if (job_ == nullptr) return;
+  context_->log->Debug("fence", KindName(job_->kind), " at clock ", job_->clock, " failed for all: ", cause.message());
   if (slots_open_) {
     context_->fail(Prefixed(cause, "a commit failed that every worker had built"));
     return;
@@ -347,11 +378,14 @@ void Fence::PutInPlace() {
   next_shards_.clear();
   context_->epoch = epoch_->get();
   context_->statistics->SetScope(context_->epoch->statistics);
+  context_->log->Debug("fence", "epoch ", context_->epoch->number, " is in force: ", context_->epoch->plans.size(), " plans, ",
+                       context_->epoch->tables.size(), " tables, ", context_->epoch->kept.size(),
+                       " partitions kept here, data connections to ", context_->epoch->peers.size(), " workers");
   for (size_t i = 0; i < context_->epoch->locals.size(); ++i) {
     context_->epoch->locals[i]->Resegment(context_->epoch->layout.locals[i]);
   }
   begun_ = true;
-  state_ = State::kAbsorbing;
+  Go(State::kAbsorbing);
   context_->keeper->Begin();
 }
 
@@ -372,7 +406,7 @@ void Fence::OnLatched(const absl::Status& cause) {
 }
 
 void Fence::Finish(const absl::Status& status) {
-  state_ = State::kIdle;
+  Go(State::kIdle);
   const std::shared_ptr<FenceJob> job = std::move(job_);
   job_ = nullptr;
   job->done(status, epoch_->get());

@@ -84,6 +84,8 @@ class Fence {
   };
 
   void StepOnce();
+  // The fence goes into its next state.
+  void Go(State next);
   bool IsDrained();
   bool IsAbsorbed() const;
   bool IsConnected() const;

@@ -37,6 +37,7 @@ absl::Status Links::Connect(absl::Span<const uint32_t> ranks) {
     if (link->wanted) continue;
     link->wanted = true;
     if (rank < context_->rank || link->conn != nullptr) continue;
+    context_->log->Debug("links", "connecting to rank ", rank);
     GEEPS_ASSIGN_OR_RETURN(link->conn, endpoint_->Connect(addresses_[rank], PrivateData(), rank));
   }
   return absl::OkStatus();
@@ -186,12 +187,16 @@ void Links::OnRequest(const geeps_tp_event& event) {
     endpoint_->table().close(event.conn, 0);
     return;
   }
+  context_->log->Debug("links", "rank ", rank, " connects");
   links_[rank].conn = event.conn;
   if (!context_->Check(endpoint_->Accept(event.conn, rank))) links_[rank].conn = nullptr;
 }
 
 // Its slots are named when the fence finds all links up.
-void Links::OnUp(const geeps_tp_event& event) { links_[event.cookie].up = true; }
+void Links::OnUp(const geeps_tp_event& event) {
+  links_[event.cookie].up = true;
+  context_->log->Debug("links", "the data connection to rank ", event.cookie, " is up");
+}
 
 void Links::OnDown(const geeps_tp_event& event) {
   for (uint32_t rank = 0; rank < links_.size(); ++rank) {

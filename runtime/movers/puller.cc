@@ -6,6 +6,7 @@
 #include "runtime/movers/keeper.h"
 #include "runtime/movers/links.h"
 #include "runtime/movers/pusher.h"
+#include "runtime/movers/wait_sites.h"
 
 namespace geeps::movers {
 
@@ -127,7 +128,7 @@ void Puller::Absorb(uint32_t t, uint32_t i) {
   const absl::Status status =
       context_->fill_stream.Copy(table->cache + block.first * row_bytes, from, block.rows * row_bytes);
   if (!context_->Check(status)) return;
-  context_->Await(context_->fill_stream, "puller.absorb", &landing->absorb);
+  context_->Await(context_->fill_stream, kWaitForAbsorb, &landing->absorb);
 }
 
 void Puller::OnAbsorbed(uint32_t t, uint32_t i) {

@@ -22,13 +22,16 @@ constexpr uint64_t kAlignmentMax = 1 << 21;
 
 std::string VersionText(uint32_t abi) { return absl::StrCat(abi >> 16, ".", abi & 0xffff); }
 
-// The directory of the library (or program) that holds this function; empty when the system does not say.
+// The directory of the library (or program) that holds this function, without links and "..", as it is printed to people;
+// empty when the system does not say.
 std::string OwnDirectory() {
   Dl_info info{};
   if (dladdr(reinterpret_cast<void*>(&OwnDirectory), &info) == 0 || info.dli_fname == nullptr) return "";
   const std::string path = info.dli_fname;
   const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
+  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash);
+  const std::unique_ptr<char, decltype(&std::free)> resolved(realpath(directory.c_str(), nullptr), &std::free);
+  return resolved == nullptr ? directory : resolved.get();
 }
 
 std::vector<std::string> Directories(absl::string_view plugin_path) {
@@ -122,6 +125,8 @@ absl::StatusOr<std::string> PluginRegistry::AddQuery(QueryFunction query, const 
   plugin->host.alloc = HostAlloc;
   plugin->host.free = HostFree;
   plugin->host.get_extension = HostExtension;
+  log_->Debug("plugin", "loaded ", descriptor->name, " ", descriptor->version == nullptr ? "" : descriptor->version, ", ",
+              path.empty() ? "linked in" : path.c_str());
   plugins_.push_back(std::move(plugin));
   return std::string(descriptor->name);
 }

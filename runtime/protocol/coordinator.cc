@@ -126,8 +126,7 @@ void Coordinator::OnEnter(uint32_t rank, const Enter& enter, uint64_t now_ns, Ef
                   absl::StrCat(NameOf(rank), " entered ", FenceName(enter.kind), " in phase ",
                                static_cast<int>(enter.phase), " at clock ", enter.clock, " while ",
                                worker.entered ? absl::StrCat("it stood in ", FenceName(worker.enter.kind))
-                                              : absl::StrCat("phase ", static_cast<int>(phase_), " was expected"),
-                               ".")),
+                                              : absl::StrCat("phase ", static_cast<int>(phase_), " was expected"))),
         effects);
   }
   const bool first = std::none_of(workers_.begin(), workers_.end(), [](const Worker& other) { return other.entered; });
@@ -153,7 +152,7 @@ void Coordinator::CheckClocks(Effects* effects) {
     return Verdict(MakeCause(Code::kMismatch, static_cast<int32_t>(rank), worker.clock,
                              absl::StrCat(NameOf(entered), " entered ", FenceName(lowest->enter.kind), " at clock ",
                                           lowest->enter.clock, ", but ", NameOf(rank), " is already at clock ",
-                                          worker.clock, ": all workers must end the same number of clocks.")),
+                                          worker.clock, ": all workers must end the same number of clocks")),
                    effects);
   }
 }
@@ -173,10 +172,10 @@ bool Coordinator::CheckKinds(Effects* effects) {
     std::string text;
     if (other.kind != first.kind) {
       text = absl::StrCat(NameOf(0), " entered ", FenceName(first.kind), " at clock ", first.clock, ", but ",
-                          NameOf(rank), " entered ", FenceName(other.kind), ".");
+                          NameOf(rank), " entered ", FenceName(other.kind));
     } else if (other.maxima.size() != first.maxima.size() && other.digest == first.digest) {
       text = absl::StrCat(NameOf(0), " brought ", first.maxima.size(), " values to agree upon into ",
-                          FenceName(first.kind), ", but ", NameOf(rank), " brought ", other.maxima.size(), ".");
+                          FenceName(first.kind), ", but ", NameOf(rank), " brought ", other.maxima.size());
     } else {
       continue;
     }
@@ -282,26 +281,27 @@ void Coordinator::CompareLines(Effects* effects) {
   while (i < a.size() && i < b.size() && a[i].subject == b[i].subject && a[i].text == b[i].text) ++i;
   const std::string name_a = NameOf(fetch_a_), name_b = NameOf(fetch_b_);
   const Clock clock = workers_[fetch_b_].enter.clock;
-  Code code = Code::kMismatch;
+  const int32_t rank = static_cast<int32_t>(fetch_b_);
   std::string text;
   if (i < a.size() && i < b.size() && a[i].subject == b[i].subject) {
-    text = absl::StrCat("The workers disagree about ", a[i].subject, ": ", name_a, " declared ", a[i].text, ", ",
-                        name_b, " declared ", b[i].text, ".");
+    text = absl::StrCat("the workers disagree about ", a[i].subject, ": ", name_a, " declared ", a[i].text, ", ",
+                        name_b, " declared ", b[i].text);
   } else if (i < a.size() && i < b.size()) {
-    text = absl::StrCat("The workers disagree: ", name_a, " declared ", a[i].subject, " (", a[i].text, ") where ",
-                        name_b, " declared ", b[i].subject, " (", b[i].text, ").");
+    text = absl::StrCat("the workers disagree: ", name_a, " declared ", a[i].subject, " (", a[i].text, ") where ",
+                        name_b, " declared ", b[i].subject, " (", b[i].text, ")");
   } else if (i < a.size()) {
-    text = absl::StrCat("The workers disagree: ", name_a, " declared ", a[i].subject, " (", a[i].text, "), ", name_b,
-                        " did not.");
+    text = absl::StrCat("the workers disagree: ", name_a, " declared ", a[i].subject, " (", a[i].text, "), ", name_b,
+                        " did not");
   } else if (i < b.size()) {
-    text = absl::StrCat("The workers disagree: ", name_b, " declared ", b[i].subject, " (", b[i].text, "), ", name_a,
-                        " did not.");
+    text = absl::StrCat("the workers disagree: ", name_b, " declared ", b[i].subject, " (", b[i].text, "), ", name_a,
+                        " did not");
   } else {
-    code = Code::kInternal;
-    text =
-        absl::StrCat(name_a, " and ", name_b, " made the same ", a.size(), " declarations, but their digests differ.");
+    return FailFence(MakeCause(Code::kInternal, rank, clock,
+                               absl::StrCat(name_a, " and ", name_b, " made the same ", a.size(),
+                                            " declarations, but their digests differ")),
+                     effects);
   }
-  FailFence(MakeCause(code, static_cast<int32_t>(fetch_b_), clock, std::move(text)), effects);
+  FailFence(MakeCause(Code::kMismatch, rank, clock, std::move(text)), effects);
 }
 
 }  // namespace geeps::protocol

@@ -36,6 +36,10 @@ void Coordinator::OnBye(uint32_t rank, const Cause& cause, Effects* effects) {
   if (verdict.code >= 0) verdict.code = static_cast<int32_t>(Code::kInternal);
   const bool names_another = cause.rank >= 0 && static_cast<uint32_t>(cause.rank) < workers_.size() &&
                              static_cast<uint32_t>(cause.rank) != rank;
+  if (!names_another && cause.code == static_cast<int32_t>(Code::kPeerLost)) {
+    workers_[rank].clock = std::max(cause.clock, workers_[rank].clock);
+    return Lose(rank, cause.text, effects);
+  }
   if (!names_another) {
     verdict.rank = static_cast<int32_t>(rank);
     verdict.clock = std::max(cause.clock, workers_[rank].clock);
@@ -114,7 +118,7 @@ void Coordinator::Lose(uint32_t rank, const std::string& why, Effects* effects) 
   cause.code = static_cast<int32_t>(Code::kPeerLost);
   cause.rank = static_cast<int32_t>(rank);
   cause.clock = workers_[rank].clock;
-  cause.text = absl::StrCat(NameOf(rank), " was lost at clock ", cause.clock, ": ", why, ".");
+  cause.text = absl::StrCat(NameOf(rank), " was lost at clock ", cause.clock, ": ", why);
   Verdict(cause, effects);
 }
 
@@ -184,9 +188,9 @@ void Coordinator::LogMissing(uint64_t now_ns, Effects* effects) {
     const auto entered =
         std::find_if(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.entered; });
     effect.text = absl::StrCat(NameOf(static_cast<uint32_t>(entered - workers_.begin())), " waits in a fence at clock ",
-                               entered->enter.clock, " for ", NamesOfMissing(), ".");
+                               entered->enter.clock, " for ", NamesOfMissing());
   } else {
-    effect.text = absl::StrCat("The job of ", workers_.size(), " workers waits for ", NamesOfMissing(), ".");
+    effect.text = absl::StrCat("the job of ", workers_.size(), " workers waits for ", NamesOfMissing());
   }
   effects->push_back(std::move(effect));
 }

@@ -68,7 +68,7 @@ TEST_CASE("Fence: different fences fail for all, naming two ranks; the job goes 
   const Cause cause = Only(bench.Enter(1, EnterOf(FenceKind::kCommit, 8)), Kind::kFail).cause;
   CHECK(cause.code == Value(Code::kMismatch));
   CHECK(cause.text ==
-        "rank 0 (host a, pid 40) entered a commit at clock 8, but rank 2 (host c, pid 42) entered a shutdown.");
+        "rank 0 (host a, pid 40) entered a commit at clock 8, but rank 2 (host c, pid 42) entered a shutdown");
   CHECK_FALSE(bench.machine.down());
 }
 
@@ -108,7 +108,7 @@ TEST_CASE("Fence: a worker behind the fence's clock is waited for, and named eve
   CHECK(bench.machine.NextTick() == 12000 * kMs);
   bench.now_ns = 12000 * kMs;
   CHECK(Only(bench.Tick(), Kind::kLog).text ==
-        "rank 0 (host a, pid 40) waits in a fence at clock 10 for rank 1 (host b, pid 41) at clock 9.");
+        "rank 0 (host a, pid 40) waits in a fence at clock 10 for rank 1 (host b, pid 41) at clock 9");
   Only(bench.Enter(1, EnterOf(FenceKind::kFence, 10)), Kind::kGo);
 }
 
@@ -166,9 +166,9 @@ TEST_CASE("Commit: when digests differ the lines of two ranks are fetched and th
   };
   CHECK(compare({plan, conv}, {plan, conv_other}).code == Value(Code::kMismatch));
   CHECK(compare({plan, conv}, {plan, conv_other}).text ==
-        "The workers disagree about table 'conv1': rank 0 (host a, pid 40) declared 20 rows of 26 f32, rank 2 (host c, "
+        "the workers disagree about table 'conv1': rank 0 (host a, pid 40) declared 20 rows of 26 f32, rank 2 (host c, "
         "pid 42) "
-        "declared 21 rows of 26 f32.");
+        "declared 21 rows of 26 f32");
   CHECK(Says(compare({conv, plan}, {plan}).text,
              "rank 0 (host a, pid 40) declared table 'conv1' (20 rows of 26 f32) where rank 2 (host c, pid 42) "
              "declared plan 'train'"));

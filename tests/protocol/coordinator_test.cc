@@ -58,7 +58,7 @@ TEST_CASE("Rendezvous: who is missing is logged every five seconds") {
   bench.now_ns = 4999 * kMs;
   CHECK(bench.Tick().empty());
   bench.now_ns = 5000 * kMs;
-  CHECK(Only(bench.Tick(), Kind::kLog).text == "The job of 3 workers waits for rank 1, rank 2.");
+  CHECK(Only(bench.Tick(), Kind::kLog).text == "the job of 3 workers waits for rank 1, rank 2");
   CHECK(bench.Tick().empty());
   CHECK(bench.machine.NextTick() == 10000 * kMs);
 }
@@ -71,7 +71,7 @@ TEST_CASE("Verdict: a closed connection names rank, host, process and the last c
   CHECK(cause.rank == 2);
   CHECK(cause.clock == 17);
   CHECK(cause.text ==
-        "rank 2 (host c, pid 42) was lost at clock 17: its connection to the coordinator closed without a goodbye.");
+        "rank 2 (host c, pid 42) was lost at clock 17: its connection to the coordinator closed without a goodbye");
   CHECK(bench.machine.down());
   CHECK(bench.Closed(1).empty());
   CHECK(bench.Bye(0, CauseOf(Code::kInternal, "x")).empty());
@@ -96,7 +96,7 @@ TEST_CASE("Verdict: a worker is lost after the heartbeat limit, and any message 
   CHECK(cause.rank == 1);
   CHECK(cause.clock == 5);
   CHECK(cause.text ==
-        "rank 1 (host b, pid 41) was lost at clock 5: nothing was heard from it for 1004 ms, the limit is 1000 ms.");
+        "rank 1 (host b, pid 41) was lost at clock 5: nothing was heard from it for 1004 ms, the limit is 1000 ms");
 }
 
 TEST_CASE("Verdict: rank 0 cannot be silent beside its own coordinator") {
@@ -126,6 +126,19 @@ TEST_CASE("Verdict: a goodbye gives its own cause, with the worker's name") {
   CHECK(cause.rank == 1);
   CHECK(cause.clock == 12);
   CHECK(cause.text == "rank 1 (host b, pid 41) ended the job at clock 12: the device failed");
+}
+
+TEST_CASE("Verdict: a worker that leaves without a shutdown is lost, in the words of every lost worker") {
+  CoordinatorBench bench = Met(2);
+  bench.Beat(1, 12);
+  Cause bye = CauseOf(Code::kPeerLost, "its program destroyed the runtime without a shutdown");
+  bye.clock = 13;
+  const Cause cause = Only(bench.Bye(1, bye), Kind::kDown).cause;
+  CHECK(cause.code == Value(Code::kPeerLost));
+  CHECK(cause.rank == 1);
+  CHECK(cause.clock == 13);
+  CHECK(cause.text ==
+        "rank 1 (host b, pid 41) was lost at clock 13: its program destroyed the runtime without a shutdown");
 }
 
 TEST_CASE("Verdict: the text of an abort is passed on as it is") {
@@ -165,7 +178,7 @@ TEST_CASE("Verdict: a suspect is judged 100 ms later, and named whether it is si
     CHECK(cause.text ==
           "rank 2 (host c, pid 42) was lost at clock 6: nothing was heard from it for 100 ms, after rank 1 (host b, "
           "pid 41) "
-          "reported: connection reset.");
+          "reported: connection reset");
   }
   SUBCASE("alive") {
     bench.Beat(2, 7);
@@ -176,7 +189,7 @@ TEST_CASE("Verdict: a suspect is judged 100 ms later, and named whether it is si
   }
   SUBCASE("closed") {
     CHECK(Says(Only(bench.Closed(2), Kind::kDown).cause.text,
-               "closed without a goodbye, after rank 1 (host b, pid 41) reported: connection reset."));
+               "closed without a goodbye, after rank 1 (host b, pid 41) reported: connection reset"));
   }
   SUBCASE("its own cause comes first") {
     CHECK(Only(bench.Bye(2, CauseOf(Code::kNoMemory, "no memory")), Kind::kDown).cause.code == Value(Code::kNoMemory));

@@ -47,6 +47,12 @@ class Info(unittest.TestCase):
         tcp = [part for part in found["transports"] if part["name"] == "tcp"]
         self.assertEqual([part["available"] for part in tcp], [True])
 
+    def test_paths_are_printed_without_detours(self):
+        # The program reaches libgeeps over '..' in its run path; people should not see that.
+        self.assertNotIn("/..", harness.run("info").stdout)
+        for part in info()["plugins"]:
+            self.assertEqual(part["path"], os.path.normpath(part["path"]))
+
     def test_a_file_that_is_no_plugin_is_listed_with_the_reason(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "geeps_source_broken.so")
