@@ -251,9 +251,9 @@ GEEPS_API void geeps_request_destroy(geeps_request *req);
  * is no other table's; a table has at least one row, a row at least one value and at most 64 MiB. The caller owns *out.
  * Options:
  *   mode = bounded                      versions, each a pure function of whole clocks (BSP and SSP)
- *   rule = add | sgd                    what a keeper does with the reduced contribution g of a clock
- *                                       add: value += g.  sgd: m = momentum * m + g; value -= lr * m
- *   param.lr, param.momentum            start values of the rule's parameters; defaults 0.01 and 0
+ *   rule = add | replace | sgd | adam | adamw | adagrad | rmsprop | lamb   what a keeper does with the reduced contribution g of
+ *                                       a clock; default add. add: value += g. replace: value = g. The others: docs/rules.md
+ *   param.NAME                          start value of a parameter of the rule: lr, momentum, beta1, ..
  *   reduce = sum | mean                 over the workers that updated the row; default sum
  *   rows = any | same                   same: in each plan all workers read the same rows and update the same rows
  *   init = zero | constant:V | uniform:A:B | normal:MEAN:STDDEV   a function of (seed, table name, row); default zero
@@ -268,7 +268,7 @@ GEEPS_API geeps_status geeps_table_create(geeps_runtime *rt, const char *name, u
 GEEPS_API void geeps_table_destroy(geeps_table *t);
 
 /* [serial per runtime] Sets a rule parameter for the caller's current clock and later ones. key is the parameter's own
- * name, "lr" or "momentum", without the "param." of the option. Every worker that updates the table must give the same
+ * name, such as "lr", without the "param." of the option. Every worker that updates the table must give the same
  * bits at the same clock (else GEEPS_E_MISMATCH): derive the value from the clock, not from time. GEEPS_E_STATE after the first update of the table in this clock. */
 GEEPS_API geeps_status geeps_table_set_param(geeps_table *t, const char *key, double value, geeps_error *err);
 

@@ -90,8 +90,32 @@ typedef struct geeps_row_move {
   const geeps_dev_index *index; /* lives until the work is done */
 } geeps_row_move;
 
-#define GEEPS_RULE_ADD 1u /* value = value + g */
-#define GEEPS_RULE_SGD 2u /* params lr, momentum; state m: m = momentum * m + g; value = value - lr * m, each operation rounded */
+/* Update rules. Every + - * / and square root is rounded by itself, in the dtype; what stands in [] depends on parameters and
+ * steps alone: it is calculated in f64, from the params as given, and rounded to the dtype once, as each param is where it
+ * stands alone. t: steps of the row, this one included. b^t: by squaring, in f64: p = 1; for the bits of t from the lowest:
+ * p = p * b where the bit is set, then b = b * b. Products before sums, left to right otherwise. */
+#define GEEPS_RULE_ADD 1u     /* value = value + g */
+#define GEEPS_RULE_SGD 2u     /* params lr, momentum; state m: m = momentum * m + g; value = value - lr * m */
+#define GEEPS_RULE_REPLACE 3u /* value = g */
+/* params lr, beta1, beta2, eps, weight_decay; states m, v; steps:
+ * h = g + weight_decay * value; m = beta1 * m + [1 - beta1] * h; v = beta2 * v + [1 - beta2] * (h * h);
+ * r = ([lr / (1 - beta1^t)] * m) / (sqrt(v) * [1 / sqrt(1 - beta2^t)] + eps); value = value - r */
+#define GEEPS_RULE_ADAM 4u
+/* As ADAM with h = g and, at the end, value = [1 - lr * weight_decay] * value - r */
+#define GEEPS_RULE_ADAMW 5u
+/* params lr, eps, lr_decay, weight_decay; state s; steps: h = g + weight_decay * value; s = s + h * h;
+ * value = value - ([lr / (1 + (t - 1) * lr_decay)] * h) / (sqrt(s) + eps) */
+#define GEEPS_RULE_ADAGRAD 6u
+/* params lr, alpha, eps, momentum, weight_decay; states v, b: h = g + weight_decay * value;
+ * v = alpha * v + [1 - alpha] * (h * h); b = momentum * b + h / (sqrt(v) + eps); value = value - lr * b */
+#define GEEPS_RULE_RMSPROP 7u
+/* params and states as ADAM; steps. m and v as ADAM with h = g;
+ * u = ([1 / (1 - beta1^t)] * m) / (sqrt(v) * [1 / sqrt(1 - beta2^t)] + eps) + weight_decay * value; value = value - [lr * trust] * u.
+ * trust, of the row: sqrt(sum of value * value) / sqrt(sum of u * u), or 1 unless both are > 0; the values are those before the
+ * step. Such a sum: of each 1,024 values from the row's first on, in the dtype: 32 lanes, lane k adds the squares of places
+ * k, k + 32, .. in order, beginning with 0; then lanes 0 .. 15 add lanes 16 .. 31, 0 .. 7 add 8 .. 15, and so on. The sums of
+ * these pieces are added in f64, in order, beginning with 0. */
+#define GEEPS_RULE_LAMB 8u
 
 #define GEEPS_REDUCE_SUM 1u
 #define GEEPS_REDUCE_MEAN 2u /* the sum divided by the number of inputs of the row, rounded */
@@ -110,9 +134,8 @@ typedef struct geeps_apply_segment { /* frozen: no size. Rows with the same cont
 } geeps_apply_segment;
 
 /* One step of an update rule for the rows of the segments; the other rows are carried over from values_in to values_out, their
- * state is untouched. g, a row's reduced contribution: inputs of one group are added from left to right, beginning with the
- * first one's values, then the groups' sums likewise; then GEEPS_REDUCE_*. Sums and rule are calculated in the dtype; the
- * params are rounded to it once. */
+ * state and steps are untouched. g, a row's reduced contribution: inputs of one group are added from left to right, beginning with the
+ * first one's values, then the groups' sums likewise; then GEEPS_REDUCE_*. Sums and rule are calculated in the dtype. */
 typedef struct geeps_apply {
   uint32_t struct_size;
   uint32_t rule;             /* GEEPS_RULE_* */
@@ -130,6 +153,7 @@ typedef struct geeps_apply {
   uint64_t num_segments;
   const geeps_apply_input *inputs;
   uint64_t num_inputs;
+  uint64_t *steps;           /* [num_rows] of a rule with steps: one more for each row of a segment; NULL: a rule without */
 } geeps_apply;
 
 typedef struct geeps_device { /* static const; all slots are required */

@@ -18,6 +18,14 @@ absl::Status Finish(const device::Device& device, const device::Stream& stream) 
   return event.Wait("shard.moved");
 }
 
+// Memory full of zeros, once `stream` is done.
+absl::StatusOr<std::shared_ptr<device::Memory>> Zeros(const device::Device& device, const device::Stream& stream,
+                                                      uint64_t bytes) {
+  GEEPS_ASSIGN_OR_RETURN(device::Memory memory, device.Allocate(device::MemoryKind::kDevice, bytes));
+  GEEPS_RETURN_IF_ERROR(stream.Fill(memory.data(), 0, bytes));
+  return std::make_shared<device::Memory>(std::move(memory));
+}
+
 absl::Status Place(const device::Device& device, uint64_t bytes, uint8_t* mapped, std::shared_ptr<void> segment,
                    ShardPartition* shard) {
   if (mapped != nullptr) {
@@ -45,9 +53,10 @@ absl::StatusOr<std::shared_ptr<ShardPartition>> NewShardPartition(const device::
   GEEPS_RETURN_IF_ERROR(stream.Copy(shard->values, initial.data(), bytes));
   const uint64_t state_bytes = partition.num_rows * schema.row_values * ValueBytes(AccumulateDType(schema.dtype));
   for (int i = 0; i < schema.rule->num_states; ++i) {
-    GEEPS_ASSIGN_OR_RETURN(device::Memory state, device.Allocate(device::MemoryKind::kDevice, state_bytes));
-    shard->states[i] = std::make_shared<device::Memory>(std::move(state));
-    GEEPS_RETURN_IF_ERROR(stream.Fill(shard->states[i]->data(), 0, state_bytes));
+    GEEPS_ASSIGN_OR_RETURN(shard->states[i], Zeros(device, stream, state_bytes));
+  }
+  if (schema.rule->counts_steps) {
+    GEEPS_ASSIGN_OR_RETURN(shard->steps, Zeros(device, stream, partition.num_rows * sizeof(uint64_t)));
   }
   GEEPS_RETURN_IF_ERROR(Finish(device, stream));
   return shard;
@@ -61,6 +70,7 @@ absl::StatusOr<std::shared_ptr<ShardPartition>> MovedShardPartition(const device
   GEEPS_RETURN_IF_ERROR(Place(device, bytes, mapped, std::move(segment), shard.get()));
   GEEPS_RETURN_IF_ERROR(stream.Copy(shard->values, old.values, bytes));
   for (int i = 0; i < table::kMaxRuleStates; ++i) shard->states[i] = old.states[i];
+  shard->steps = old.steps;
   GEEPS_RETURN_IF_ERROR(Finish(device, stream));
   return shard;
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// ShardPartition: the values and the rule state of one partition in its keeper's memory. It outlives commits: a new
-// commit takes it over, or copies its values when they move into memory that peers map.
-// Thread contract: the mover
-// thread; shared ownership between the epoch in force and the one being built.
+// ShardPartition: the values, the rule state and the step counts of one partition in its keeper's memory. It outlives
+// commits: a new commit takes it over, or copies its values when they move into memory that peers map. Thread contract:
+// the mover thread; shared ownership between the epoch in force and the one being built.
 #ifndef GEEPS_RUNTIME_CACHE_SHARD_H_
 #define GEEPS_RUNTIME_CACHE_SHARD_H_
 
@@ -23,19 +22,20 @@ struct ShardPartition {
   uint8_t* values = nullptr;                                      // [num_rows, row_values], table dtype
   device::Memory memory;                                          // owns `values`; empty when a segment does
   std::shared_ptr<void> segment;                                  // owns `values` when peers map them
-  std::shared_ptr<device::Memory> states[table::kMaxRuleStates];  // [num_rows, row_values] each
+  std::shared_ptr<device::Memory> states[table::kMaxRuleStates];  // [num_rows, row_values] each, accumulate dtype
+  std::shared_ptr<device::Memory> steps;                          // [num_rows] uint64, of a rule that counts them
 };
 
-// A partition of a table that is new: initial values, rule state zero. `mapped`: where the values must lie, or nullptr
-// for own memory.
+// A partition of a table that is new: initial values, rule state and step counts zero. `mapped`: where the values must
+// lie, or nullptr for own memory.
 absl::StatusOr<std::shared_ptr<ShardPartition>> NewShardPartition(const device::Device& device,
                                                                   const device::Stream& stream,
                                                                   const table::TableSchema& schema,
                                                                   const table::Partition& partition, uint8_t* mapped,
                                                                   std::shared_ptr<void> segment);
 
-// The same partition with its values at another place (`mapped`, or own memory when nullptr); the rule state is shared
-// with `old`.
+// The same partition with its values at another place (`mapped`, or own memory when nullptr); rule state and
+// step counts are shared with `old`.
 absl::StatusOr<std::shared_ptr<ShardPartition>> MovedShardPartition(const device::Device& device,
                                                                     const device::Stream& stream,
                                                                     const ShardPartition& old, uint64_t bytes,

@@ -20,7 +20,13 @@ using table::UpdateRule;
 
 static_assert(GEEPS_F32 == static_cast<uint32_t>(DType::kF32) && GEEPS_F64 == static_cast<uint32_t>(DType::kF64));
 static_assert(GEEPS_RULE_ADD == static_cast<uint32_t>(RuleId::kAdd) &&
-              GEEPS_RULE_SGD == static_cast<uint32_t>(RuleId::kSgd));
+              GEEPS_RULE_SGD == static_cast<uint32_t>(RuleId::kSgd) &&
+              GEEPS_RULE_REPLACE == static_cast<uint32_t>(RuleId::kReplace) &&
+              GEEPS_RULE_ADAM == static_cast<uint32_t>(RuleId::kAdam) &&
+              GEEPS_RULE_ADAMW == static_cast<uint32_t>(RuleId::kAdamW) &&
+              GEEPS_RULE_ADAGRAD == static_cast<uint32_t>(RuleId::kAdagrad) &&
+              GEEPS_RULE_RMSPROP == static_cast<uint32_t>(RuleId::kRmsProp) &&
+              GEEPS_RULE_LAMB == static_cast<uint32_t>(RuleId::kLamb));
 static_assert(GEEPS_REDUCE_SUM == static_cast<uint32_t>(Reduce::kSum) &&
               GEEPS_REDUCE_MEAN == static_cast<uint32_t>(Reduce::kMean));
 static_assert(GEEPS_DEVICE_MAX_STATES == table::kMaxRuleStates && GEEPS_DEVICE_MAX_PARAMS == table::kMaxRuleParams);
@@ -84,6 +90,7 @@ absl::Status CheckApply(const geeps_apply& apply) {
   GEEPS_RETURN_IF_ERROR(CheckMemory("values_out", apply.values_out, value_bytes));
   for (int i = 0; i < rule->num_states; ++i)
     GEEPS_RETURN_IF_ERROR(CheckMemory("a state", apply.states[i], value_bytes));
+  if (rule->counts_steps) GEEPS_RETURN_IF_ERROR(CheckMemory("steps", apply.steps, sizeof(uint64_t)));
   if (apply.num_segments > 0 && (apply.segments == nullptr || apply.inputs == nullptr)) {
     return Invalid("apply: ", apply.num_segments, " segments, but ", apply.segments ? "inputs" : "segments",
                    " is NULL");
@@ -97,6 +104,7 @@ void ApplyNow(const geeps_apply& apply) {
   FoldTarget target;
   target.rule = table::FindRule(static_cast<RuleId>(apply.rule));
   target.reduce = static_cast<Reduce>(apply.reduce);
+  target.row_values = apply.row_values;
   target.params = absl::MakeConstSpan(apply.params, target.rule->num_params);
   // More contributors of one row than this cost an allocation.
   absl::InlinedVector<FoldInput, 64> inputs;
@@ -109,6 +117,7 @@ void ApplyNow(const geeps_apply& apply) {
     target.value_out = static_cast<uint8_t*>(apply.values_out) + offset;
     for (int s = 0; s < target.rule->num_states; ++s)
       target.states[s] = static_cast<uint8_t*>(apply.states[s]) + offset;
+    if (target.rule->counts_steps) target.steps = apply.steps + segment.first_row;
     inputs.clear();
     for (uint64_t j = 0; j < segment.num_inputs; ++j) {
       const geeps_apply_input& input = apply.inputs[segment.first_input + j];

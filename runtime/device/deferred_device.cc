@@ -222,6 +222,7 @@ struct OwnedApply {
     for (const void* state : apply.states) {
       if (state != nullptr) ranges->push_back({state, bytes});
     }
+    if (apply.steps != nullptr) ranges->push_back({apply.steps, apply.num_rows * sizeof(uint64_t)});
     for (const geeps_apply_segment& segment : segments) {
       for (uint64_t i = 0; i < segment.num_inputs; ++i) {
         ranges->push_back({inputs[segment.first_input + i].values, segment.num_rows * row_bytes});

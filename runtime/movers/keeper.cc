@@ -239,6 +239,7 @@ void Keeper::Apply(uint32_t index, protocol::Clock clock) {
   apply.values_in = VersionValues(*kept, clock);
   apply.values_out = VersionValues(*kept, clock + 1);
   for (int i = 0; i < table.schema.rule->num_states; ++i) apply.states[i] = kept->shard->states[i]->data();
+  if (kept->shard->steps != nullptr) apply.steps = static_cast<uint64_t*>(kept->shard->steps->data());
   for (uint32_t i = 0; params != nullptr && i < params->num; ++i) apply.params[i] = params->values[i];
   apply.segments = segments_.data();
   apply.num_segments = segments_.size();

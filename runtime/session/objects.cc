@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tables, local data and plans of a runtime, and what a commit makes of them.
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -58,8 +57,11 @@ absl::Status Runtime::SetParam(Table* table, absl::string_view key, double value
     return Invalid("rule ", table->schema.rule->name, " of table '", table->schema.name, "' has no parameter '", key,
                    "'");
   }
-  if (!std::isfinite(value))
-    return Invalid("parameter ", key, " of table '", table->schema.name, "' is not a finite number");
+  const table::ParamRange range = table->schema.rule->params[index].range;
+  if (!table::IsInRange(range, value)) {
+    return Invalid("parameter ", key, " of table '", table->schema.name, "' is ", value, "; wanted ",
+                   table::RangeText(range));
+  }
   protocol::RuleParams params = table->params;
   params.values[index] = value;
   GEEPS_RETURN_IF_ERROR(walk_.SetParams(table->object, params));

@@ -65,21 +65,119 @@ const T* ReduceBlock(absl::Span<const FoldInput> inputs, Reduce reduce, uint64_t
   return mean;
 }
 
+// The factors of a rule in dtype T, those of the step count that was asked for last.
 template <typename T>
-void FoldAndStepAs(uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target) {
-  const UpdateRule& rule = *target.rule;
-  const RuleStep<T> step = StepOf<T>(rule);
-  T params[kMaxRuleParams] = {};
-  for (int i = 0; i < rule.num_params; ++i) params[i] = static_cast<T>(target.params[i]);
-  const T* value_in = static_cast<const T*>(target.value_in);
-  T* value_out = static_cast<T*>(target.value_out);
+class Factors {
+ public:
+  explicit Factors(const FoldTarget& target) : rule_(*target.rule), params_(target.params.data()) {}
+
+  // [num_factors]
+  const T* At(uint64_t steps) {
+    if (is_set_ && steps == steps_) return values_;
+    double exact[kMaxRuleFactors] = {};
+    rule_.factors(params_, steps, exact);
+    for (int i = 0; i < rule_.num_factors; ++i) values_[i] = static_cast<T>(exact[i]);
+    steps_ = steps;
+    is_set_ = true;
+    return values_;
+  }
+
+ private:
+  const UpdateRule& rule_;
+  const double* const params_;
+  bool is_set_ = false;
+  uint64_t steps_ = 0;
+  T values_[kMaxRuleFactors] = {};
+};
+
+// n values of the target from `first` on; without factors and sums.
+template <typename T>
+RulePiece<T> PieceAt(const FoldTarget& target, uint64_t first, uint64_t n, const T* grad) {
+  RulePiece<T> piece;
+  piece.num_values = n;
+  piece.params = target.params.data();
+  piece.grad = grad;
+  piece.value_in = static_cast<const T*>(target.value_in) + first;
+  piece.value_out = static_cast<T*>(target.value_out) + first;
+  for (int i = 0; i < target.rule->num_states; ++i) piece.states[i] = static_cast<T*>(target.states[i]) + first;
+  return piece;
+}
+
+// The rows do not matter: blocks of any values.
+template <typename T>
+void StepValues(uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target) {
+  const RuleStep<T> step = StepOf<T>(*target.rule);
+  Factors<T> factors(target);
   Block<T> block;
-  T* states[kMaxRuleStates] = {};
   for (uint64_t first = 0; first < num_values; first += kBlockValues) {
     const uint64_t n = std::min(kBlockValues, num_values - first);
-    const T* grad = ReduceBlock(inputs, target.reduce, first, n, &block);
-    for (int i = 0; i < rule.num_states; ++i) states[i] = static_cast<T*>(target.states[i]) + first;
-    step(n, params, grad, value_in + first, value_out + first, states);
+    RulePiece<T> piece = PieceAt<T>(target, first, n, ReduceBlock(inputs, target.reduce, first, n, &block));
+    piece.factors = factors.At(0);
+    step(piece);
+  }
+}
+
+// Rows count their steps: a block is summed at once and stepped in stretches of rows with the same count.
+template <typename T>
+void StepCountedRows(uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target) {
+  const RuleStep<T> step = StepOf<T>(*target.rule);
+  Factors<T> factors(target);
+  Block<T> block;
+  for (uint64_t first = 0; first < num_values; first += kBlockValues) {
+    const uint64_t n = std::min(kBlockValues, num_values - first);
+    const T* const grad = ReduceBlock(inputs, target.reduce, first, n, &block);
+    const uint64_t end_row = (first + n - 1) / target.row_values + 1;
+    for (uint64_t begin = 0, end = 0; begin < n; begin = end) {
+      const uint64_t row = (first + begin) / target.row_values;
+      uint64_t next_row = row + 1;
+      while (next_row < end_row && target.steps[next_row] == target.steps[row]) ++next_row;
+      end = std::min(n, next_row * target.row_values - first);
+      RulePiece<T> piece = PieceAt<T>(target, first + begin, end - begin, grad + begin);
+      piece.factors = factors.At(target.steps[row]);
+      step(piece);
+    }
+  }
+}
+
+// Row by row, twice: the second time with what the first one has summed up.
+template <typename T>
+void StepAndFinishRows(uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target) {
+  static_assert(kBlockValues == kRulePieceValues);
+  const RuleStep<T> step = StepOf<T>(*target.rule);
+  const RuleStep<T> finish = FinishOf<T>(*target.rule);
+  Factors<T> factors(target);
+  Block<T> block;
+  for (uint64_t row = 0; row < num_values / target.row_values; ++row) {
+    const T* const row_factors = factors.At(target.rule->counts_steps ? target.steps[row] : 0);
+    const uint64_t end = (row + 1) * target.row_values;
+    double sums[kMaxRuleSums] = {};
+    for (uint64_t first = row * target.row_values; first < end; first += kRulePieceValues) {
+      const uint64_t n = std::min(kRulePieceValues, end - first);
+      RulePiece<T> piece = PieceAt<T>(target, first, n, ReduceBlock(inputs, target.reduce, first, n, &block));
+      piece.factors = row_factors;
+      piece.sums = sums;
+      step(piece);
+    }
+    for (uint64_t first = row * target.row_values; first < end; first += kRulePieceValues) {
+      RulePiece<T> piece = PieceAt<T>(target, first, std::min(kRulePieceValues, end - first), nullptr);
+      piece.factors = row_factors;
+      piece.sums = sums;
+      finish(piece);
+    }
+  }
+}
+
+template <typename T>
+void FoldAndStepAs(uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target) {
+  if (target.rule->counts_steps) {
+    for (uint64_t row = 0; row < num_values / target.row_values; ++row) ++target.steps[row];
+  }
+  if (FinishOf<T>(*target.rule) != nullptr) {
+    StepAndFinishRows<T>(num_values, inputs, target);
+  } else if (target.rule->counts_steps) {
+    StepCountedRows<T>(num_values, inputs, target);
+  } else {
+    StepValues<T>(num_values, inputs, target);
   }
 }
 

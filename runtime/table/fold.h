@@ -31,6 +31,9 @@ struct FoldInput {
 struct FoldTarget {
   const UpdateRule* rule = nullptr;
   Reduce reduce = Reduce::kSum;
+  // Values of one row, for rules that look at rows: those that count steps, those with a `finish`. Others take any.
+  uint64_t row_values = 1;
+  uint64_t* steps = nullptr;  // [rows at hand] of a rule that counts them; one more afterwards
   const void* value_in = nullptr;
   void* value_out = nullptr;  // may equal value_in, else no overlap
   void* states[kMaxRuleStates] = {};
@@ -38,7 +41,8 @@ struct FoldTarget {
 };
 
 // Sums `inputs` and takes one step of the rule for num_values values of `dtype`. Every input is read once, values and
-// state are read and written once. REQUIRES: inputs are not empty, in rank order; none overlaps the target.
+// state are read and written once (rules with a `finish`: read twice).
+// REQUIRES: inputs are not empty, in rank order; none overlaps the target; whole rows where the rule looks at rows.
 void FoldAndStep(DType dtype, uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target);
 
 // The sum alone, written to `out` (which may be the values of inputs[0], else overlaps none).

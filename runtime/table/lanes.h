@@ -6,8 +6,15 @@
 #ifndef GEEPS_RUNTIME_TABLE_LANES_H_
 #define GEEPS_RUNTIME_TABLE_LANES_H_
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 namespace geeps::table {
 
@@ -43,6 +50,59 @@ inline void ForLanes(uint64_t n, Fn&& fn) {
     fn.template operator()<Pack>(i + 3 * kWidth);
   }
   for (; i < n; ++i) fn.template operator()<T>(i);
+}
+
+// The square root of each lane, correctly rounded (IEEE 754). The vector extension has none of its own.
+inline float SqrtLanes(float x) { return std::sqrt(x); }
+inline double SqrtLanes(double x) { return std::sqrt(x); }
+inline PackOf<float>::type SqrtLanes(PackOf<float>::type x) {
+#if defined(__SSE2__)
+  return reinterpret_cast<PackOf<float>::type>(_mm_sqrt_ps(reinterpret_cast<__m128>(x)));
+#elif defined(__aarch64__)
+  return reinterpret_cast<PackOf<float>::type>(vsqrtq_f32(reinterpret_cast<float32x4_t>(x)));
+#else
+  for (int k = 0; k < 4; ++k) x[k] = std::sqrt(x[k]);
+  return x;
+#endif
+}
+inline PackOf<double>::type SqrtLanes(PackOf<double>::type x) {
+#if defined(__SSE2__)
+  return reinterpret_cast<PackOf<double>::type>(_mm_sqrt_pd(reinterpret_cast<__m128d>(x)));
+#elif defined(__aarch64__)
+  return reinterpret_cast<PackOf<double>::type>(vsqrtq_f64(reinterpret_cast<float64x2_t>(x)));
+#else
+  for (int k = 0; k < 2; ++k) x[k] = std::sqrt(x[k]);
+  return x;
+#endif
+}
+
+// The sum of the squares of n values, in T, in an order that suits a warp of 32 lanes as well: lane k adds those of
+// places k, k + 32, .. from zero on; then the upper half of the lanes is added to the lower one until one is left.
+template <typename T>
+inline T SumOfSquares(uint64_t n, const T* x) {
+  using Pack = typename PackOf<T>::type;
+  constexpr uint64_t kLanes = 32;
+  constexpr uint64_t kWidth = sizeof(Pack) / sizeof(T);
+  constexpr uint64_t kPacks = kLanes / kWidth;
+  Pack sums[kPacks] = {};
+  uint64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (uint64_t k = 0; k < kPacks; ++k) {
+      const Pack lanes = LoadLanes<Pack>(x + i + k * kWidth);
+      const Pack squares = lanes * lanes;
+      sums[k] = sums[k] + squares;
+    }
+  }
+  T lanes[kLanes];
+  std::memcpy(lanes, sums, sizeof lanes);
+  for (uint64_t k = 0; i < n; ++i, ++k) {
+    const T square = x[i] * x[i];
+    lanes[k] = lanes[k] + square;
+  }
+  for (uint64_t half = kLanes / 2; half > 0; half /= 2) {
+    for (uint64_t k = 0; k < half; ++k) lanes[k] = lanes[k] + lanes[k + half];
+  }
+  return lanes[0];
 }
 
 // out[i] = a[i] + b[i]. `out` may be a or b.

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // UpdateRule: what a keeper does with the reduced contribution g of one clock, row by row, as a small table of
-// functions. Rules are written operation by operation and calculated in the accumulate dtype, so that every device
-// gives the same bits.
+// functions. docs/rules.md defines each rule operation by operation; every device gives the same bits.
+//
+// A step of a rule has three parts. `factors` turns parameters and step count into scalars: f64, each rounded once to
+// the accumulate dtype. `step` walks over values that lie side by side, in the accumulate dtype. A rule that needs to
+// know something about its whole row first sums it up in `step` and changes the values in `finish`, a second walk over
+// the row.
 // Thread contract: pure functions.
 #ifndef GEEPS_RUNTIME_TABLE_RULE_H_
 #define GEEPS_RUNTIME_TABLE_RULE_H_
@@ -18,21 +22,48 @@ namespace geeps::table {
 enum class RuleId : uint32_t {
   kAdd = 1,
   kSgd = 2,
+  kReplace = 3,
+  kAdam = 4,
+  kAdamW = 5,
+  kAdagrad = 6,
+  kRmsProp = 7,
+  kLamb = 8,
 };
 
 inline constexpr int kMaxRuleParams = 8;
 inline constexpr int kMaxRuleStates = 4;
+inline constexpr int kMaxRuleFactors = 8;
+inline constexpr int kMaxRuleSums = 2;
+// Rows that are summed up are walked over in pieces of so many values, from the first one on; the last may be shorter.
+inline constexpr uint64_t kRulePieceValues = 1024;
+
+// Which finite numbers a parameter may be.
+enum class ParamRange : uint8_t {
+  kAny,
+  kNotNegative,
+  kBelowOne,  // 0 <= x < 1
+};
 
 struct RuleParam {
   const char* name;  // "lr"; in options "param.lr"
   double initial;
+  ParamRange range;
 };
 
-// One step of a rule for n values that lie side by side. `params` are already in dtype T. value_out may equal value_in,
-// state arrays are read and written in place; grad overlaps none of them.
+// Values that lie side by side, of rows with the same step count.
 template <typename T>
-using RuleStep = void (*)(uint64_t n, const T* params, const T* grad, const T* value_in, T* value_out,
-                          T* const* states);
+struct RulePiece {
+  uint64_t num_values = 0;
+  const T* factors = nullptr;      // [num_factors]
+  const double* params = nullptr;  // [num_params]
+  const T* grad = nullptr;         // the reduced contribution; overlaps nothing else; nullptr in `finish`
+  const T* value_in = nullptr;     // the values before the step
+  T* value_out = nullptr;          // those behind it; may equal value_in
+  T* states[kMaxRuleStates] = {};  // read and written in place
+  double* sums = nullptr;          // [kMaxRuleSums] of the row: zero before its first piece
+};
+template <typename T>
+using RuleStep = void (*)(const RulePiece<T>& piece);
 
 struct UpdateRule {
   RuleId id;
@@ -41,10 +72,16 @@ struct UpdateRule {
   RuleParam params[kMaxRuleParams];
   // Arrays of rule state, each shaped like the values, zero at the beginning.
   int num_states;
-  // Each row counts the steps taken for it.
+  // Each row counts the steps taken for it, and `factors` depends on the count.
   bool counts_steps;
+  int num_factors;
+  // steps: those taken for the row, this one included; 0 where the rule does not count.
+  void (*factors)(const double* params, uint64_t steps, double* factors);
   RuleStep<float> step_f32;
   RuleStep<double> step_f64;
+  // Both or none. With them `step` leaves value_out alone, and every piece is of one row.
+  RuleStep<float> finish_f32;
+  RuleStep<double> finish_f64;
 };
 
 // All rules, by ascending id. Static.
@@ -54,16 +91,26 @@ const UpdateRule* FindRule(absl::string_view name);
 const UpdateRule* FindRule(RuleId id);
 // Position of a parameter, -1 when the rule has none of that name.
 int FindRuleParam(const UpdateRule& rule, absl::string_view name);
+// False for infinities and NaN, too.
+bool IsInRange(ParamRange range, double value);
+// "numbers from 0 up to 1, 1 excluded"; static.
+const char* RangeText(ParamRange range);
 
 template <typename T>
-RuleStep<T> StepOf(const UpdateRule& rule);
-template <>
-inline RuleStep<float> StepOf<float>(const UpdateRule& rule) {
-  return rule.step_f32;
+RuleStep<T> StepOf(const UpdateRule& rule) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    return rule.step_f64;
+  } else {
+    return rule.step_f32;
+  }
 }
-template <>
-inline RuleStep<double> StepOf<double>(const UpdateRule& rule) {
-  return rule.step_f64;
+template <typename T>
+RuleStep<T> FinishOf(const UpdateRule& rule) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    return rule.finish_f64;
+  } else {
+    return rule.finish_f32;
+  }
 }
 
 }  // namespace geeps::table

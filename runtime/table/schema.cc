@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "runtime/base/status.h"
@@ -108,7 +109,11 @@ absl::Status ParseOption(absl::string_view key, absl::string_view value, TableSc
     return Unsupported("option read_my_writes = ", value, ": this release has no read-my-writes");
   } else if (key == "rule") {
     const UpdateRule* rule = FindRule(value);
-    if (rule == nullptr) return BadValue(key, value, "add or sgd");
+    if (rule == nullptr) {
+      std::vector<absl::string_view> names;
+      for (const UpdateRule& known : AllRules()) names.push_back(known.name);
+      return BadValue(key, value, absl::StrCat("one of ", absl::StrJoin(names, ", ")));
+    }
     schema->rule = rule;
   } else if (key == "reduce") {
     if (value != "sum" && value != "mean") return BadValue(key, value, "sum or mean");
@@ -135,7 +140,10 @@ absl::Status ParseOption(absl::string_view key, absl::string_view value, TableSc
 absl::Status ParseParam(absl::string_view key, absl::string_view value, TableSchema* schema) {
   const int index = FindRuleParam(*schema->rule, absl::StripPrefix(key, "param."));
   if (index < 0) return Invalid("option ", key, " = ", value, ": rule ", schema->rule->name, " has no such parameter");
-  GEEPS_ASSIGN_OR_RETURN(schema->params[index], ParseNumber(key, value, value, schema->dtype));
+  const ParamRange range = schema->rule->params[index].range;
+  GEEPS_ASSIGN_OR_RETURN(const double number, ParseNumber(key, value, value, schema->dtype));
+  if (!IsInRange(range, number)) return BadValue(key, value, RangeText(range));
+  schema->params[index] = number;
   return absl::OkStatus();
 }
 

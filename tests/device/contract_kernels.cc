@@ -153,18 +153,22 @@ void BadMovesAreRefused(const Device& device, uint64_t /*seed*/) {
 template <typename T>
 void ApplyMatchesReferenceOf(const Device& device, Random* random, table::DType dtype) {
   const std::string group = std::to_string(1 + random->Below(3));
-  const auto schema = table::ParseTableOptions("t", 1 + random->Below(40), 1 + random->Below(70), dtype,
-                                               {{"rule", random->OneIn(2) ? "add" : "sgd"},
-                                                {"reduce", random->OneIn(2) ? "sum" : "mean"},
-                                                {"sum_group", group},
-                                                {"init", "uniform:-1:1"}})
+  const auto rule_options = random->RuleOptions();
+  std::vector<std::pair<absl::string_view, absl::string_view>> options(rule_options.begin(), rule_options.end());
+  options.push_back({"reduce", random->OneIn(2) ? "sum" : "mean"});
+  options.push_back({"sum_group", group});
+  options.push_back({"init", "uniform:-1:1"});
+  const auto schema = table::ParseTableOptions("t", 1 + random->Below(40),
+                                               random->OneIn(6) ? 1500 : 1 + random->Below(70), dtype, options)
                           .value();
   const uint64_t row_values = schema.row_values;
   ReferenceTable<T> reference(schema);
-  const double params[] = {0.125 + 0.1 * static_cast<double>(random->Below(5)), 0.9};
-  reference.SetParams(absl::MakeConstSpan(params, schema.rule->num_params));
   Memory versions[2] = {Upload(device, reference.values()), Upload(device, reference.values())};
-  const Memory state = Upload(device, std::vector<T>(reference.values().size(), T{0}));
+  std::vector<Memory> states;
+  for (int i = 0; i < schema.rule->num_states; ++i) {
+    states.push_back(Upload(device, std::vector<T>(reference.values().size(), T{0})));
+  }
+  const Memory steps = Upload(device, std::vector<uint64_t>(schema.num_rows, 0));
   const Stream stream = device.CreateStream().value();
   table::SegmentSweep sweep;
   const uint32_t world = 1 + static_cast<uint32_t>(random->Below(6));
@@ -200,8 +204,9 @@ void ApplyMatchesReferenceOf(const Device& device, Random* random, table::DType 
     apply.row_values = row_values;
     apply.values_in = versions[current].data();
     apply.values_out = versions[next].data();
-    if (schema.rule->num_states > 0) apply.states[0] = state.data();
-    std::copy(params, params + schema.rule->num_params, apply.params);
+    for (size_t i = 0; i < states.size(); ++i) apply.states[i] = states[i].data();
+    if (schema.rule->counts_steps) apply.steps = static_cast<uint64_t*>(steps.data());
+    std::copy(schema.params, schema.params + schema.rule->num_params, apply.params);
     apply.segments = segments.data();
     apply.num_segments = segments.size();
     apply.inputs = inputs.data();
@@ -262,6 +267,10 @@ void BadAppliesAreRefused(const Device& device, uint64_t /*seed*/) {
   CHECK(refused([](geeps_apply* a) { a->values_in = nullptr; }));
   CHECK(refused([](geeps_apply* a) { a->values_out = static_cast<char*>(a->values_out) + 1; }));
   CHECK(refused([](geeps_apply* a) { a->rule = GEEPS_RULE_SGD; }));  // without its state
+  CHECK(refused([](geeps_apply* a) {                                 // without its steps
+    a->rule = GEEPS_RULE_ADAGRAD;
+    a->states[0] = a->values_out;
+  }));
   CHECK(refused([](geeps_apply* a) { a->segments = nullptr; }));
   CHECK(refused([](geeps_apply* a) { a->num_rows = 9; }));
   CHECK(refused([](geeps_apply*) { segments[1].first_row = 3; }));

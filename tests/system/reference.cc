@@ -3,97 +3,120 @@
 
 #include <cstring>
 
+#include "tests/table/reference_rule.h"
+
 namespace geeps::system_test {
 namespace {
 
+// T: the dtype of the arithmetic.
 template <typename T>
-T Load(const uint8_t* from, uint64_t index) {
+T Load(uint32_t /*dtype*/, const uint8_t* from, uint64_t index) {
   T value;
   std::memcpy(&value, from + index * sizeof(T), sizeof value);
   return value;
 }
 
 template <typename T>
-void Store(uint8_t* to, uint64_t index, T value) {
+void Store(uint32_t /*dtype*/, uint8_t* to, uint64_t index, T value) {
   std::memcpy(to + index * sizeof(T), &value, sizeof value);
 }
 
 template <typename T>
-void AddAs(const uint8_t* values, uint64_t n, uint8_t* sum) {
-  for (uint64_t i = 0; i < n; ++i) Store<T>(sum, i, Load<T>(sum, i) + Load<T>(values, i));
+class TypedRows : public ReferenceRows {
+ public:
+  explicit TypedRows(const TableSpec& spec)
+      : spec_(spec),
+        values_(spec.num_rows * spec.row_values, static_cast<T>(spec.initial)),
+        rule_(spec.rule, spec.num_rows, spec.row_values) {}
+
+  std::vector<uint8_t> Advance(const std::vector<RowValues>& contributions,
+                               const std::vector<double>& params) override {
+    for (uint64_t row = 0; row < spec_.num_rows; ++row) {
+      std::vector<T> sums;
+      for (uint64_t column = 0; column < spec_.row_values; ++column) {
+        T sum = 0;
+        if (Reduce(contributions, row, column, &sum)) sums.push_back(sum);
+      }
+      // Without contributors there is no step of the rule.
+      if (!sums.empty()) rule_.Step(row, params, sums.data(), values_.data() + row * spec_.row_values);
+    }
+    std::vector<uint8_t> version(spec_.num_rows * spec_.row_bytes());
+    for (uint64_t i = 0; i < values_.size(); ++i) Store<T>(spec_.dtype, version.data(), i, values_[i]);
+    return version;
+  }
+
+ private:
+  // False when nobody contributes to the row.
+  bool Reduce(const std::vector<RowValues>& contributions, uint64_t row, uint64_t column, T* total) const {
+    int num_groups = 0;
+    int num_workers = 0;
+    for (size_t begin = 0; begin < contributions.size(); begin += spec_.sum_group) {
+      T group = 0;
+      int in_group = 0;
+      for (size_t rank = begin; rank < begin + spec_.sum_group && rank < contributions.size(); ++rank) {
+        const auto found = contributions[rank].find(row);
+        if (found == contributions[rank].end()) continue;
+        const T value = Load<T>(spec_.dtype, found->second.data(), column);
+        group = in_group == 0 ? value : static_cast<T>(group + value);
+        ++in_group;
+      }
+      if (in_group == 0) continue;
+      *total = num_groups == 0 ? group : static_cast<T>(*total + group);
+      ++num_groups;
+      num_workers += in_group;
+    }
+    if (spec_.mean && num_workers > 0) *total = *total / static_cast<T>(num_workers);
+    return num_workers > 0;
+  }
+
+  const TableSpec spec_;
+  std::vector<T> values_;
+  test::ReferenceRule<T> rule_;
+};
+
+template <typename T>
+void AddAs(const TableSpec& table, const uint8_t* values, uint8_t* sum) {
+  for (uint64_t i = 0; i < table.row_values; ++i) {
+    Store<T>(table.dtype, sum, i, Load<T>(table.dtype, sum, i) + Load<T>(table.dtype, values, i));
+  }
 }
 
 }  // namespace
 
+void StoreNumber(uint32_t dtype, double number, uint8_t* to) {
+  if (dtype == GEEPS_F64) {
+    Store<double>(dtype, to, 0, number);
+  } else {
+    Store<float>(dtype, to, 0, static_cast<float>(number));
+  }
+}
+
 Reference::Reference(const TableSpec& spec) : spec_(spec) {
   std::vector<uint8_t> first(spec.num_rows * spec.row_bytes());
   for (uint64_t i = 0; i < spec.num_rows * spec.row_values; ++i) {
-    if (spec.f64) {
-      Store<double>(first.data(), i, spec.initial);
-    } else {
-      Store<float>(first.data(), i, static_cast<float>(spec.initial));
-    }
+    StoreNumber(spec.dtype, spec.initial, first.data() + i * spec.value_bytes());
   }
-  versions_.push_back(first);
-  momentum_.resize(first.size());  // zeros
+  versions_.push_back(std::move(first));
+  if (spec.dtype == GEEPS_F64) {
+    rows_ = std::make_shared<TypedRows<double>>(spec);
+  } else {
+    rows_ = std::make_shared<TypedRows<float>>(spec);
+  }
 }
 
 void Reference::Advance(const std::vector<RowValues>& contributions, double lr) {
-  if (spec_.f64) {
-    AdvanceAs<double>(contributions, lr);
-  } else {
-    AdvanceAs<float>(contributions, lr);
-  }
+  std::vector<double> params;
+  for (const auto& [name, value] : spec_.params) params.push_back(name == "lr" ? lr : value);
+  versions_.push_back(rows_->Advance(contributions, params));
 }
 
-template <typename T>
-void Reference::AdvanceAs(const std::vector<RowValues>& contributions, double lr) {
-  std::vector<uint8_t> next = versions_.back();
-  for (uint64_t row = 0; row < spec_.num_rows; ++row) {
-    for (uint64_t column = 0; column < spec_.row_values; ++column) {
-      T total = 0;
-      int num_groups = 0;
-      int num_workers = 0;
-      for (size_t begin = 0; begin < contributions.size(); begin += spec_.sum_group) {
-        T group = 0;
-        int in_group = 0;
-        for (size_t rank = begin; rank < begin + spec_.sum_group && rank < contributions.size(); ++rank) {
-          const auto found = contributions[rank].find(row);
-          if (found == contributions[rank].end()) continue;
-          const T value = Load<T>(found->second.data(), column);
-          group = in_group == 0 ? value : static_cast<T>(group + value);
-          ++in_group;
-        }
-        if (in_group == 0) continue;
-        total = num_groups == 0 ? group : static_cast<T>(total + group);
-        ++num_groups;
-        num_workers += in_group;
-      }
-      if (num_workers == 0) continue;  // untouched: no step of the rule
-      if (spec_.mean) total = total / static_cast<T>(num_workers);
-      const uint64_t at = row * spec_.row_values + column;
-      const T value = Load<T>(next.data(), at);
-      if (spec_.sgd) {
-        const T decayed = static_cast<T>(spec_.momentum) * Load<T>(momentum_.data(), at);
-        const T m = decayed + total;
-        const T change = static_cast<T>(lr) * m;
-        Store<T>(momentum_.data(), at, m);
-        Store<T>(next.data(), at, value - change);
-      } else {
-        Store<T>(next.data(), at, value + total);
-      }
-    }
-  }
-  versions_.push_back(std::move(next));
-}
-
-void AddUpdate(bool f64, uint64_t row, const uint8_t* values, uint64_t row_values, RowValues* into) {
-  const auto [it, is_first] = into->try_emplace(row, values, values + row_values * (f64 ? 8 : 4));
+void AddUpdate(const TableSpec& table, uint64_t row, const uint8_t* values, RowValues* into) {
+  const auto [it, is_first] = into->try_emplace(row, values, values + table.row_bytes());
   if (is_first) return;
-  if (f64) {
-    AddAs<double>(values, row_values, it->second.data());
+  if (table.dtype == GEEPS_F64) {
+    AddAs<double>(table, values, it->second.data());
   } else {
-    AddAs<float>(values, row_values, it->second.data());
+    AddAs<float>(table, values, it->second.data());
   }
 }
 

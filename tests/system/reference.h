@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reference: what a table must hold at every clock, calculated one value at a time from the contributions of all
 // workers, in the order that the documents promise: groups of sum_group consecutive ranks, a left fold inside a group,
-// then over the groups, workers without the row left out. Written without a look at the library's own folds. Thread
-// contract: plain values; Advance by one thread, the versions then by any.
+// then over the groups, workers without the row left out. Written without a look at the library's own folds and rules.
+// Thread contract: plain values; Advance by one thread, the versions then by any.
 #ifndef GEEPS_TESTS_SYSTEM_REFERENCE_H_
 #define GEEPS_TESTS_SYSTEM_REFERENCE_H_
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "geeps.h"
 
 namespace geeps::system_test {
 
@@ -17,27 +21,40 @@ struct TableSpec {
   std::string name;
   uint64_t num_rows = 1;
   uint64_t row_values = 1;
-  bool f64 = false;
-  bool sgd = false;  // else add
-  double lr = 0.01;
-  double momentum = 0;
-  bool mean = false;  // else sum
+  uint32_t dtype = GEEPS_F32;
+  std::string rule = "add";
+  std::vector<std::pair<std::string, double>> params;  // all of the rule's, in the documented order; "lr" first
+  bool mean = false;                                   // else sum
   uint32_t sum_group = 1;
   double initial = 0;  // constant
   uint64_t partition_bytes = 1048576;
 
-  uint64_t value_bytes() const { return f64 ? 8 : 4; }
+  bool has_rate() const { return !params.empty(); }
+  uint64_t value_bytes() const { return dtype == GEEPS_F64 ? 8 : 4; }
   uint64_t row_bytes() const { return row_values * value_bytes(); }
 };
 
+// A number as a value of the dtype, [value_bytes], to the nearest.
+void StoreNumber(uint32_t dtype, double number, uint8_t* to);
+
 // One worker's contribution of one clock: by row its values, [row_values] of the table's dtype.
 using RowValues = std::map<uint64_t, std::vector<uint8_t>>;
+
+// What is behind the versions: the values in the dtype of the arithmetic, and the rule's memory.
+class ReferenceRows {
+ public:
+  virtual ~ReferenceRows() = default;
+  // As Reference::Advance; the values in the table's dtype.
+  virtual std::vector<uint8_t> Advance(const std::vector<RowValues>& contributions,
+                                       const std::vector<double>& params) = 0;
+};
 
 class Reference {
  public:
   explicit Reference(const TableSpec& spec);
 
-  // Applies a clock. contributions: by rank; a rank without the row is left out. lr: of this clock.
+  // Applies a clock. contributions: by rank; a rank without the row is left out. lr: of this clock, for a rule that has
+  // one.
   void Advance(const std::vector<RowValues>& contributions, double lr);
 
   uint64_t num_versions() const { return versions_.size(); }
@@ -46,16 +63,13 @@ class Reference {
   const TableSpec& spec() const { return spec_; }
 
  private:
-  template <typename T>
-  void AdvanceAs(const std::vector<RowValues>& contributions, double lr);
-
   TableSpec spec_;
+  std::shared_ptr<ReferenceRows> rows_;
   std::vector<std::vector<uint8_t>> versions_;
-  std::vector<uint8_t> momentum_;
 };
 
-// One update of a clock on top of the earlier ones of the same worker, row by row.
-void AddUpdate(bool f64, uint64_t row, const uint8_t* values, uint64_t row_values, RowValues* into);
+// One update of a clock on top of the earlier ones of the same worker.
+void AddUpdate(const TableSpec& table, uint64_t row, const uint8_t* values, RowValues* into);
 
 }  // namespace geeps::system_test
 

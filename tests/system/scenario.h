@@ -82,7 +82,7 @@ struct Scenario {
 };
 
 Scenario MakeScenario(const ScenarioOptions& options);
-// The learning rate of every sgd table in a clock.
+// The learning rate in a clock of every table whose rule has one.
 double RateOf(const Scenario& scenario, uint64_t clock);
 
 // The whole life of one worker after start, shutdown not included. Empty, or what differed first.

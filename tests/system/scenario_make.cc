@@ -54,14 +54,39 @@ std::vector<geeps_rows> DrawRows(Style style, uint64_t num_rows, uint32_t rank, 
   return {};
 }
 
+// Any rule, with parameters that make each of its operations matter. stateful: one that keeps something.
+void DrawRule(bool stateful, Random* random, TableSpec* table) {
+  const auto below_one = [&] { return 1.0 - 1.0 / static_cast<double>(2 + random->Below(200)); };
+  const auto maybe = [&](double number) { return random->OneIn(2) ? 0 : number; };
+  const uint64_t kind = random->Below(stateful ? 6 : 12);
+  const std::pair<std::string, double> rate = {"lr", 0.01};  // set anew at each clock
+  const std::pair<std::string, double> eps = {"eps", 1e-6};
+  if (kind < 3 && !stateful) return;  // add
+  if (kind == 3 && !stateful) {
+    table->rule = "replace";
+  } else if (kind % 6 == 0) {
+    table->rule = "adagrad";
+    table->params = {rate, eps, {"lr_decay", maybe(0.125)}, {"weight_decay", maybe(0.01)}};
+  } else if (kind % 6 == 1) {
+    table->rule = "rmsprop";
+    table->params = {rate, {"alpha", below_one()}, eps, {"momentum", maybe(0.75)}, {"weight_decay", maybe(0.01)}};
+  } else if (kind % 6 == 2) {
+    table->rule = "sgd";
+    table->params = {rate, {"momentum", maybe(below_one())}};
+  } else {
+    const char* const rules[] = {"adam", "adamw", "lamb"};
+    table->rule = rules[kind % 3];
+    table->params = {rate, {"beta1", below_one()}, {"beta2", below_one()}, eps, {"weight_decay", maybe(0.01)}};
+  }
+}
+
 std::vector<TableSpec> DrawTables(const ScenarioOptions& options, Random* random) {
   std::vector<TableSpec> tables(3);
   for (size_t i = 0; i < tables.size(); ++i) {
     TableSpec& table = tables[i];
     table.name = "table-" + std::to_string(i);
-    table.f64 = random->OneIn(3);
-    table.sgd = i == 1 || random->OneIn(3);
-    table.momentum = table.sgd && !random->OneIn(4) ? 0.875 + 0.015625 * static_cast<double>(random->Below(4)) : 0;
+    table.dtype = random->OneIn(3) ? GEEPS_F64 : GEEPS_F32;
+    DrawRule(i == 1, random, &table);
     table.mean = random->OneIn(3);
     table.sum_group = 1 + static_cast<uint32_t>(random->Below(2));
     table.initial = random->OneIn(2) ? 0 : 1.0 / static_cast<double>(1 + random->Below(9));
@@ -235,7 +260,7 @@ class Maker {
     std::vector<uint8_t> values(table.row_bytes());
     for (const uint64_t row : RowsOf(op.rows, table.num_rows)) {
       WriteContribution({options_.seed, rank, clock, op_index}, op, table, row, values.data());
-      AddUpdate(table.f64, row, values.data(), table.row_values, into);
+      AddUpdate(table, row, values.data(), into);
     }
   }
 

@@ -46,13 +46,7 @@ inline void WriteContribution(const ContributionKey& key, const OpSpec& op, cons
   const bool zeroed = (op.flags & GEEPS_UPDATE_ZEROED) != 0;
   for (uint64_t column = 0; column < table.row_values; ++column) {
     const bool left_out = zeroed && (row + column) % 2 == 1;
-    const double value = left_out ? 0 : DrawValue(key, row, column);
-    if (table.f64) {
-      std::memcpy(out + column * 8, &value, 8);
-    } else {
-      const float narrow = static_cast<float>(value);
-      std::memcpy(out + column * 4, &narrow, 4);
-    }
+    StoreNumber(table.dtype, left_out ? 0 : DrawValue(key, row, column), out + column * table.value_bytes());
   }
 }
 

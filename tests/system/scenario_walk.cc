@@ -60,14 +60,13 @@ class Walk {
     for (size_t t = 0; t < tables_.size() && ok(); ++t) {
       if (scenario_.born[t] != phase) continue;
       const TableSpec& spec = scenario_.tables[t];
-      geeps::Options options{{"rule", spec.sgd ? "sgd" : "add"},
+      geeps::Options options{{"rule", spec.rule},
                              {"reduce", spec.mean ? "mean" : "sum"},
                              {"sum_group", std::to_string(spec.sum_group)},
                              {"partition_bytes", std::to_string(spec.partition_bytes)},
                              {"init", spec.initial == 0 ? "zero" : "constant:" + NumberOf(spec.initial)}};
-      if (spec.sgd) options.Set("param.momentum", NumberOf(spec.momentum));
-      tables_[t] = geeps::Table(w_.rt, spec.name.c_str(), spec.num_rows, spec.row_values,
-                                spec.f64 ? GEEPS_F64 : GEEPS_F32, options, w_.err);
+      for (const auto& [name, value] : spec.params) options.Set("param." + name, NumberOf(value));
+      tables_[t] = geeps::Table(w_.rt, spec.name.c_str(), spec.num_rows, spec.row_values, spec.dtype, options, w_.err);
     }
   }
 
@@ -138,7 +137,7 @@ class Walk {
 
   void SetRates(uint64_t clock) {
     for (size_t t = 0; t < tables_.size() && ok(); ++t) {
-      if (!scenario_.tables[t].sgd || tables_[t].get() == nullptr) continue;
+      if (!scenario_.tables[t].has_rate() || tables_[t].get() == nullptr) continue;
       Take(geeps_table_set_param(tables_[t].get(), "lr", RateOf(scenario_, clock), err()), "set_param");
     }
   }
@@ -174,7 +173,7 @@ class Walk {
   void CheckShape(const TableSpec& table, uint64_t num_rows, const geeps_view& view) {
     const bool right = view.num_rows == num_rows && view.row_values == table.row_values &&
                        view.row_bytes == table.row_bytes() && view.bytes == num_rows * table.row_bytes() &&
-                       view.dtype == (table.f64 ? GEEPS_F64 : GEEPS_F32) && (view.data == nullptr) == (num_rows == 0);
+                       view.dtype == table.dtype && (view.data == nullptr) == (num_rows == 0);
     if (!right) {
       problem_ = "the view of " + table.name + " has " + std::to_string(view.num_rows) + " rows of " +
                  std::to_string(view.row_values) + " values, wanted " + std::to_string(num_rows) + " of " +

@@ -5,10 +5,13 @@
 #define GEEPS_TESTS_TABLE_RANDOM_H_
 
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/table/digest.h"
 #include "runtime/table/row_set.h"
+#include "runtime/table/rule.h"
 
 namespace geeps::test {
 
@@ -33,6 +36,19 @@ class Random {
     std::vector<T> values(n);
     for (T& value : values) value = Value<T>();
     return values;
+  }
+  // A rule and numbers for all of its parameters, as options of a table.
+  std::vector<std::pair<std::string, std::string>> RuleOptions() {
+    const absl::Span<const table::UpdateRule> rules = table::AllRules();
+    const table::UpdateRule& rule = rules[Below(rules.size())];
+    std::vector<std::pair<std::string, std::string>> options = {{"rule", rule.name}};
+    for (int i = 0; i < rule.num_params; ++i) {
+      // Without eps a gradient of zero would be divided by zero.
+      const bool is_eps = std::string(rule.params[i].name) == "eps";
+      const std::string number = !is_eps && OneIn(4) ? "0" : "0." + std::to_string(Below(1000)) + "1";
+      options.push_back({std::string("param.") + rule.params[i].name, number});
+    }
+    return options;
   }
   // Each row of 0 .. num_rows - 1 with a chance that is the same in stretches: sets with long runs, single rows and
   // gaps.

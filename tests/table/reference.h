@@ -13,6 +13,7 @@
 #include "runtime/table/init.h"
 #include "runtime/table/row_set.h"
 #include "runtime/table/schema.h"
+#include "tests/table/reference_rule.h"
 
 namespace geeps::test {
 
@@ -30,7 +31,9 @@ class ReferenceTable {
  public:
   // REQUIRES: sizeof(T) is that of schema.dtype.
   explicit ReferenceTable(const table::TableSchema& schema)
-      : schema_(schema), values_(schema.num_rows * schema.row_values), momentum_(values_.size(), T{0}) {
+      : schema_(schema),
+        values_(schema.num_rows * schema.row_values),
+        rule_(schema.rule->name, schema.num_rows, schema.row_values) {
     table::FillInitial(schema, 0, schema.num_rows, values_.data());
     params_.assign(schema.params, schema.params + schema.rule->num_params);
   }
@@ -50,9 +53,11 @@ class ReferenceTable {
         groups.push_back(contribution.rank / schema_.sum_group);
       }
       if (row_values.empty()) continue;
+      std::vector<T> reduced;
       for (uint64_t column = 0; column < schema_.row_values; ++column) {
-        Step(row * schema_.row_values + column, Reduce(row_values, groups, column));
+        reduced.push_back(Reduce(row_values, groups, column));
       }
+      rule_.Step(row, params_, reduced.data(), values_.data() + row * schema_.row_values);
     }
     ++age_;
   }
@@ -84,23 +89,9 @@ class ReferenceTable {
     return schema_.reduce == table::Reduce::kMean ? total / static_cast<T>(row_values.size()) : total;
   }
 
-  // `volatile` makes every operation round by itself, whatever the flags.
-  void Step(uint64_t i, T g) {
-    if (schema_.rule->id == table::RuleId::kAdd) {
-      values_[i] = values_[i] + g;
-      return;
-    }
-    const T lr = static_cast<T>(params_[0]);
-    const T momentum = static_cast<T>(params_[1]);
-    volatile T decayed = momentum * momentum_[i];
-    momentum_[i] = decayed + g;
-    volatile T change = lr * momentum_[i];
-    values_[i] = values_[i] - change;
-  }
-
   table::TableSchema schema_;
   std::vector<T> values_;
-  std::vector<T> momentum_;
+  ReferenceRule<T> rule_;
   std::vector<double> params_;
   uint64_t age_ = 0;
 };

@@ -77,7 +77,8 @@ TEST_CASE("TableSchema: what a later release may have is unsupported, not unknow
 }
 
 TEST_CASE("TableSchema: a bad option is refused with table, key, value and what was wanted") {
-  CHECK(ErrorOf({{"rule", "sdg"}}) == "table weights: option rule = sdg: wanted add or sgd");
+  CHECK(ErrorOf({{"rule", "sdg"}}) ==
+        "table weights: option rule = sdg: wanted one of add, sgd, replace, adam, adamw, adagrad, rmsprop, lamb");
   CHECK(ErrorOf({{"colour", "red"}}).find("table weights: unknown option colour = red") == 0);
   CHECK(ErrorOf({{"seed", "1"}, {"seed", "2"}}) == "table weights: option seed is given twice");
   CHECK(ErrorOf({{"param.lr", "1"}}) == "table weights: option param.lr = 1: rule add has no such parameter");
@@ -85,6 +86,9 @@ TEST_CASE("TableSchema: a bad option is refused with table, key, value and what 
                          {{"rule", "sgd"}, {"param.lr", "fast"}},
                          {{"rule", "sgd"}, {"param.lr", "nan"}},
                          {{"rule", "sgd"}, {"param.lr", "1e39"}},
+                         {{"rule", "adam"}, {"param.beta1", "1"}},
+                         {{"rule", "adam"}, {"param.beta2", "-0.1"}},
+                         {{"rule", "adagrad"}, {"param.eps", "-1e-8"}},
                          {{"rule", "sgd"}, {"param.", "1"}},
                          {{"reduce", "max"}},
                          {{"rows", "all"}},
