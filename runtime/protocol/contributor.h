@@ -50,7 +50,7 @@ class Contributor {
   // The table is fired for `clock` (R1). Without a preceding OnData it contributes nothing, whatever the set: FIRE
   // carries kSetNothing and stands for EMPTY at every partition. Every clock is fired once, in order.
   void OnFired(Clock clock, uint32_t set_id, std::vector<ContributorEffect>* effects);
-  // The subscriber of partition `index` has absorbed `age` (mapped: has seen the age word).
+  // The subscriber of partition `index` has absorbed `age` (mapped: has seen the age word). Async: its own_clock().
   void OnAge(uint32_t index, Age age, std::vector<ContributorEffect>* effects);
   // The send of `clock` at partition `index` is complete locally: its bytes in the log entry are no longer needed.
   void OnSent(uint32_t index, Clock clock, std::vector<ContributorEffect>* effects);

@@ -16,10 +16,12 @@ KeeperPartition::KeeperPartition(const KeeperOptions& options)
       peers_(options.participants.size()),
       pending_(num_slots_) {
   for (size_t i = 0; i < peers_.size(); ++i) {
-    peers_[i].next = peers_[i].next_unfired = peers_[i].fire_expected = age_;
+    peers_[i].next = peers_[i].next_unfired = peers_[i].fire_expected = peers_[i].contained = age_;
     peers_[i].slots.resize(num_slots_);
+    peers_[i].due = true;  // the first version
     any_mapped_ = any_mapped_ || options_.participants[i].mapped;
   }
+  if (options_.async) arrivals_.resize(peers_.size() * num_slots_);
 }
 
 void KeeperPartition::Begin(std::vector<KeeperEffect>* effects) {
@@ -33,7 +35,7 @@ void KeeperPartition::OnContribution(uint32_t participant, Clock clock, uint32_t
   const Peer& peer = peers_[participant];
   if (options_.frozen) return Fail(Fault::kFrozen, participant, participant, clock, age_, effects);
   if ((clock != peer.next && !Broken(Mutant::kClockUnchecked)) ||
-      (!InWindow(clock) && !Broken(Mutant::kWindowUnchecked))) {
+      (!InWindow(peer, clock) && !Broken(Mutant::kWindowUnchecked))) {
     return Fail(Fault::kClock, participant, participant, clock, peer.next, effects);
   }
   if (!Broken(Mutant::kSetUnchecked)) {
@@ -44,6 +46,10 @@ void KeeperPartition::OnContribution(uint32_t participant, Clock clock, uint32_t
     if (!empty && !HasData(participant, set_id)) {
       return Fail(Fault::kEmptyMismatch, participant, participant, clock, peer.next, effects);
     }
+  }
+  if (options_.async) {
+    Deliver(participant, clock, set_id, empty, params);
+    return AdvanceAsync(effects);
   }
   const Pending& pending = PendingOf(clock);
   if (!empty && pending.has_data && !Broken(Mutant::kParamsUnchecked) &&
@@ -59,6 +65,7 @@ void KeeperPartition::OnFire(uint32_t participant, Clock clock, uint32_t set_id,
   if (failed_) return;
   Peer& peer = peers_[participant];
   if (options_.frozen) return Fail(Fault::kFrozen, participant, participant, clock, age_, effects);
+  if (options_.async) return OnFireAsync(participant, clock, set_id, effects);
   if (clock < peer.fire_expected || clock > peer.next_unfired) {
     return Fail(Fault::kClock, participant, participant, clock, peer.next_unfired, effects);
   }
@@ -71,19 +78,27 @@ void KeeperPartition::OnFire(uint32_t participant, Clock clock, uint32_t set_id,
       return Fail(Fault::kSetId, participant, participant, clock, set_id, effects);
     }
   } else {
-    if (!InWindow(clock)) return Fail(Fault::kClock, participant, participant, clock, peer.next, effects);
-    if (!Broken(Mutant::kSetUnchecked)) {
-      if (!Known(options_.participants[participant], set_id)) {
-        return Fail(Fault::kSetId, participant, participant, clock, set_id, effects);
-      }
-      if (HasData(participant, set_id)) {
-        return Fail(Fault::kFireWithoutData, participant, participant, clock, peer.next, effects);
-      }
-    }
-    Deliver(participant, clock, set_id, true, RuleParams{});
+    DeliverFire(participant, clock, set_id, effects);
+    if (failed_) return;
   }
   MarkFired(participant, clock);
   Advance(age_, effects);
+}
+
+// FIRE stands for EMPTY: nothing was delivered for its clock.
+void KeeperPartition::DeliverFire(uint32_t participant, Clock clock, uint32_t set_id,
+                                  std::vector<KeeperEffect>* effects) {
+  const Peer& peer = peers_[participant];
+  if (!InWindow(peer, clock)) return Fail(Fault::kClock, participant, participant, clock, peer.next, effects);
+  if (!Broken(Mutant::kSetUnchecked)) {
+    if (!Known(options_.participants[participant], set_id)) {
+      return Fail(Fault::kSetId, participant, participant, clock, set_id, effects);
+    }
+    if (HasData(participant, set_id)) {
+      return Fail(Fault::kFireWithoutData, participant, participant, clock, peer.next, effects);
+    }
+  }
+  Deliver(participant, clock, set_id, true, RuleParams{});
 }
 
 void KeeperPartition::OnCredit(uint32_t participant, Age absorbed, std::vector<KeeperEffect>* effects) {
@@ -101,6 +116,7 @@ void KeeperPartition::OnCredit(uint32_t participant, Age absorbed, std::vector<K
 void KeeperPartition::OnApplied(std::vector<KeeperEffect>* effects) {
   if (failed_ || !applying_) return;
   applying_ = false;
+  if (options_.async) return OnAppliedAsync(effects);
   const Age told = age_;
   if (!Broken(Mutant::kAgeBeforeApplied)) RaiseAge();
   Advance(told, effects);
@@ -110,6 +126,7 @@ void KeeperPartition::OnSent(uint32_t participant, std::vector<KeeperEffect>* ef
   if (failed_) return;
   peers_[participant].sending = false;
   PublishTo(participant, effects);
+  if (options_.async) return AdvanceAsync(effects);
   Advance(age_, effects);
 }
 
@@ -118,7 +135,7 @@ const KeeperPartition::Delivery& KeeperPartition::delivery(uint32_t participant,
 }
 
 void KeeperPartition::Missing(std::vector<uint32_t>* ranks) const {
-  if (options_.frozen) return;
+  if (options_.frozen || options_.async) return;
   for (size_t i = 0; i < peers_.size(); ++i) {
     // next_unfired never passes next: a clock is fired when it is delivered, or later.
     if (peers_[i].next_unfired <= age_) ranks->push_back(options_.participants[i].rank);
@@ -152,6 +169,10 @@ void KeeperPartition::Deliver(uint32_t participant, Clock clock, uint32_t set_id
   delivered.set_id = set_id;
   delivered.params = params;
   peer.next = clock + 1;
+  if (options_.async) {
+    arrivals_[(first_arrival_ + num_arrivals_++) % arrivals_.size()] = {participant, clock};
+    return;
+  }
   Pending& pending = PendingOf(clock);
   if (!empty && !pending.has_data) {
     pending.has_data = true;
@@ -217,7 +238,8 @@ bool KeeperPartition::BufferBusy(uint32_t buffer) const {
 void KeeperPartition::PublishTo(uint32_t participant, std::vector<KeeperEffect>* effects) {
   Peer& peer = peers_[participant];
   const KeeperOptions::Participant& options = options_.participants[participant];
-  if (options.mapped || !peer.credit || peer.sending || peer.sent == age_) return;
+  const bool nothing_new = options_.async ? !peer.due : peer.sent == age_;
+  if (options.mapped || !peer.credit || peer.sending || nothing_new) return;
   // With one buffer the version is being overwritten; the next one goes out when it is done.
   const bool overwritten = applying_ && VersionBuffer(age_ + 1) == VersionBuffer(age_);
   if (overwritten && !Broken(Mutant::kPublishWhileApplying) && !Broken(Mutant::kAgeBeforeApplied)) return;
@@ -226,6 +248,7 @@ void KeeperPartition::PublishTo(uint32_t participant, std::vector<KeeperEffect>*
   publish.participant = participant;
   publish.from = VersionBuffer(age_);
   publish.age = age_;
+  if (options_.async) publish.own_clock = Broken(Mutant::kOwnClockOfArrivals) ? peer.next : peer.contained;
   const Age unchanged_since =
       Broken(Mutant::kUnchangedTooOften) && last_changed_ > 0 ? last_changed_ - 1 : last_changed_;
   if (!options.reads) {
@@ -237,6 +260,7 @@ void KeeperPartition::PublishTo(uint32_t participant, std::vector<KeeperEffect>*
   peer.credit = Broken(Mutant::kCreditNotSpent);
   peer.sending = true;
   peer.sending_from = publish.from;
+  peer.due = false;
   peer.sent = age_;
   effects->push_back(publish);
 }
@@ -268,8 +292,14 @@ uint64_t KeeperPartition::StateDigest() const {
   for (const Pending& pending : pending_) {
     digest = MixDigest(digest, uint64_t{pending.num_ready} << 1 | uint64_t{pending.has_data});
   }
+  digest = MixDigest(digest, uint64_t{num_arrivals_} << 32 | batch_left_);
+  for (size_t i = 0; i < num_arrivals_; ++i) {
+    const Arrival& arrival = arrivals_[(first_arrival_ + i) % arrivals_.size()];
+    digest = MixDigest(MixDigest(digest, arrival.participant), arrival.clock);
+  }
   for (const Peer& peer : peers_) {
     digest = MixDigest(digest, peer.next);
+    digest = MixDigest(digest, peer.contained << 1 | uint64_t{peer.due});
     digest = MixDigest(digest, peer.next_unfired);
     digest = MixDigest(digest, peer.fire_expected);
     digest = MixDigest(digest, peer.sent);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// KeeperPartition: what a keeper does for one partition of a bounded table (R3 to R6). It takes in the contributions
-// of the participants, lets a clock be applied when it is complete, and publishes each new version to the subscribers
-// with credit.
+// KeeperPartition: what a keeper does for one partition (R3 to R6). It takes in the contributions of the participants,
+// has them applied, and publishes to the subscribers with credit: in bounded tables (keeper.cc) a clock is applied when
+// it is complete, and its version goes to everybody; in async tables (keeper_async.cc) each contribution is applied by
+// itself, in the order of arrival, and who sent it gets the answer.
 // Every participant is also a subscriber, under the same index. A participant whose memory is mapped delivers through
 // its log and reads the version buffers; it gets no publish. A clock to which nobody contributed is passed over
 // without an apply when V = 1. REQUIRES everywhere: participant < participants.size().
@@ -29,14 +30,15 @@ struct KeeperOptions {
   uint32_t num_versions = 1;  // V: 1, or slack_max + 1 when a participant is mapped
   Age first_age = 0;
   bool frozen = false;  // no participant updates a row of the partition: no clocks
+  bool async = false;   // section 5. REQUIRES: slack_max = kAsyncSlack, num_versions = 1, nobody is mapped
 };
 
 struct KeeperEffect {
   enum class Kind : uint8_t {
     kApply,     // begin: fold the contributions of `clock` and step from version buffer `from` into `to`; answer with
-                // OnApplied
-    kPublish,   // send version `age` out of buffer `from` to `participant`, with `flags`; answer with OnSent (at once
-                // without payload)
+                // OnApplied. `alone` (async): the contribution of `participant` and no other, with its own parameters
+    kPublish,   // send version `age` out of buffer `from` to `participant`, with `flags` and `own_clock`; answer with
+                // OnSent (at once without payload)
     kStoreAge,  // a mapped participant exists: age word := age, release; then notify. flags: kFlagFrozen or none
     kFail,      // a protocol error (R3); the machine stops
   };
@@ -53,12 +55,14 @@ struct KeeperEffect {
   Kind kind = Kind::kApply;
   uint8_t flags = 0;  // kPublish: kFlag*
   Fault fault = Fault::kNone;
-  uint32_t participant = 0;  // kPublish: to whom; kFail: who broke the rule
+  bool alone = false;        // kApply: one participant's contribution
+  uint32_t participant = 0;  // kPublish: to whom; kFail: who broke the rule; kApply, alone: whose contribution
   uint32_t other = 0;        // kFail with kParams: whose parameters differ
   uint32_t from = 0;
   uint32_t to = 0;
-  Clock clock = 0;  // kApply; kFail: the clock received
-  Age age = 0;      // kPublish, kStoreAge; kFail: what was expected
+  Clock clock = 0;      // kApply; kFail: the clock received
+  Age age = 0;          // kPublish, kStoreAge; kFail: what was expected. Async: first age + contributions applied
+  Clock own_clock = 0;  // kPublish, async: the clocks of `participant` below it are contained. Else 0
 };
 
 class KeeperPartition {
@@ -95,10 +99,10 @@ class KeeperPartition {
     return set_id < has_data.size() && has_data[set_id];
   }
   bool failed() const { return failed_; }
-  // REQUIRES: age() <= clock < age() + W, or the clock being applied.
+  // REQUIRES: age() <= clock < age() + W, or the clock being applied. Async: only the contribution being applied.
   const Delivery& delivery(uint32_t participant, Clock clock) const;
   uint32_t VersionBuffer(Age age) const { return static_cast<uint32_t>(age % options_.num_versions); }
-  // Participants that have not delivered and fired clock age(): for "who is missing".
+  // Participants that have not delivered and fired clock age(): for "who is missing". Async: nobody is waited for.
   void Missing(std::vector<uint32_t>* ranks) const;
   // No input produces more effects than this: one publish a participant, an apply, an age word.
   size_t MaxEffects() const { return options_.participants.size() + 2; }
@@ -109,10 +113,12 @@ class KeeperPartition {
  private:
   struct Peer {
     Clock next = 0;           // first clock not delivered
+    Clock contained = 0;      // async: first own clock that is not in the values
     Clock next_unfired = 0;   // first clock not fired
     Clock fire_expected = 0;  // FIRE of an older clock cannot come any more
     Age sent = kNoAge;
     bool credit = false;
+    bool due = false;      // async: a contribution was taken and is not answered
     bool sending = false;  // a publish is on its way out of buffer `sending_from`
     uint32_t sending_from = 0;
     std::vector<Delivery> slots;  // [W], by clock mod W
@@ -123,16 +129,33 @@ class KeeperPartition {
     uint32_t first = 0;  // the participant whose data came first: the others' parameters must equal its own
   };
 
+  struct Arrival {  // async
+    uint32_t participant = 0;
+    Clock clock = 0;
+  };
+
   Delivery& SlotOf(Peer& peer, Clock clock) { return peer.slots[clock % num_slots_]; }
   Pending& PendingOf(Clock clock) { return pending_[clock % num_slots_]; }
   bool Known(const KeeperOptions::Participant& participant, uint32_t set_id) const;
-  bool InWindow(Clock clock) const { return clock >= age_ && clock - age_ <= options_.slack_max; }
+  // A landing slot is free for this clock of the participant.
+  bool InWindow(const Peer& peer, Clock clock) const {
+    const Clock oldest = options_.async ? peer.contained : age_;
+    return clock >= oldest && clock - oldest <= options_.slack_max;
+  }
   bool Complete() const;
   void Deliver(uint32_t participant, Clock clock, uint32_t set_id, bool empty, const RuleParams& params);
   void MarkFired(uint32_t participant, Clock clock);
   void Advance(Age told, std::vector<KeeperEffect>* effects);
+  // keeper_async.cc
+  void OnFireAsync(uint32_t participant, Clock clock, uint32_t set_id, std::vector<KeeperEffect>* effects);
+  void OnAppliedAsync(std::vector<KeeperEffect>* effects);
+  void AdvanceAsync(std::vector<KeeperEffect>* effects);
+  bool FrontIsEmpty();
+  void TakeFront();
+  void Answer(std::vector<KeeperEffect>* effects);
   void Tell(std::vector<KeeperEffect>* effects);
   void RaiseAge();
+  void DeliverFire(uint32_t participant, Clock clock, uint32_t set_id, std::vector<KeeperEffect>* effects);
   bool BufferBusy(uint32_t buffer) const;
   void PublishTo(uint32_t participant, std::vector<KeeperEffect>* effects);
   void StoreAge(std::vector<KeeperEffect>* effects);
@@ -148,6 +171,10 @@ class KeeperPartition {
   bool failed_ = false;
   std::vector<Peer> peers_;
   std::vector<Pending> pending_;
+  std::vector<Arrival> arrivals_;  // async: a ring of W places for each participant, in the order of arrival
+  size_t first_arrival_ = 0;
+  size_t num_arrivals_ = 0;
+  size_t batch_left_ = 0;  // async: arrivals to take before the answers leave
 };
 
 }  // namespace geeps::protocol

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Places in the header, in bytes: type 0, flags 1, number of parameters 2, table 4, partition 8, set id 12, epoch 16,
-// sequence 24, clock 32, parameters 40 to 103. Everything else, and every field that its type does not have, is zero.
+// sequence 24, clock 32, parameters 40 to 103, own clock 104. Everything else, and every field that its type does not
+// have, is zero.
 #include "runtime/protocol/message.h"
 
 #include <bit>
@@ -18,7 +19,8 @@ constexpr size_t kEpochAt = 16;
 constexpr size_t kSequenceAt = 24;
 constexpr size_t kClockAt = 32;
 constexpr size_t kParamsAt = 40;
-constexpr size_t kReservedAt = kParamsAt + 8 * kNumParamsMax;
+constexpr size_t kOwnClockAt = kParamsAt + 8 * kNumParamsMax;
+constexpr size_t kReservedAt = kOwnClockAt + 8;
 static_assert(kReservedAt <= kHeaderBytes);
 
 void Put(uint8_t* out, uint64_t value, int num_bytes) {
@@ -51,6 +53,7 @@ uint8_t FlagsOf(MessageType type) {
 bool HasPartition(MessageType type) { return type != MessageType::kFire; }
 bool HasSetId(MessageType type) { return type == MessageType::kContribution || type == MessageType::kFire; }
 bool HasParams(MessageType type) { return type == MessageType::kContribution; }
+bool HasOwnClock(MessageType type) { return type == MessageType::kPublish; }
 
 // Index of the first byte in [from, to) that is not zero, or `to`.
 size_t FirstNonZero(absl::Span<const uint8_t> bytes, size_t from, size_t to) {
@@ -66,7 +69,8 @@ absl::Status CheckUnused(absl::Span<const uint8_t> bytes, MessageType type, uint
   const Range unused[] = {{3, kTableAt},
                           {kPartitionAt, HasPartition(type) ? kPartitionAt : kSetIdAt},
                           {kSetIdAt, HasSetId(type) ? kSetIdAt : kEpochAt},
-                          {kParamsAt + 8 * num_params, kHeaderBytes}};
+                          {kParamsAt + 8 * num_params, kOwnClockAt},
+                          {HasOwnClock(type) ? kReservedAt : kOwnClockAt, kHeaderBytes}};
   for (const Range& range : unused) {
     const size_t at = FirstNonZero(bytes, range.from, range.to);
     if (at < range.to) {
@@ -89,6 +93,7 @@ void EncodeHeader(const Header& header, uint8_t out[kHeaderBytes]) {
   Put(out + kEpochAt, header.epoch, 8);
   Put(out + kSequenceAt, header.sequence, 8);
   Put(out + kClockAt, header.clock, 8);
+  if (HasOwnClock(header.type)) Put(out + kOwnClockAt, header.own_clock, 8);
   if (!HasParams(header.type)) return;
   const uint32_t num = header.params.num < kNumParamsMax ? header.params.num : kNumParamsMax;
   out[2] = static_cast<uint8_t>(num);
@@ -120,6 +125,7 @@ absl::Status DecodeHeader(absl::Span<const uint8_t> bytes, Header* out) {
   header.epoch = Get(&bytes[kEpochAt], 8);
   header.sequence = Get(&bytes[kSequenceAt], 8);
   header.clock = Get(&bytes[kClockAt], 8);
+  header.own_clock = Get(&bytes[kOwnClockAt], 8);
   for (uint32_t i = 0; i < header.params.num; ++i) {
     header.params.values[i] = std::bit_cast<double>(Get(&bytes[kParamsAt + 8 * i], 8));
   }

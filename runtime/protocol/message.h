@@ -29,9 +29,10 @@ struct Header {
   uint32_t partition = 0;  // all but fire: the partition
   uint32_t set_id = 0;     // contribution, fire: the plan, or kSetNothing
   uint64_t epoch = 0;
-  uint64_t sequence = 0;  // per connection and direction, from 0
-  uint64_t clock = 0;     // contribution, fire: the clock; publish, credit: the age
-  RuleParams params;      // contribution
+  uint64_t sequence = 0;   // per connection and direction, from 0
+  uint64_t clock = 0;      // contribution, fire: the clock; publish, credit: the age
+  uint64_t own_clock = 0;  // publish of an async table: the receiver's clocks below it are contained; else 0
+  RuleParams params;       // contribution
 };
 
 inline constexpr size_t kHeaderBytes = 128;

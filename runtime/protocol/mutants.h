@@ -42,7 +42,13 @@ enum class Mutant : uint32_t {
   kCreditNotSpent,        // R6: a publish does not spend the credit
   kUnchangedTooOften,     // R6: a version with one clock of changes is called unchanged
 
+  // keeper_async.cc
+  kAsyncSendsNotAwaited,  // section 5: values are stepped while they are being sent
+  kAsyncAnswersAll,       // section 5: every subscriber is told, not only who sent a contribution
+  kOwnClockOfArrivals,    // section 5: own_clock counts what has arrived, contained or not
+
   // subscriber.cc
+  kOwnClockIgnored,     // section 5: the age of an async table is taken for the own clock
   kStaleAbsorbed,       // R7: a version that is not newer is absorbed
   kFillWhileAbsorbing,  // R7: a fill begins while the cache is being written
   kAbsorbWhileFilling,  // R7: the cache is written while a fill reads it

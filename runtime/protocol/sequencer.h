@@ -33,6 +33,9 @@ struct SequencerOptions {
     bool is_local = false;  // ignored by the sequencer; keeps the numbering of the plan
     bool in_place = false;
     bool zeroed = false;  // updates: handed out zeroed (a fill)
+    // Copied reads of async tables and of observers, where every version serves: they are filled again like reads with
+    // slack.
+    bool any_version = false;
     uint32_t table = 0;
     uint32_t slack = 0;
     std::vector<uint32_t> subscriptions;  // reads: indexes into the table's subscribers
@@ -82,7 +85,8 @@ class Sequencer {
 
   // --- from the program, in its order ---
   void OnPassBegin(uint32_t set_id, Effects* effects);
-  void OnTaken(uint32_t op, Effects* effects);  // a copied read with slack > 0 was handed out (others need not be told)
+  // A copied read with slack > 0 or any_version was handed out (others need not be told).
+  void OnTaken(uint32_t op, Effects* effects);
   void OnPosted(uint32_t op, Effects* effects);   // post_read or update, and all device work before it is over
   void OnSkipped(uint32_t op, Effects* effects);  // never handed out, or handed back unused
   // The pass is over; every operation of it was posted or skipped. expected: the plan of the next pass, as far as
@@ -139,7 +143,7 @@ class Sequencer {
     uint64_t over = 0;        // last pass in which the operation was posted or skipped
     uint64_t hold_ended = 0;  // last pass in which its hold ended (R1)
     Clock clock = 0;          // of `pass`
-    Age filled_age = kNoAge;  // copied reads with slack: smallest age that was filled
+    Age filled_age = kNoAge;  // copied reads that are filled again: smallest age that was filled
   };
   struct List {
     uint32_t first = kNone;
@@ -179,6 +183,8 @@ class Sequencer {
   Slot& SlotOf(uint32_t plan, uint32_t op) { return slots_[first_slot_[plan] + op]; }
   bool EndsWithClock(uint32_t plan) const { return plan != kNoPlan && !options_.plans[plan].no_clock; }
   static bool IsCopiedRead(const SequencerOptions::Op& op) { return !op.is_update && !op.in_place; }
+  // Reads that a newer version makes better until they are handed out.
+  static bool IsRefilled(const SequencerOptions::Op& op) { return op.slack > 0 || op.any_version; }
   Firing& FiringOf(Table& table, Clock clock) { return table.firings[clock & (table.firings.size() - 1)]; }
 
   // sequencer.cc: passes, and what the program does.

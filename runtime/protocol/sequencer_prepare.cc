@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of the sequencer that finds out when an operation is ready: R8 for reads, R10 for updates, and the filling
-// again of reads with slack. A slot that cannot go on waits in the list of the one thing that is missing: a
-// subscription, or the log entry of its clock.
+// again of reads with slack, or which any version serves. A slot that cannot go on waits in the list of the one thing
+// that is missing: a subscription, or the log entry of its clock.
 #include <algorithm>
 
 #include "runtime/protocol/mutants.h"
@@ -76,16 +76,16 @@ void Sequencer::MakeReady(Slot& slot, Effects* effects) {
   slot.state = State::kReady;
   Emit(SequencerEffect::Kind::kReady, slot, effects);
   if (!IsCopiedRead(what)) return;
-  if (what.slack == 0) {
+  if (IsRefilled(what)) {
+    Refill(slot, effects);
+  } else {
     EndHold(slot, PassOf(slot));
     slot.hold_ended = slot.pass;
-  } else {
-    Refill(slot, effects);
   }
 }
 
-// A ready read with slack waits for the subscription that it was filled from at the smallest age: a read is only as
-// fresh as its oldest partition, and is not filled again for each of many.
+// A ready read that may be filled again waits for the subscription that it was filled from at the smallest age: a read
+// is only as fresh as its oldest partition, and is not filled again for each of many.
 void Sequencer::Refill(Slot& slot, Effects* effects) {
   if (slot.filled_age == kNoAge) return;
   const SequencerOptions::Op& what = OpOf(slot);

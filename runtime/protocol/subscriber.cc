@@ -12,12 +12,19 @@ SubscriberEffects Failure() {
 
 }  // namespace
 
-SubscriberEffects SubscriberPartition::OnPublish(Age age, bool payload, bool frozen) {
+// An answer contains more of the own clocks, even if the values are those of the last one.
+bool SubscriberPartition::IsNewer(Age age, Clock own_clock) const {
+  if (absorbed_ == kNoAge || Broken(Mutant::kStaleAbsorbed)) return true;
+  return options_.async ? age >= absorbed_ && own_clock > own_clock_ : age > absorbed_;
+}
+
+SubscriberEffects SubscriberPartition::OnPublish(Age age, bool payload, bool frozen, Clock own_clock) {
   // A pending version has not returned its credit yet, a frozen partition has none to give.
   const bool without_credit = pending_ != kNoAge || frozen_ || options_.mapped;
-  const bool stale = absorbed_ != kNoAge && age <= absorbed_ && !Broken(Mutant::kStaleAbsorbed);
-  if (without_credit || stale || age == kNoAge) return Failure();
+  const bool unknown = age == kNoAge || own_clock == kNoAge;
+  if (without_credit || unknown || !IsNewer(age, own_clock)) return Failure();
   pending_ = age;
+  pending_own_clock_ = own_clock;
   pending_frozen_ = frozen;
   if (!payload || options_.lands_in_cache) return Finish();
   if (Broken(Mutant::kCreditBeforeWrite)) {
@@ -56,6 +63,8 @@ SubscriberEffects SubscriberPartition::OnFillDone() {
 void SubscriberPartition::Reset() {
   absorbed_ = kNoAge;
   pending_ = kNoAge;
+  own_clock_ = kNoAge;
+  pending_own_clock_ = 0;
   absorbing_ = false;
   frozen_ = false;
   pending_frozen_ = false;
@@ -73,6 +82,7 @@ SubscriberEffects SubscriberPartition::BeginAbsorbIfFree() {
 SubscriberEffects SubscriberPartition::Finish() {
   SubscriberEffects effects;
   absorbed_ = pending_;
+  own_clock_ = pending_own_clock_;
   frozen_ = pending_frozen_;
   pending_ = kNoAge;
   effects.age_changed = true;
@@ -84,6 +94,7 @@ SubscriberEffects SubscriberPartition::Finish() {
 uint64_t SubscriberPartition::StateDigest() const {
   uint64_t digest = MixDigest(0, absorbed_);
   digest = MixDigest(digest, pending_);
+  if (options_.async) digest = MixDigest(MixDigest(digest, own_clock_), pending_own_clock_);
   digest = MixDigest(digest, num_fills_);
   return MixDigest(digest, uint64_t{absorbing_} | uint64_t{frozen_} << 1 | uint64_t{pending_frozen_} << 2);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SubscriberPartition: one worker's copy of one partition (R7, R8). Takes in published versions, one at a time, and
-// keeps writing (absorb) and reading (fill) of the cache apart.
+// keeps writing (absorb) and reading (fill) of the cache apart. A bounded table tells of a version by its age, and a
+// version contains the own clocks below its age; an async table tells both (section 5).
 // Pure: one call at a time, no allocation, copyable.
 #ifndef GEEPS_RUNTIME_PROTOCOL_SUBSCRIBER_H_
 #define GEEPS_RUNTIME_PROTOCOL_SUBSCRIBER_H_
@@ -14,6 +15,7 @@ namespace geeps::protocol {
 struct SubscriberOptions {
   bool mapped = false;          // reads the keeper's version buffers: ages come by OnAgeWord
   bool lands_in_cache = false;  // s_max = 0: the payload was received into the cache itself, nothing is left to copy
+  bool async = false;           // publishes answer own contributions; any version serves. REQUIRES: none of the above
 };
 
 // What the caller must do now. At most one of absorb and credit, plus `age_changed`.
@@ -29,8 +31,8 @@ class SubscriberPartition {
  public:
   explicit SubscriberPartition(const SubscriberOptions& options) : options_(options) {}
 
-  // A publish has arrived. payload: values lie in the landing buffer (or the cache).
-  SubscriberEffects OnPublish(Age age, bool payload, bool frozen);
+  // A publish has arrived. payload: values lie in the landing buffer (or the cache). own_clock: async only.
+  SubscriberEffects OnPublish(Age age, bool payload, bool frozen, Clock own_clock = 0);
   SubscriberEffects OnAbsorbed();
   // Mapped: the keeper's age word, read with acquire; kNoAge: not stored yet. frozen: as in OnPublish. An age seen
   // before changes nothing.
@@ -43,21 +45,27 @@ class SubscriberPartition {
 
   // R8: a read at `clock` with `slack` may use what is absorbed. A frozen partition serves every clock.
   bool Serves(Clock clock, uint32_t slack) const {
-    return absorbed_ != kNoAge && (frozen_ || AgeServes(absorbed_, clock, slack));
+    return absorbed_ != kNoAge && (frozen_ || options_.async || AgeServes(absorbed_, clock, slack));
   }
   // False while the cache is being written or a writer waits for its turn: so that fills cannot starve the writer.
   bool CanFill() const { return pending_ == kNoAge || Broken(Mutant::kFillWhileAbsorbing); }
   Age absorbed() const { return absorbed_; }
+  // The worker's clocks below it are contained in what is absorbed: what the contributor is told (Contributor::OnAge),
+  // and what a fence at clock k waits for. kNoAge: nothing is absorbed yet.
+  Clock own_clock() const { return options_.async && !Broken(Mutant::kOwnClockIgnored) ? own_clock_ : absorbed_; }
   bool frozen() const { return frozen_; }
   uint64_t StateDigest() const;
 
  private:
+  bool IsNewer(Age age, Clock own_clock) const;
   SubscriberEffects BeginAbsorbIfFree();
   SubscriberEffects Finish();
 
   SubscriberOptions options_;
   Age absorbed_ = kNoAge;
-  Age pending_ = kNoAge;  // arrived with payload, not absorbed yet
+  Age pending_ = kNoAge;         // arrived with payload, not absorbed yet
+  Clock own_clock_ = kNoAge;     // async
+  Clock pending_own_clock_ = 0;  // async
   bool absorbing_ = false;
   bool frozen_ = false;
   bool pending_frozen_ = false;

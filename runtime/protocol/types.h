@@ -16,6 +16,8 @@ using Age = uint64_t;    // clocks contained in a version
 inline constexpr Age kNoAge = ~uint64_t{0};  // nothing absorbed yet, nothing sent yet
 inline constexpr uint32_t kSlackMax = 64;
 inline constexpr uint32_t kNumParamsMax = 8;
+// What an async table has in the place of the largest slack: W = 2 landing slots, L = 3 log entries (section 5).
+inline constexpr uint32_t kAsyncSlack = 1;
 
 // The set id of a clock to which a worker contributes nothing at all: its plan does not update the table, or all
 // updates were skipped.

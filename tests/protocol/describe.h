@@ -15,15 +15,18 @@ namespace geeps::protocol {
 
 inline std::string Numbered(const char* word, uint64_t number) { return std::string(word) + std::to_string(number); }
 
-// "publish 1 v3 b0 unchanged", "apply c2 b0>b1", "age 3", "fail clock p1 got 4 want 2".
+// "publish 1 v3 b0 unchanged", "apply c2 b0>b1", "age 3", "fail clock p1 got 4 want 2"; async: "publish 1 v3 b0 own 2",
+// "apply p1 c2".
 inline std::string Describe(const KeeperEffect& effect) {
   static constexpr const char* kFaults[] = {"none",   "clock", "set", "empty", "params", "fire-without-data",
                                             "credit", "frozen"};
   switch (effect.kind) {
     case KeeperEffect::Kind::kApply:
+      if (effect.alone) return Numbered("apply p", effect.participant) + Numbered(" c", effect.clock);
       return Numbered("apply c", effect.clock) + Numbered(" b", effect.from) + Numbered(">b", effect.to);
     case KeeperEffect::Kind::kPublish:
       return Numbered("publish ", effect.participant) + Numbered(" v", effect.age) + Numbered(" b", effect.from) +
+             (effect.own_clock > 0 ? Numbered(" own ", effect.own_clock) : "") +
              ((effect.flags & kFlagHeaderOnly) != 0 ? " header-only" : "") +
              ((effect.flags & kFlagUnchanged) != 0 ? " unchanged" : "") +
              ((effect.flags & kFlagFrozen) != 0 ? " frozen" : "");

@@ -29,7 +29,7 @@ absl::Status Decode(const Bytes& bytes, Header* out) { return DecodeHeader(absl:
 bool Same(const Header& a, const Header& b) {
   return a.type == b.type && a.flags == b.flags && a.table == b.table && a.partition == b.partition &&
          a.set_id == b.set_id && a.epoch == b.epoch && a.sequence == b.sequence && a.clock == b.clock &&
-         SameBits(a.params, b.params);
+         a.own_clock == b.own_clock && SameBits(a.params, b.params);
 }
 
 // One of each type, every field of the type with a value of its own.
@@ -56,11 +56,13 @@ std::vector<Header> Samples() {
   publish.type = MessageType::kPublish;
   publish.flags = kFlagHeaderOnly | kFlagFrozen;
   publish.set_id = 0;
+  publish.own_clock = 0x4142434445464748;
   publish.params = RuleParams{};
 
   Header credit = publish;
   credit.type = MessageType::kCredit;
   credit.flags = 0;
+  credit.own_clock = 0;
   return {contribution, fire, publish, credit};
 }
 
@@ -89,16 +91,22 @@ TEST_CASE("Header: bytes are little endian, at fixed places") {
   CHECK(bytes[39] == 0x31);
   CHECK(bytes[55] == 0x80);  // the sign of -0.0
   CHECK(std::all_of(bytes.begin() + 64, bytes.end(), [](uint8_t byte) { return byte == 0; }));
+  const Bytes publish = Encode(Samples()[2]);
+  CHECK(publish[104] == 0x48);
+  CHECK(publish[111] == 0x41);
+  CHECK(std::all_of(publish.begin() + 112, publish.end(), [](uint8_t byte) { return byte == 0; }));
 }
 
 TEST_CASE("Header: fields that a type does not have are encoded as zero") {
   Header header = Samples()[0];
   header.type = MessageType::kFire;
   header.flags = 0;
+  header.own_clock = 5;
   Header decoded;
   REQUIRE(Decode(Encode(header), &decoded).ok());
   CHECK(decoded.partition == 0);
   CHECK(decoded.params.num == 0);
+  CHECK(decoded.own_clock == 0);
   header.type = MessageType::kCredit;
   REQUIRE(Decode(Encode(header), &decoded).ok());
   CHECK(decoded.set_id == 0);

@@ -38,7 +38,14 @@ class PartitionView {
 
   bool RowMatches(size_t i, Age age) const {
     const uint32_t lanes = reference_.world().tables[record_.table].row_values;
-    return SameBits(&record_.values[i * lanes], reference_.Row(record_.table, record_.rows[i], age), lanes);
+    const double* version = reference_.Row(record_.table, record_.rows[i], age);
+    if (record_.own.empty()) return SameBits(&record_.values[i * lanes], version, lanes);
+    // Read-my-writes: the own updates of clocks that the version does not contain come on top. All are integers.
+    for (uint32_t lane = 0; lane < lanes; ++lane) {
+      const double later = OwnBelow(i, lane, record_.clock) - OwnBelow(i, lane, std::min(age, record_.clock));
+      if (record_.values[i * lanes + lane] != version[lane] + later + record_.own[i * lanes + lane]) return false;
+    }
+    return true;
   }
   bool AllMatch(Age age) const {
     for (size_t i = begin_; i < end_; ++i) {
@@ -48,6 +55,10 @@ class PartitionView {
   }
 
  private:
+  double OwnBelow(size_t i, uint32_t lane, Clock end) const {
+    return reference_.ledger().SumBelow(record_.reader, record_.table, record_.rows[i], lane, end);
+  }
+
   const Reference& reference_;
   const ReadRecord& record_;
   size_t begin_;
@@ -120,6 +131,9 @@ std::string Reference::Add(uint32_t rank, uint32_t table, Clock clock, uint64_t 
   if (clock < fired_[rank][table]) {
     return absl::StrCat("worker ", rank, " updates table ", table, " at clock ", clock, ", which it has fired already");
   }
+  const CheckedTable& checked = world_.tables[table];
+  if (checked.async || checked.read_my_writes) ledger_.Add(rank, table, clock, row, values);
+  if (checked.async) return "";
   auto& clocks = addends_[PartitionOf(table, row)];
   const size_t index = clock - world_.first_clock;
   if (clocks.size() <= index) clocks.resize(index + 1);
@@ -133,6 +147,7 @@ std::string Reference::Fire(uint32_t rank, uint32_t table, Clock clock) {
                         fired_[rank][table]);
   }
   fired_[rank][table] = clock + 1;
+  if (world_.tables[table].async) return "";
   for (uint32_t p : partitions_of_[table]) {
     if (world_.partitions[p].frozen) continue;
     while (world_.first_clock + versions_[p].values.size() - 1 < Complete(p)) {
@@ -213,11 +228,28 @@ std::string CheckRead(const Reference& reference, const ReadRecord& record, std:
     const uint64_t end_row = world.partitions[p].first_row + world.partitions[p].num_rows;
     size_t end = begin;
     while (end < record.rows.size() && record.rows[end] < end_row) ++end;
+    SeenAges ages;
+    ages.partition = p;
+    if (world.tables[record.table].async) {
+      std::string wrong = CheckCut(reference, record, begin, end, false, &ages);
+      if (!wrong.empty()) return wrong;
+      if (seen->size() < record.claimed.size() && record.own.empty() && !world.partitions[p].frozen) {
+        const Clock claimed = record.claimed[seen->size()];
+        const Clock low = ages.lows[record.reader];
+        const Clock high = ages.highs[record.reader];
+        if (claimed < low || claimed > high) {
+          return absl::StrCat(NameOf(record), ": partition ", p, " is said to contain the own clocks below ", claimed,
+                              " and contains those below ", claimed < low ? low : high);
+        }
+      }
+      seen->push_back(std::move(ages));
+      begin = end;
+      continue;
+    }
     Age high = record.clock;
     Age low = std::max(world.first_clock, record.clock >= record.slack ? record.clock - record.slack : 0);
     if (world.partitions[p].frozen) low = high = world.first_clock;
     const PartitionView view(reference, record, begin, end);
-    SeenAges ages{p, {}};
     const Age limit = std::min(high, reference.Complete(p));
     for (Age age = low; age <= limit; ++age) {
       if (view.AllMatch(age)) ages.matching.push_back(age);
@@ -241,12 +273,18 @@ Checker::Checker(CheckedWorld world) : reference_(std::move(world)) {}
 
 std::string Checker::OnRead(const ReadRecord& record) {
   ++num_reads_;
+  num_async_reads_ += reference_.world().tables[record.table].async ? 1 : 0;
   std::vector<SeenAges> partitions;
   std::string wrong = CheckRead(reference_, record, &partitions);
   if (!wrong.empty()) return wrong;
   bool stale = false;
   for (const SeenAges& ages : partitions) {
     if (reference_.world().partitions[ages.partition].frozen) continue;
+    if (reference_.world().tables[record.table].async) {
+      wrong = CheckCutGrows(record, ages);
+      if (!wrong.empty()) return wrong;
+      continue;
+    }
     stale = stale || ages.matching.back() < record.clock;
     Age& seen = seen_[{record.reader, record.operation, ages.partition}];
     if (ages.matching.back() < seen) {

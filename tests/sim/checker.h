@@ -8,8 +8,12 @@
 // lanes, c - s <= a <= c, all participants have fired clock a - 1, and the same operation has not seen a younger one
 // before. (Different operations may: one that was filled ahead can be older than one that was filled later, as far as
 // its slack goes.) Rows of tables with the rule `add` are vector clocks: lane w counts what worker w has contributed,
-// the last lane sums keyed pseudo-random integers, so that every sentence can tell which clocks were counted. One
-// thread at a time.
+// the last lane sums keyed pseudo-random integers, so that every sentence can tell which clocks were counted.
+//
+// A read of an async table is right when in each of its partitions all rows show one cut: for each worker all its
+// clocks below some clock and no other, each once; for the reader that clock is the own clock that the machines say;
+// and the same operation has not seen more before (checker_cut.cc). With read-my-writes all own updates that come
+// before the read in the program are there, on top of the version or the cut. One thread at a time.
 #ifndef GEEPS_TESTS_SIM_CHECKER_H_
 #define GEEPS_TESTS_SIM_CHECKER_H_
 
@@ -22,6 +26,7 @@
 #include "absl/types/span.h"
 #include "runtime/protocol/types.h"
 #include "runtime/table/rule.h"
+#include "tests/sim/ledger.h"
 #include "tests/sim/random.h"
 
 namespace geeps::sim {
@@ -32,6 +37,9 @@ struct CheckedTable {
   uint32_t row_values = 0;
   bool mean = false;
   bool lanes = false;  // rows are vector clocks
+  // Both only with lanes.
+  bool async = false;
+  bool read_my_writes = false;
 };
 struct CheckedPartition {
   uint32_t table = 0;
@@ -59,14 +67,22 @@ struct ReadRecord {
   uint32_t slack = 0;
   std::vector<uint64_t> rows;  // ascending
   std::vector<double> values;  // [rows, row_values]
-  // The version that the machines say was read, for each partition touched in the order of the rows; empty: not known.
+  // The version (async: the own clock) that the machines say was read, for each partition touched in the order of the
+  // rows; empty: not known.
   std::vector<protocol::Age> claimed;
+  // With read-my-writes: what the reader has added to the rows at `clock` before this read. [rows, row_values]
+  std::vector<double> own;
+  // The reader is an observer of the table: every version serves, older or younger than its clock.
+  bool observer = false;
 };
 
 // What a read showed of one partition: the versions, ascending and among the allowed ones, that equal it in all rows.
 struct SeenAges {
   uint32_t partition = 0;
   std::vector<protocol::Age> matching;
+  // Async: by worker, the smallest and the largest clock up to which its clocks may be contained.
+  std::vector<protocol::Clock> lows;
+  std::vector<protocol::Clock> highs;
 };
 
 class Reference {
@@ -84,6 +100,8 @@ class Reference {
   const double* Row(uint32_t table, uint64_t row, protocol::Age age) const;
   uint32_t PartitionOf(uint32_t table, uint64_t row) const;
   const CheckedWorld& world() const { return world_; }
+  // Tables that are async or have read-my-writes only.
+  const Ledger& ledger() const { return ledger_; }
 
  private:
   struct Addend {
@@ -104,10 +122,16 @@ class Reference {
   std::vector<std::vector<std::vector<Addend>>> addends_;  // [partition][clock - first_clock]
   std::vector<Versions> versions_;                         // [partition]
   std::vector<std::vector<uint32_t>> partitions_of_;       // [table]: ascending rows
+  Ledger ledger_;
 };
 
 // What is wrong with `record`, empty when nothing is; *seen gets every partition touched. Looks at the reference only.
 std::string CheckRead(const Reference& reference, const ReadRecord& record, std::vector<SeenAges>* seen);
+
+// Whether rows [begin, end) of a record of an async table, all of partition seen->partition, show one cut; fills *seen.
+// complete: every worker's clocks must all be there. Empty, or what is wrong.
+std::string CheckCut(const Reference& reference, const ReadRecord& record, size_t begin, size_t end, bool complete,
+                     SeenAges* seen);
 
 // The end: a copy of `rows` of a table that `rank` holds as version `age`, which must be the last one and bit-equal to
 // the reference.
@@ -127,6 +151,7 @@ class Checker {
     return reference_.Fire(rank, table, clock);
   }
   std::string OnRead(const ReadRecord& record);
+  uint64_t num_async_reads() const { return num_async_reads_; }
   uint64_t num_reads() const { return num_reads_; }
   // Reads that saw a version older than their clock.
   uint64_t num_stale_reads() const { return num_stale_reads_; }
@@ -136,7 +161,11 @@ class Checker {
   Reference reference_;
   // By (reader, operation, partition): the version read last.
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, protocol::Age> seen_;
+  std::map<std::tuple<uint32_t, uint32_t, uint32_t>, std::vector<protocol::Clock>> seen_cuts_;  // async, by worker
+  std::string CheckCutGrows(const ReadRecord& record, const SeenAges& ages);
+
   uint64_t num_reads_ = 0;
+  uint64_t num_async_reads_ = 0;
   uint64_t num_stale_reads_ = 0;
 };
 

@@ -61,7 +61,11 @@ class Generator {
     } else {
       schema.init = {table::InitKind::kUniform, -1.0, 1.0};
     }
-    for (uint32_t w = 0; w < world_; ++w) table.mapped.push_back(memory_ == 1 || (memory_ == 2 && random_.Chance(50)));
+    table.async = add && random_.Chance(25);
+    for (uint32_t w = 0; w < world_; ++w) {
+      const bool mapped = memory_ == 1 || (memory_ == 2 && random_.Chance(50));
+      table.mapped.push_back(mapped && !table.async);
+    }
     uint64_t row = 0;
     uint32_t keeper = random_.Below(world_);
     while (row < schema.num_rows) {
@@ -70,7 +74,7 @@ class Generator {
       row += rows;
       if (random_.Chance(70)) keeper = (keeper + 1) % world_;
     }
-    slack_cap_.push_back(random_.Chance(40) ? 0 : random_.Between(1, 3));
+    slack_cap_.push_back(random_.Chance(40) || table.async ? 0 : random_.Between(1, 3));
     input_.tables.push_back(std::move(table));
   }
 

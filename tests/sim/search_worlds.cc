@@ -67,6 +67,11 @@ class WorldWriter {
     out_.input.tables.push_back(std::move(table));
     return *this;
   }
+  // The last table is async.
+  WorldWriter& Async() {
+    out_.input.tables.back().async = true;
+    return *this;
+  }
   WorldWriter& Plan(uint32_t w, plan::RecordedPlan plan) {
     out_.input.workers[w].plans.push_back(std::move(plan));
     return *this;
@@ -210,6 +215,54 @@ SearchWorld TwoUpdates(uint32_t slack, uint32_t clocks, bool mapped) {
   return writer.Done();
 }
 
+// Async: everybody reads, then updates; the answers decide how far a worker is ahead.
+SearchWorld AsyncReadUpdate(uint32_t world, uint32_t partitions, uint32_t clocks, bool late_sent) {
+  WorldWriter writer(absl::StrCat("async, read, update: ", world, " workers, ", partitions, " partitions, ", clocks,
+                                  " clocks", late_sent ? ", completions late" : ""),
+                     world, false);
+  writer.Table(partitions, 0).Async();
+  for (uint32_t w = 0; w < world; ++w) {
+    writer.Plan(w, PlanWriter("p").Read(0, 0, partitions, 0).End(0).Update(0, 0, partitions).End(1).Done());
+    writer.Passes(w, std::vector<uint32_t>(clocks, 0));
+  }
+  return late_sent ? writer.LateSent().Done() : writer.Done();
+}
+
+// Async: worker 0 updates and never reads, worker 1 reads and hears by its empty clocks.
+SearchWorld AsyncWriterReader(uint32_t partitions, uint32_t clocks) {
+  WorldWriter writer(absl::StrCat("async, one writes, one reads: ", partitions, " partitions, ", clocks, " clocks"), 2,
+                     false);
+  writer.Table(partitions, 1).Async();
+  writer.Plan(0, PlanWriter("p").Update(0, 0, partitions).End(0).Done());
+  writer.Plan(1, PlanWriter("p").Read(0, 0, partitions, 0).End(0).Done());
+  for (uint32_t w = 0; w < 2; ++w) writer.Passes(w, std::vector<uint32_t>(clocks, 0));
+  return writer.Done();
+}
+
+// Async: the data leave before the read is handed out, so that FIRE comes behind them.
+SearchWorld AsyncHeldRead(uint32_t clocks) {
+  WorldWriter writer(absl::StrCat("async, read held over the update: ", clocks, " clocks"), 2, false);
+  writer.Table(2, 0).Async();
+  for (uint32_t w = 0; w < 2; ++w) {
+    writer.Plan(w, PlanWriter("p").Update(0, w, 1).End(0).Read(0, 0, 2, 0).End(1).Done());
+    writer.Passes(w, std::vector<uint32_t>(clocks, 0));
+  }
+  return writer.Done();
+}
+
+void AddAsyncWorlds(std::vector<SearchWorld>* worlds) {
+  worlds->push_back(AsyncReadUpdate(1, 1, 3, true));
+  worlds->push_back(AsyncWriterReader(1, 2));
+  worlds->push_back(AsyncWriterReader(1, 4));
+  worlds->push_back(AsyncReadUpdate(2, 1, 1, true));
+  worlds->push_back(AsyncReadUpdate(2, 1, 2, false));
+  worlds->push_back(AsyncReadUpdate(2, 1, 3, true));
+  worlds->push_back(AsyncHeldRead(3));
+  worlds->push_back(AsyncWriterReader(2, 3));
+  worlds->push_back(AsyncReadUpdate(2, 2, 3, false));
+  worlds->push_back(AsyncReadUpdate(3, 1, 3, false));
+}
+
 }  // namespace
 
 std::vector<SearchWorld> SearchWorlds() {
@@ -235,6 +288,7 @@ std::vector<SearchWorld> SearchWorlds() {
       worlds.push_back(ReadUpdate(2, 2, slack, 3, mapped, plan::kReadCopy));
     }
   }
+  AddAsyncWorlds(&worlds);
   return worlds;
 }
 

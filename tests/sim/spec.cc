@@ -78,6 +78,9 @@ class SpecBuilder {
         spec_->slack_max[t] = std::max(spec_->slack_max[t], layout.tables[t].slack_max);
       }
     }
+    for (uint32_t t = 0; t < spec_->slack_max.size(); ++t) {
+      if (spec_->input.tables[t].async) spec_->slack_max[t] = protocol::kAsyncSlack;
+    }
     for (uint32_t w = 0; w < spec_->world; ++w) {
       plan::LayoutInput input = LayoutInputOf(w);
       input.slack_max = spec_->slack_max;
@@ -125,6 +128,7 @@ class SpecBuilder {
     options.num_versions = partition->any_mapped ? NumMappedVersions(slack_max) : 1;
     options.first_age = spec_->input.first_clock;
     options.frozen = true;
+    options.async = spec_->input.tables[partition->where.table].async;
     for (ParticipantSpec& participant : partition->participants) {
       protocol::KeeperOptions::Participant peer;
       peer.rank = participant.rank;
@@ -176,6 +180,7 @@ class SpecBuilder {
         op.zeroed = (planned.flags & plan::kUpdateZeroed) != 0;
         op.table = planned.table;
         op.slack = planned.slack;
+        op.any_version = planned.kind == plan::OpKind::kRead && spec_->input.tables[planned.table].async;
         op.subscriptions = planned.subscriptions;
         plan.ops.push_back(std::move(op));
       }
@@ -251,7 +256,7 @@ class SpecBuilder {
     for (const WorldInput::Table& table : spec_->input.tables) {
       checked.tables.push_back({table.schema.rule, static_cast<uint32_t>(table.schema.row_values),
                                 table.schema.reduce == table::Reduce::kMean,
-                                table.schema.rule->id == table::RuleId::kAdd});
+                                table.schema.rule->id == table::RuleId::kAdd, table.async});
     }
     for (const PartitionSpec& partition : spec_->partitions) {
       CheckedPartition out;

@@ -39,6 +39,7 @@ struct WorldInput {
   struct Table {
     table::TableSchema schema;
     std::vector<bool> mapped;  // by worker
+    bool async = false;        // never mapped
   };
   struct Worker {
     std::vector<plan::RecordedPlan> plans;  // the same names on every worker, ascending

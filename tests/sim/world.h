@@ -240,6 +240,10 @@ class World {
   uint64_t HashOfView(uint32_t w, uint32_t op) const;
   void CheckWaiting(uint32_t w);
 
+  // At the end (world_end.cc).
+  std::string CheckCopies(uint32_t p) const;
+  std::string CheckAsyncCopies(uint32_t p) const;
+
   // Where row `i` of an operation's view lies.
   uint32_t ViewOffset(uint32_t w, uint32_t set_id, uint32_t op, uint64_t i) const;
   // Where row `row` of the worker's cache lies for an operation that reads it (mapped: of the version it reads).

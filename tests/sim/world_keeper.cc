@@ -53,6 +53,7 @@ void World::BeginApply(uint32_t p, const KeeperEffect& effect) {
   keeper.from = effect.from;
   keeper.to = effect.to;
   for (uint32_t i = 0; i < partition.participants.size(); ++i) {
+    if (effect.alone && i != effect.participant) continue;
     const protocol::KeeperPartition::Delivery& delivery = keeper.machine->delivery(i, effect.clock);
     if (!delivery.delivered || delivery.empty) continue;
     const ParticipantSpec& participant = partition.participants[i];
@@ -155,6 +156,7 @@ void World::Publish(uint32_t p, const KeeperEffect& effect, std::vector<KeeperEf
   message.header.table = t;
   message.header.partition = p;
   message.header.clock = effect.age;
+  message.header.own_clock = effect.own_clock;
   message.payload = (effect.flags & (protocol::kFlagHeaderOnly | protocol::kFlagUnchanged)) == 0;
   message.source = partition.versions[effect.from];
   message.destination = subscription.landing == kNone ? subscription.cache : subscription.landing;

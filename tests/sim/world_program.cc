@@ -89,7 +89,8 @@ bool World::BeginOp(uint32_t w, uint32_t op_index) {
   MarkView(w, set_id, op_index, true, "a read");
   CheckShown(w, op_index);
   op.shown = HashOfView(w, op_index);
-  if (!planned.in_place && planned.slack > 0) Tell(w, {Notice::Kind::kTaken, set_id, op_index});
+  const bool any_version = spec_->workers[w].sequencer.plans[set_id].ops[op_index].any_version;
+  if (!planned.in_place && (planned.slack > 0 || any_version)) Tell(w, {Notice::Kind::kTaken, set_id, op_index});
   return true;
 }
 
@@ -258,85 +259,6 @@ std::string World::DescribeWaits() const {
     }
   }
   return text;
-}
-
-void World::CheckEnd() {
-  if (!finished()) return Fail(absl::StrCat("deadlock: ", DescribeWaits()));
-  for (uint32_t p = 0; p < spec_->partitions.size(); ++p) {
-    const PartitionSpec& partition = spec_->partitions[p];
-    const uint32_t t = partition.where.table;
-    const protocol::KeeperPartition& keeper = *state_.keepers[p].machine;
-    std::vector<uint64_t> rows;
-    for (uint64_t row = partition.where.first_row; row < partition.where.end_row(); ++row) rows.push_back(row);
-    const Reference& reference = checker_ != nullptr ? checker_->reference() : *reference_;
-    const uint32_t version = partition.versions[keeper.VersionBuffer(keeper.age())];
-    std::string wrong = CheckCopy(reference, partition.where.keeper, t, keeper.age(), rows,
-                                  absl::MakeConstSpan(state_.memory.at(version), partition.num_values));
-    for (const ParticipantSpec& participant : partition.participants) {
-      const SubscriptionSpec& subscription =
-          spec_->workers[participant.rank].tables[t].subscriptions[participant.subscription];
-      const protocol::Age age = state_.workers[participant.rank].subscribers[t][participant.subscription].absorbed();
-      if (wrong.empty() && age != keeper.age()) {
-        wrong = absl::StrCat("at the end worker ", participant.rank, " has absorbed version ", age, " of partition ", p,
-                             ", kept is ", keeper.age());
-      }
-      if (participant.mapped || !wrong.empty()) continue;
-      rows.clear();
-      for (uint32_t row : participant.read_rows) rows.push_back(partition.where.first_row + row);
-      wrong = CheckCopy(reference, participant.rank, t, age, rows,
-                        absl::MakeConstSpan(state_.memory.at(subscription.cache), subscription.num_values));
-    }
-    if (!wrong.empty()) return Fail(std::move(wrong));
-  }
-  if (!state_.memory.Idle(0, state_.memory.size())) Fail("at the end somebody still reads or writes");
-}
-
-uint64_t World::Digest() const {
-  Hasher hasher;
-  for (const KeeperState& keeper : state_.keepers) {
-    hasher.Add(keeper.machine->StateDigest());
-    hasher.Add(keeper.age_word);
-    for (protocol::Clock seen : keeper.seen_fired) hasher.Add(seen);
-  }
-  for (const WorkerState& worker : state_.workers) {
-    for (const auto& table : worker.subscribers) {
-      for (const protocol::SubscriberPartition& subscriber : table) hasher.Add(subscriber.StateDigest());
-    }
-    for (const protocol::Contributor& contributor : worker.contributors) hasher.Add(contributor.StateDigest());
-    for (protocol::Clock fired : worker.fired_words) hasher.Add(fired);
-    hasher.Add(worker.sequencer->StateDigest());
-    for (const auto& plan : worker.ops) {
-      for (const OpState& op : plan) {
-        hasher.Add(op.ready_pass);
-        hasher.Add(op.taken_pass * 2 + (op.filling ? 1 : 0));
-        for (protocol::Age age : op.ages) hasher.Add(age);
-      }
-    }
-    const ProgramState& program = worker.program;
-    hasher.Add(program.pass_number * 4096 + program.step * 4 + (program.in_pass ? 2 : 0) + (program.waiting ? 1 : 0));
-    hasher.Add(program.pass_index);
-    for (const Notice& notice : worker.notices) hasher.Add(static_cast<uint64_t>(notice.kind) * 65536 + notice.op);
-    for (const protocol::SequencerEffect& drain : worker.drains) hasher.Add(drain.set_id * 65536 + drain.op);
-  }
-  for (const Channel& channel : state_.channels) {
-    hasher.Add(channel.messages.size());
-    for (const Message& message : channel.messages) {
-      const protocol::Header& header = message.header;
-      hasher.Add(static_cast<uint64_t>(header.type) + header.flags * 16 + uint64_t{header.partition} * 65536 +
-                 (message.taken ? 1ull << 63 : 0));
-      hasher.Add(HashOf(header.table, header.set_id, header.clock));
-    }
-  }
-  state_.memory.AddTo(&hasher);
-  // Events are a set: their order in the pool says nothing.
-  uint64_t events = 0;
-  for (const Event& event : state_.events) {
-    if (event.kind == Event::Kind::kNone) continue;
-    const uint64_t relative = event.kind == Event::Kind::kTaken ? event.c - state_.channels[event.a].head : event.c;
-    events += HashOf(static_cast<uint64_t>(event.kind), event.worker, event.a, event.b, relative);
-  }
-  hasher.Add(events);
-  return hasher.value();
 }
 
 }  // namespace geeps::sim

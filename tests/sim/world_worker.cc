@@ -161,7 +161,9 @@ void World::DeliverPublish(const Message& message, uint32_t to) {
   const uint32_t t = spec_->partitions[p].where.table;
   const uint32_t s = spec_->workers[to].tables[t].subscription_of_partition[p - spec_->first_partition[t]];
   const bool frozen = (message.header.flags & protocol::kFlagFrozen) != 0;
-  OnSubscriber(to, t, s, state_.workers[to].subscribers[t][s].OnPublish(message.header.clock, message.payload, frozen));
+  OnSubscriber(to, t, s,
+               state_.workers[to].subscribers[t][s].OnPublish(message.header.clock, message.payload, frozen,
+                                                              message.header.own_clock));
   RunSequencer(to);
 }
 
@@ -188,7 +190,7 @@ void World::OnSubscriber(uint32_t w, uint32_t t, uint32_t s, const SubscriberEff
   if (effects.age_changed) {
     if (subscription.contributor_index != kNone) {
       std::vector<ContributorEffect> contributor_effects;
-      worker.contributors[t].OnAge(subscription.contributor_index, worker.subscribers[t][s].absorbed(),
+      worker.contributors[t].OnAge(subscription.contributor_index, worker.subscribers[t][s].own_clock(),
                                    &contributor_effects);
       RunContributor(w, t, contributor_effects);
     }
@@ -280,7 +282,7 @@ void World::BeginFill(uint32_t w, const SequencerEffect& effect) {
   if (planned.kind == plan::OpKind::kRead) {
     for (size_t i = 0; i < planned.subscriptions.size(); ++i) {
       protocol::SubscriberPartition& subscriber = worker.subscribers[planned.table][planned.subscriptions[i]];
-      op.ages[i] = subscriber.absorbed();
+      op.ages[i] = spec_->input.tables[planned.table].async ? subscriber.own_clock() : subscriber.absorbed();
       subscriber.OnFillBegun();
       if (op.ages[i] == protocol::kNoAge)
         return Fail(absl::StrCat("worker ", w, ": a fill reads a partition never absorbed"));

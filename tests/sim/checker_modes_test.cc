@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// The checker and the other modes: cuts of async tables. One thread.
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/sim/checker.h"
+
+namespace geeps::sim {
+namespace {
+
+using protocol::Clock;
+
+constexpr uint32_t kLanes = 3;  // two workers and the checksum
+constexpr Clock kClocks = 6;
+
+std::vector<double> Params(uint64_t /*seed*/, uint32_t /*table*/, Clock /*clock*/) { return {0.125, 0.5}; }
+
+// Two workers; a table of rows 0..3 in partitions 0 (rows 0, 1) and 1 (rows 2, 3).
+CheckedWorld SmallWorld(bool async) {
+  CheckedWorld world;
+  world.world = 2;
+  world.params = Params;
+  world.tables.push_back({table::FindRule(table::RuleId::kAdd), kLanes, false, true, async});
+  for (uint64_t first_row : {0, 2})
+    world.partitions.push_back({0, first_row, 2, false, {0, 1}, std::vector<double>(2 * kLanes, 1.0)});
+  return world;
+}
+
+double Checksum(uint32_t rank, Clock clock, uint64_t row) {
+  return static_cast<double>(HashOf(rank, clock, row) & 0xffff);
+}
+
+// Worker 1 adds nothing to row 1.
+bool Contributes(uint32_t rank, uint64_t row) { return rank == 0 || row != 1; }
+
+std::vector<double> Contribution(uint32_t rank, Clock clock, uint64_t row) {
+  return {rank == 0 ? 1.0 : 0.0, rank == 1 ? 1.0 : 0.0, Checksum(rank, clock, row)};
+}
+
+// Row `row` with the clocks [0, clocks_0) of worker 0 and [0, clocks_1) of worker 1.
+std::vector<double> Counted(uint64_t row, Clock clocks_0, Clock clocks_1) {
+  std::vector<double> values(kLanes, 1.0);
+  for (uint32_t rank : {0u, 1u}) {
+    for (Clock clock = 0; clock < (rank == 0 ? clocks_0 : clocks_1) && Contributes(rank, row); ++clock) {
+      const std::vector<double> added = Contribution(rank, clock, row);
+      for (uint32_t i = 0; i < kLanes; ++i) values[i] += added[i];
+    }
+  }
+  return values;
+}
+
+// What a read shows: rows [first, first + cuts.size()), each with so many clocks of worker 0 and of worker 1.
+struct Shown {
+  uint64_t first = 0;
+  std::vector<std::pair<Clock, Clock>> cuts;
+};
+
+class History {
+ public:
+  explicit History(bool async) : checker_(SmallWorld(async)) {
+    for (Clock clock = 0; clock < kClocks; ++clock) {
+      for (uint32_t rank : {1u, 0u}) {
+        for (uint64_t row = 0; row < 4; ++row) {
+          if (Contributes(rank, row)) checker_.OnUpdate(rank, 0, clock, row, Contribution(rank, clock, row));
+        }
+        checker_.OnFired(rank, 0, clock);
+      }
+    }
+  }
+  std::string Read(uint32_t reader, Clock clock, const Shown& shown,
+                   const std::function<void(ReadRecord*)>& change = nullptr) {
+    ReadRecord record;
+    record.reader = reader;
+    record.clock = clock;
+    for (size_t i = 0; i < shown.cuts.size(); ++i) {
+      record.rows.push_back(shown.first + i);
+      const std::vector<double> row = Counted(shown.first + i, shown.cuts[i].first, shown.cuts[i].second);
+      record.values.insert(record.values.end(), row.begin(), row.end());
+    }
+    if (change != nullptr) change(&record);
+    return checker_.OnRead(record);
+  }
+  Checker& checker() { return checker_; }
+
+ private:
+  Checker checker_;
+};
+
+using Change = std::function<void(ReadRecord*)>;
+
+Change Claim(std::vector<Clock> own_clocks) {
+  return [own_clocks](ReadRecord* record) { record->claimed = own_clocks; };
+}
+
+}  // namespace
+
+TEST_CASE("Checker: a read of an async table may show any cut, older or younger than its clock") {
+  History history(true);
+  CHECK(history.Read(0, 3, {0, {{3, 0}, {3, 0}, {2, 6}, {2, 6}}}, Claim({3, 2})) == "");
+  CHECK(history.Read(0, 3, {0, {{3, 5}, {3, 5}, {3, 6}, {3, 6}}}, Claim({3, 3})) == "");
+  CHECK(history.checker().num_async_reads() == 2);
+}
+
+TEST_CASE("Checker: rows that somebody does not change say nothing about its clocks") {
+  History history(true);
+  CHECK(history.Read(0, 3, {0, {{3, 4}, {3, 0}}}, Claim({3})) == "");
+}
+
+TEST_CASE("Checker: every one of these histories of an async table is rejected") {
+  struct Bad {
+    const char* what;
+    std::function<std::string(History*)> run;
+  };
+  const std::vector<Bad> bad = {
+      {"another own clock than the machines say",
+       [](History* h) {
+         return h->Read(0, 3, {0, {{2, 3}, {2, 3}}}, Claim({3}));
+       }},
+      {"an own clock that is too small",
+       [](History* h) {
+         return h->Read(0, 3, {0, {{3, 3}, {3, 3}}}, Claim({2}));
+       }},
+      {"an own clock that is wrong in the second partition",
+       [](History* h) {
+         return h->Read(0, 3, {0, {{3, 3}, {3, 3}, {2, 3}, {2, 3}}}, Claim({3, 3}));
+       }},
+      {"rows of two cuts of the reader",
+       [](History* h) {
+         return h->Read(0, 3, {0, {{3, 3}, {2, 3}}});
+       }},
+      {"rows of two cuts of another worker",
+       [](History* h) {
+         return h->Read(0, 3, {2, {{3, 3}, {3, 2}}});
+       }},
+      {"a clock counted twice",
+       [](History* h) {
+         return h->Read(0, 3, {2, {{3, 3}}}, [](ReadRecord* r) {
+           r->values[1] += 1.0;
+           r->values[2] += Checksum(1, 2, 2);
+         });
+       }},
+      {"a clock lost",
+       [](History* h) {
+         return h->Read(0, 5, {2, {{5, 5}}}, [](ReadRecord* r) {
+           r->values[1] -= 1.0;
+           r->values[2] -= Checksum(1, 2, 2);
+         });
+       }},
+      {"a clock that nobody has made",
+       [](History* h) {
+         return h->Read(0, 3, {2, {{kClocks + 1, 3}}});
+       }},
+      {"half of a clock",
+       [](History* h) {
+         return h->Read(0, 3, {2, {{3, 3}}}, [](ReadRecord* r) { r->values[0] += 0.5; });
+       }},
+      {"a torn row",
+       [](History* h) {
+         return h->Read(0, 3, {2, {{3, 3}}}, [](ReadRecord* r) { r->values[2] = Counted(2, 3, 2)[2]; });
+       }},
+      {"memory never written",
+       [](History* h) {
+         return h->Read(0, 3, {2, {{3, 3}}}, [](ReadRecord* r) { r->values.assign(kLanes, -1e200); });
+       }},
+      {"not a number",
+       [](History* h) {
+         return h->Read(0, 3, {2, {{3, 3}}}, [](ReadRecord* r) { r->values[0] = 0.0 / 0.0; });
+       }},
+      {"own clocks that go back",
+       [](History* h) {
+         CHECK(h->Read(0, 3, {2, {{3, 3}, {3, 3}}}) == "");
+         return h->Read(0, 4, {2, {{2, 3}, {2, 3}}});
+       }},
+      {"clocks of another worker that go back",
+       [](History* h) {
+         CHECK(h->Read(0, 3, {2, {{3, 3}, {3, 3}}}) == "");
+         return h->Read(0, 4, {2, {{4, 2}, {4, 2}}});
+       }},
+      {"a row missing in the answer",
+       [](History* h) {
+         return h->Read(0, 3, {2, {{3, 3}}}, [](ReadRecord* r) { r->values.clear(); });
+       }},
+  };
+  for (const Bad& history_of : bad) {
+    CAPTURE(std::string(history_of.what));
+    History history(true);
+    CHECK(history_of.run(&history) != "");
+  }
+}
+
+}  // namespace geeps::sim
