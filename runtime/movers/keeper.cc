@@ -9,6 +9,7 @@
 #include "runtime/movers/mapped_shape.h"
 #include "runtime/movers/puller.h"
 #include "runtime/movers/pusher.h"
+#include "runtime/movers/wait_sites.h"
 
 namespace geeps::movers {
 namespace {
@@ -246,7 +247,7 @@ void Keeper::Apply(uint32_t index, protocol::Clock clock) {
   apply.inputs = inputs_.data();
   apply.num_inputs = inputs_.size();
   if (!context_->Check(context_->keep_stream.Apply(absl::MakeConstSpan(&apply, 1)))) return;
-  context_->Await(context_->keep_stream, "keeper.apply", &kept->apply);
+  context_->Await(context_->keep_stream, kWaitForApply, &kept->apply);
 }
 
 // The landing slots are open again before the version can be published: a publish is what lets the next contribution
@@ -290,7 +291,7 @@ void Keeper::Publish(uint32_t index, const protocol::KeeperEffect& effect) {
         device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table.schema.dtype), table.schema.row_values,
                             peer->staging.data(), kept->shard->values, peer->gather);
     if (!context_->Check(context_->keep_stream.MoveRows(absl::MakeConstSpan(&move, 1)))) return;
-    context_->Await(context_->keep_stream, "keeper.gather", &peer->staged);
+    context_->Await(context_->keep_stream, kWaitForGather, &peer->staged);
     return;
   }
   const table::RowRun run = peer->reads.runs()[0];

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/movers/wait_sites.h"
 #include "runtime/plan/declaration.h"
 
 namespace geeps::session {
@@ -32,7 +33,10 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Config& config, L
   auto plugins = std::make_unique<net::PluginRegistry>(log.get(), config.plugin_path);
   Open open;
   GEEPS_ASSIGN_OR_RETURN(open.device, device::Open(config.device));
-  if (!config.skipped_wait.empty()) open.device->SkipWait(config.skipped_wait);
+  if (!config.skipped_wait.empty()) {
+    GEEPS_RETURN_IF_ERROR(movers::CheckWaitSite(config.skipped_wait));
+    open.device->SkipWait(config.skipped_wait);
+  }
   GEEPS_ASSIGN_OR_RETURN(const net::Transport transport, net::OpenTransport(plugins.get(), config.transport));
   net::Endpoint::Options endpoint;
   endpoint.rank = config.rank;
@@ -47,6 +51,8 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Config& config, L
 }
 
 Runtime::Runtime(const Config& config, std::unique_ptr<Log> log, std::unique_ptr<net::PluginRegistry> plugins,
+  runtime->log_.Debug("runtime", "rank ", config.rank, " of ", config.world, ", device ", config.device, ", transport ",
+                      config.transport, config.rendezvous.empty() ? "" : ", rendezvous ", config.rendezvous);
                  Open open)
     : config_(config),
       log_owner_(std::move(log)),
@@ -67,8 +73,7 @@ Runtime::~Runtime() {
     detail.code = Code::kPeerLost;
     detail.rank = static_cast<int32_t>(config_.rank);
     detail.clock = clock();
-    engine_.Bye(MakeStatus(detail, absl::StrCat("rank ", config_.rank, " was closed by its program at clock ", clock(),
-                                                " without a shutdown")));
+    engine_.Bye(MakeStatus(detail, "its program destroyed the runtime without a shutdown"));
   }
   engine_.StopControl();
   engine_.Latch(MakeStatus(Code::kCancelled, "the runtime was destroyed"));

@@ -3,12 +3,15 @@
 // sequential reference fails on a device that does its work as late as it may.
 #include <doctest/doctest.h>
 
+#include <string>
+
 #include "tests/system/scenario.h"
 
 namespace geeps::system_test {
 namespace {
 
 constexpr uint64_t kSeeds = 12;
+constexpr const char* kWaits[] = {"allocator.fill", "reclaimer.drain", "keeper.apply", "keeper.gather", "puller.absorb"};
 
 std::string RunWithout(const char* site, uint64_t seed, const char* transport) {
   ScenarioOptions options;
@@ -34,7 +37,7 @@ TEST_CASE("with every wait in place the scenarios of this file agree with the re
 }
 
 TEST_CASE("with one wait left out a scenario differs from the reference, whichever wait it is") {
-  for (const char* site : {"allocator.fill", "reclaimer.drain", "keeper.apply", "puller.absorb", "keeper.gather"}) {
+  for (const char* site : kWaits) {
     std::string complaints;
     for (uint64_t seed = 1; seed <= kSeeds && complaints.empty(); ++seed) complaints = RunWithout(site, seed, "tcp");
     CAPTURE(std::string(site));
@@ -42,6 +45,23 @@ TEST_CASE("with one wait left out a scenario differs from the reference, whichev
     // A wrong value, not an option that nobody knows or a hang.
     CHECK(complaints.find(", column ") != std::string::npos);
   }
+}
+
+TEST_CASE("a wait that does not exist is refused with those that do, which are the ones that this file leaves out") {
+  const geeps_kv option = {"test.skip_wait", "keeper.aply"};
+  geeps_config config = {};
+  config.struct_size = sizeof config;
+  config.abi_version = GEEPS_ABI_VERSION;
+  config.options = &option;
+  config.num_options = 1;
+  geeps_error err = {};
+  err.struct_size = sizeof err;
+  geeps_runtime* rt = nullptr;
+  CHECK(geeps_runtime_create(&config, &rt, &err) == GEEPS_E_INVALID);
+  CHECK(rt == nullptr);
+  std::string sentence = "option test.skip_wait = 'keeper.aply': the waits are";
+  for (const char* wait : kWaits) sentence += (wait == kWaits[0] ? " " : ", ") + std::string(wait);
+  CHECK(std::string(err.message) == sentence);
 }
 
 }  // namespace geeps::system_test
