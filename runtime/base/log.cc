@@ -20,7 +20,8 @@ Log::~Log() {
 
 uint64_t Log::SteadyClock() {
   return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
 }
 
 void Log::Write(LogLevel level, const char* component, absl::string_view text) noexcept {

@@ -34,8 +34,8 @@ void LogLimiter::Expire(uint64_t now_ns, std::vector<LeftOut>* told) {
   kinds_.erase(kinds_.begin(), kinds_.begin() + static_cast<ptrdiff_t>(num_over));
 }
 
-bool LogLimiter::Admit(int32_t level, absl::string_view component, absl::string_view text, uint64_t max, uint64_t now_ns,
-                       std::vector<LeftOut>* told) {
+bool LogLimiter::Admit(int32_t level, absl::string_view component, absl::string_view text, uint64_t max,
+                       uint64_t now_ns, std::vector<LeftOut>* told) {
   Expire(now_ns, told);
   std::string pattern = PatternOf(text);
   const auto known = std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& kind) {
@@ -74,7 +74,8 @@ std::vector<LogLimiter::LeftOut> LogLimiter::TakeAll() {
 }
 
 std::string LeftOutText(const LogLimiter::LeftOut& left_out) {
-  return absl::StrCat(left_out.num, left_out.num == 1 ? " more line like this one was" : " more lines like this one were",
+  return absl::StrCat(left_out.num,
+                      left_out.num == 1 ? " more line like this one was" : " more lines like this one were",
                       " left out within ", LogLimiter::kPeriodNs / 1'000'000'000, " s: ", left_out.example);
 }
 

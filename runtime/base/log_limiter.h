@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // LogLimiter: which lines of a log are written, so that a thing that happens a million times does not fill a disk.
 //
-// Lines are alike when component, level and text are the same but for numbers: "refused rank 3" and "refused rank 4". Of lines
-// that are alike, the first so many of a period are written; the period begins with the first of them. Those above that are
-// counted, and once the period is over one line says how many were left out. Time is what the caller passes in.
-// Thread contract: none; the caller orders the calls.
+// Lines are alike when component, level and text are the same but for numbers: "refused rank 3" and "refused rank 4".
+// Of lines that are alike, the first so many of a period are written; the period begins with the first of them. Those
+// above that are counted, and once the period is over one line says how many were left out. Time is what the caller
+// passes in. Thread contract: none; the caller orders the calls.
 #ifndef GEEPS_RUNTIME_BASE_LOG_LIMITER_H_
 #define GEEPS_RUNTIME_BASE_LOG_LIMITER_H_
 
@@ -31,8 +31,8 @@ class LogLimiter {
     std::string example;  // the first line of the period
   };
 
-  // Whether this line is written. max: so many alike are, in a period. Appends to *told what is to be told before it: the
-  // periods that are over, and the one that made room.
+  // Whether this line is written. max: so many alike are, in a period. Appends to *told what is to be told before it:
+  // the periods that are over, and the one that made room.
   bool Admit(int32_t level, absl::string_view component, absl::string_view text, uint64_t max, uint64_t now_ns,
              std::vector<LeftOut>* told);
 

@@ -139,17 +139,16 @@ bool Fence::IsAbsorbed() const {
 
 void Fence::Go(State next) {
   state_ = next;
-  static constexpr const char* kStates[] = {
-      "ended",
-      "waits for the other workers to come",
-      "waits until all clocks before it are in the cache",
-      "has entered and waits for the coordinator",
-      "told its row sets and waits for those of the others",
-      "told its frozen partitions and waits for those of the others",
-      "waits for its data connections",
-      "is built and waits for the others to be",
-      "has entered again and waits for the coordinator",
-      "waits for the first versions"};
+  static constexpr const char* kStates[] = {"ended",
+                                            "waits for the other workers to come",
+                                            "waits until all clocks before it are in the cache",
+                                            "has entered and waits for the coordinator",
+                                            "told its row sets and waits for those of the others",
+                                            "told its frozen partitions and waits for those of the others",
+                                            "waits for its data connections",
+                                            "is built and waits for the others to be",
+                                            "has entered again and waits for the coordinator",
+                                            "waits for the first versions"};
   context_->log->Debug("fence", KindName(job_->kind), " at clock ", job_->clock, " ", kStates[static_cast<int>(next)]);
 }
 
@@ -378,8 +377,8 @@ void Fence::PutInPlace() {
   next_shards_.clear();
   context_->epoch = epoch_->get();
   context_->statistics->SetScope(context_->epoch->statistics);
-  context_->log->Debug("fence", "epoch ", context_->epoch->number, " is in force: ", context_->epoch->plans.size(), " plans, ",
-                       context_->epoch->tables.size(), " tables, ", context_->epoch->kept.size(),
+  context_->log->Debug("fence", "epoch ", context_->epoch->number, " is in force: ", context_->epoch->plans.size(),
+                       " plans, ", context_->epoch->tables.size(), " tables, ", context_->epoch->kept.size(),
                        " partitions kept here, data connections to ", context_->epoch->peers.size(), " workers");
   for (size_t i = 0; i < context_->epoch->locals.size(); ++i) {
     context_->epoch->locals[i]->Resegment(context_->epoch->layout.locals[i]);

@@ -14,17 +14,18 @@
 
 namespace geeps::movers {
 
-inline constexpr const char* kWaitForFill = "allocator.fill";     // an access buffer is filled
-inline constexpr const char* kWaitForDrain = "reclaimer.drain";   // an update is in the log
-inline constexpr const char* kWaitForApply = "keeper.apply";      // a clock is summed and its rule applied
-inline constexpr const char* kWaitForGather = "keeper.gather";    // the rows of a publish are staged
-inline constexpr const char* kWaitForAbsorb = "puller.absorb";    // a version is in the cache
+inline constexpr const char* kWaitForFill = "allocator.fill";    // an access buffer is filled
+inline constexpr const char* kWaitForDrain = "reclaimer.drain";  // an update is in the log
+inline constexpr const char* kWaitForApply = "keeper.apply";     // a clock is summed and its rule applied
+inline constexpr const char* kWaitForGather = "keeper.gather";   // the rows of a publish are staged
+inline constexpr const char* kWaitForAbsorb = "puller.absorb";   // a version is in the cache
 inline constexpr std::array<const char*, 5> kWaitSites = {kWaitForFill, kWaitForDrain, kWaitForApply, kWaitForGather,
                                                           kWaitForAbsorb};
 
 // Errors: Invalid, listing the sites.
 inline absl::Status CheckWaitSite(absl::string_view site) {
-  const bool known = std::any_of(kWaitSites.begin(), kWaitSites.end(), [&](absl::string_view one) { return one == site; });
+  const bool known =
+      std::any_of(kWaitSites.begin(), kWaitSites.end(), [&](absl::string_view one) { return one == site; });
   if (known) return absl::OkStatus();
   return Invalid("option test.skip_wait = '", site, "': the waits are ", absl::StrJoin(kWaitSites, ", "));
 }

@@ -4,10 +4,14 @@
 #include <dlfcn.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -61,6 +65,19 @@ void* HostAlloc(void*, uint64_t bytes, uint64_t align) {
 void HostFree(void*, void* memory, uint64_t, uint64_t) { std::free(memory); }
 
 const void* HostExtension(void*, const char*) { return nullptr; }
+
+// "DIRECTORY: only geeps_source_idx.so, geeps_transport_tcp.so": what is there in place of what was looked for.
+std::string Contents(const std::string& directory) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    std::string file = it->path().filename().string();
+    if (absl::StartsWith(file, "geeps_") && absl::EndsWith(file, ".so")) files.push_back(std::move(file));
+  }
+  if (error) return absl::StrCat(directory, ": ", error.message());
+  std::sort(files.begin(), files.end());
+  return absl::StrCat(directory, files.empty() ? ": no plugin" : ": only ", absl::StrJoin(files, ", "));
+}
 
 bool Exists(const std::string& path) {
   struct stat info;
@@ -168,7 +185,7 @@ absl::StatusOr<std::string> PluginRegistry::Load(absl::string_view name_or_path)
       if (name.ok()) return name;
       reasons.emplace_back(name.status().message());
     }
-    if (!any) reasons.push_back(absl::StrCat(directory, ": no geeps_*", name_or_path, ".so"));
+    if (!any) reasons.push_back(Contents(directory));
   }
   return NotFound("plugin ", name_or_path, " not found; tried ", absl::StrJoin(reasons, "; "));
 }

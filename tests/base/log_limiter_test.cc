@@ -27,7 +27,8 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE_FIXTURE(Fixture, "LogLimiter: the first three of a period are written, the rest is counted, and told once it is over") {
+TEST_CASE_FIXTURE(
+    Fixture, "LogLimiter: the first three of a period are written, the rest is counted, and told once it is over") {
   for (int i = 0; i < 20; ++i) CHECK(Admit("refused") == (i < 3));
   CHECK(told.empty());
   now_ns += LogLimiter::kPeriodNs - 1;

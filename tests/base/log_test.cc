@@ -4,7 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <cinttypes>
+#include <cstdio>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -72,7 +76,39 @@ TEST_CASE("Log: debug lines are limited, too, far above the others") {
   CHECK(lines.size() == Log::kAlikeDebugMax);
 }
 
-TEST_CASE("Log: without a callback lines wait in order, the oldest go when there are too many, and their number is kept") {
+TEST_CASE("Log: of what four threads write at once nothing is lost: written and left out are all") {
+  struct Sink {
+    std::atomic<uint64_t> num_written{0};
+    std::atomic<uint64_t> num_left_out{0};
+  } sink;
+  test_now_ns = 1;
+  {
+    Log log(
+        LogLevel::kWarning,
+        [](void* user, int32_t, const char*, const char* text, uint64_t) {
+          Sink* const sink = static_cast<Sink*>(user);
+          uint64_t num = 0;
+          if (std::sscanf(text, "%" SCNu64 " more lines", &num) == 1) {
+            sink->num_left_out += num;
+          } else {
+            sink->num_written += 1;
+          }
+        },
+        &sink, TestClock);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&log] {
+        for (int j = 0; j < 1000; ++j) log.Write(LogLevel::kWarning, "links", "refused");
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(sink.num_written == Log::kAlikeMax);
+  }
+  CHECK(sink.num_left_out == 4000 - Log::kAlikeMax);
+}
+
+TEST_CASE(
+    "Log: without a callback lines wait in order, the oldest go when there are too many, and their number is kept") {
   test_now_ns = 1;
   Log log(LogLevel::kDebug, nullptr, nullptr, TestClock);
   for (int i = 0; i < 1024 + 3; ++i) {

@@ -44,6 +44,8 @@ TEST_CASE_FIXTURE(Fixture, "PluginRegistry: a name that is nowhere is NOT_FOUND 
   const absl::Status status = registry.Load("nowhere").status();
   CHECK(DetailOf(status).code == Code::kNotFound);
   for (const std::string& directory : registry.SearchPath()) CHECK(absl::StrContains(status.message(), directory));
+  // And with what there is instead.
+  CHECK(absl::StrContains(status.message(), "geeps_transport_tcp.so"));
   CHECK(DetailOf(registry.Load("/no/such/file.so").status()).code == Code::kNotFound);
   CHECK(DetailOf(registry.Load("").status()).code == Code::kInvalid);
 }

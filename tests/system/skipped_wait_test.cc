@@ -11,7 +11,8 @@ namespace geeps::system_test {
 namespace {
 
 constexpr uint64_t kSeeds = 12;
-constexpr const char* kWaits[] = {"allocator.fill", "reclaimer.drain", "keeper.apply", "keeper.gather", "puller.absorb"};
+constexpr const char* kWaits[] = {"allocator.fill", "reclaimer.drain", "keeper.apply", "keeper.gather",
+                                  "puller.absorb"};
 
 std::string RunWithout(const char* site, uint64_t seed, const char* transport) {
   ScenarioOptions options;
