@@ -47,12 +47,12 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Config& config, L
   GEEPS_ASSIGN_OR_RETURN(open.endpoint, net::Endpoint::Create(transport, endpoint));
   std::unique_ptr<Runtime> runtime(new Runtime(config, std::move(log), std::move(plugins), std::move(open)));
   GEEPS_RETURN_IF_ERROR(runtime->engine_.Start());
+  runtime->log_.Debug("runtime", "rank ", config.rank, " of ", config.world, ", device ", config.device, ", transport ",
+                      config.transport, config.rendezvous.empty() ? "" : ", rendezvous ", config.rendezvous);
   return runtime;
 }
 
 Runtime::Runtime(const Config& config, std::unique_ptr<Log> log, std::unique_ptr<net::PluginRegistry> plugins,
-  runtime->log_.Debug("runtime", "rank ", config.rank, " of ", config.world, ", device ", config.device, ", transport ",
-                      config.transport, config.rendezvous.empty() ? "" : ", rendezvous ", config.rendezvous);
                  Open open)
     : config_(config),
       log_owner_(std::move(log)),
