@@ -30,7 +30,7 @@ constexpr char kHelp[] =
     "  --no-bind          leave it to the kernel where workers run\n"
     "                     (neither: bound when there are enough cores)\n"
     "  --transport NAME   tcp, or the path of a transport plugin (default: tcp)\n"
-    "  --log-level LEVEL  error, warning, info or debug\n"
+    "  --log-level LEVEL  least important lines of libgeeps that workers get: error, warning, info or debug\n"
     "  --grace SECONDS    how long the others may go on after a worker has failed (default: 5)\n"
     "  --help             this text\n"
     "\n"
