@@ -109,6 +109,8 @@ typedef struct geeps_rows {
 } geeps_rows;
 
 /* dtypes: DLPack type code << 16 | bits << 8 | lanes */
+#define GEEPS_F16 0x021001u
+#define GEEPS_BF16 0x041001u
 #define GEEPS_F32 0x022001u
 #define GEEPS_F64 0x024001u
 #define GEEPS_U8 0x010801u /* views of local data, fields of data sources */
@@ -249,6 +251,8 @@ GEEPS_API void geeps_request_destroy(geeps_request *req);
 /* [serial per runtime] A table of num_rows rows of row_values values. Every worker creates the same tables, in any order;
  * checked at the next commit, from which on the table exists; plans may be recorded before. A name has 1 to 255 bytes and
  * is no other table's; a table has at least one row, a row at least one value and at most 64 MiB. The caller owns *out.
+ * dtype: GEEPS_F32, GEEPS_F64, GEEPS_F16, GEEPS_BF16. With the last two what is read and contributed is rounded to the dtype (to
+ * nearest even; NaN and infinity stay); keepers sum in f32 and keep values and rule state in f32.
  * Options:
  *   mode = bounded                      versions, each a pure function of whole clocks (BSP and SSP)
  *   rule = add | replace | sgd | adam | adamw | adagrad | rmsprop | lamb   what a keeper does with the reduced contribution g of

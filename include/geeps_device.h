@@ -77,12 +77,12 @@ typedef struct geeps_row_pair { /* frozen: no size */
 } geeps_row_pair;
 
 #define GEEPS_MOVE_COPY 1u /* dst = src; any dtype */
-#define GEEPS_MOVE_ADD 2u  /* dst = dst + src; f32 and f64 */
+#define GEEPS_MOVE_ADD 2u  /* dst = dst + src; not bytes; f16 and bf16 are added in f32 and rounded */
 
 typedef struct geeps_row_move {
   uint32_t struct_size;
   uint32_t mode;             /* GEEPS_MOVE_* */
-  uint32_t dtype;            /* GEEPS_F32, GEEPS_F64, or GEEPS_U8: row_values counts bytes */
+  uint32_t dtype;            /* GEEPS_F16, GEEPS_BF16, GEEPS_F32, GEEPS_F64, or GEEPS_U8: row_values counts bytes */
   uint32_t reserved0;
   uint64_t row_values;
   void *dst;                 /* [dst_rows of the index, row_values]; aligned to the dtype; must not overlap src */
@@ -135,12 +135,15 @@ typedef struct geeps_apply_segment { /* frozen: no size. Rows with the same cont
 
 /* One step of an update rule for the rows of the segments; the other rows are carried over from values_in to values_out, their
  * state and steps are untouched. g, a row's reduced contribution: inputs of one group are added from left to right, beginning with the
- * first one's values, then the groups' sums likewise; then GEEPS_REDUCE_*. Sums and rule are calculated in the dtype. */
+ * first one's values, then the groups' sums likewise; then GEEPS_REDUCE_*. Sums and rule are calculated in the dtype.
+ * Inputs of GEEPS_F16 or GEEPS_BF16 go with the dtype GEEPS_F32: they are widened, the sum of a group of several inputs is
+ * rounded to input_dtype before it is used, and of each row's new values a copy in input_dtype goes to rounded_out; of the other
+ * rows rounded_in is carried over. Rounding is to nearest even; beyond the largest number lies infinity; NaN stays NaN. */
 typedef struct geeps_apply {
   uint32_t struct_size;
   uint32_t rule;             /* GEEPS_RULE_* */
   uint32_t dtype;            /* of values, state and sums: GEEPS_F32, GEEPS_F64 */
-  uint32_t input_dtype;      /* of the inputs; the same */
+  uint32_t input_dtype;      /* of the inputs: the same; or GEEPS_F16, GEEPS_BF16 with GEEPS_F32 */
   uint32_t reduce;           /* GEEPS_REDUCE_* */
   uint32_t reserved0;
   uint64_t num_rows;
@@ -154,6 +157,8 @@ typedef struct geeps_apply {
   const geeps_apply_input *inputs;
   uint64_t num_inputs;
   uint64_t *steps;           /* [num_rows] of a rule with steps: one more for each row of a segment; NULL: a rule without */
+  const void *rounded_in;    /* [num_rows, row_values] of input_dtype where that is not the dtype, else NULL */
+  void *rounded_out;         /* the same memory as rounded_in, or memory that does not overlap it */
 } geeps_apply;
 
 typedef struct geeps_device { /* static const; all slots are required */

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "runtime/base/status.h"
+#include "runtime/table/fold.h"
 #include "runtime/table/init.h"
 
 namespace geeps::cache {
@@ -48,10 +49,19 @@ absl::StatusOr<std::shared_ptr<ShardPartition>> NewShardPartition(const device::
   auto shard = std::make_shared<ShardPartition>();
   const uint64_t bytes = partition.num_rows * schema.row_bytes();
   GEEPS_RETURN_IF_ERROR(Place(device, bytes, mapped, std::move(segment), shard.get()));
-  GEEPS_ASSIGN_OR_RETURN(device::Memory initial, device.Allocate(device::MemoryKind::kPinned, bytes));
+  const uint64_t num_values = partition.num_rows * schema.row_values;
+  const uint64_t state_bytes = num_values * ValueBytes(AccumulateDType(schema.dtype));
+  GEEPS_ASSIGN_OR_RETURN(device::Memory initial, device.Allocate(device::MemoryKind::kPinned, state_bytes));
   table::FillInitial(schema, partition.first_row, partition.num_rows, initial.data());
-  GEEPS_RETURN_IF_ERROR(stream.Copy(shard->values, initial.data(), bytes));
-  const uint64_t state_bytes = partition.num_rows * schema.row_values * ValueBytes(AccumulateDType(schema.dtype));
+  device::Memory rounded;  // until Finish
+  if (HasMasters(schema.dtype)) {
+    GEEPS_ASSIGN_OR_RETURN(rounded, device.Allocate(device::MemoryKind::kPinned, bytes));
+    table::RoundInto(schema.dtype, num_values, initial.data(), rounded.data());
+    GEEPS_ASSIGN_OR_RETURN(device::Memory masters, device.Allocate(device::MemoryKind::kDevice, state_bytes));
+    shard->masters = std::make_shared<device::Memory>(std::move(masters));
+    GEEPS_RETURN_IF_ERROR(stream.Copy(shard->masters->data(), initial.data(), state_bytes));
+  }
+  GEEPS_RETURN_IF_ERROR(stream.Copy(shard->values, rounded ? rounded.data() : initial.data(), bytes));
   for (int i = 0; i < schema.rule->num_states; ++i) {
     GEEPS_ASSIGN_OR_RETURN(shard->states[i], Zeros(device, stream, state_bytes));
   }
@@ -71,6 +81,7 @@ absl::StatusOr<std::shared_ptr<ShardPartition>> MovedShardPartition(const device
   GEEPS_RETURN_IF_ERROR(stream.Copy(shard->values, old.values, bytes));
   for (int i = 0; i < table::kMaxRuleStates; ++i) shard->states[i] = old.states[i];
   shard->steps = old.steps;
+  shard->masters = old.masters;
   GEEPS_RETURN_IF_ERROR(Finish(device, stream));
   return shard;
 }

@@ -19,9 +19,10 @@
 namespace geeps::cache {
 
 struct ShardPartition {
-  uint8_t* values = nullptr;                                      // [num_rows, row_values], table dtype
-  device::Memory memory;                                          // owns `values`; empty when a segment does
-  std::shared_ptr<void> segment;                                  // owns `values` when peers map them
+  uint8_t* values = nullptr;                // [num_rows, row_values], table dtype: the newest version
+  device::Memory memory;                    // owns `values`; empty when a segment does
+  std::shared_ptr<void> segment;            // owns `values` when peers map them
+  std::shared_ptr<device::Memory> masters;  // [num_rows, row_values], accumulate dtype where that is not the table's
   std::shared_ptr<device::Memory> states[table::kMaxRuleStates];  // [num_rows, row_values] each, accumulate dtype
   std::shared_ptr<device::Memory> steps;                          // [num_rows] uint64, of a rule that counts them
 };

@@ -18,7 +18,8 @@ using table::Reduce;
 using table::RuleId;
 using table::UpdateRule;
 
-static_assert(GEEPS_F32 == static_cast<uint32_t>(DType::kF32) && GEEPS_F64 == static_cast<uint32_t>(DType::kF64));
+static_assert(GEEPS_F32 == static_cast<uint32_t>(DType::kF32) && GEEPS_F64 == static_cast<uint32_t>(DType::kF64) &&
+              GEEPS_F16 == static_cast<uint32_t>(DType::kF16) && GEEPS_BF16 == static_cast<uint32_t>(DType::kBf16));
 static_assert(GEEPS_RULE_ADD == static_cast<uint32_t>(RuleId::kAdd) &&
               GEEPS_RULE_SGD == static_cast<uint32_t>(RuleId::kSgd) &&
               GEEPS_RULE_REPLACE == static_cast<uint32_t>(RuleId::kReplace) &&
@@ -65,18 +66,28 @@ absl::Status CheckSegments(const geeps_apply& apply, uint64_t value_bytes) {
   return absl::OkStatus();
 }
 
+void CarryRows(const void* in, void* out, uint64_t row_bytes, uint64_t first, uint64_t end) {
+  if (in == out || first == end) return;
+  std::memcpy(static_cast<uint8_t*>(out) + first * row_bytes, static_cast<const uint8_t*>(in) + first * row_bytes,
+              (end - first) * row_bytes);
+}
+
 // Rows first .. end - 1 as they were.
-void CarryOver(const geeps_apply& apply, uint64_t row_bytes, uint64_t first, uint64_t end) {
-  if (apply.values_in == apply.values_out || first == end) return;
-  std::memcpy(static_cast<uint8_t*>(apply.values_out) + first * row_bytes,
-              static_cast<const uint8_t*>(apply.values_in) + first * row_bytes, (end - first) * row_bytes);
+void CarryOver(const geeps_apply& apply, uint64_t first, uint64_t end) {
+  const uint64_t value_bytes = table::ValueBytes(static_cast<DType>(apply.dtype));
+  CarryRows(apply.values_in, apply.values_out, apply.row_values * value_bytes, first, end);
+  if (apply.input_dtype == apply.dtype) return;
+  const uint64_t rounded_bytes = table::ValueBytes(static_cast<DType>(apply.input_dtype));
+  CarryRows(apply.rounded_in, apply.rounded_out, apply.row_values * rounded_bytes, first, end);
 }
 
 }  // namespace
 
 absl::Status CheckApply(const geeps_apply& apply) {
   if (apply.dtype != GEEPS_F32 && apply.dtype != GEEPS_F64) return Unsupported("apply: dtype ", apply.dtype);
-  if (apply.input_dtype != apply.dtype) {
+  const bool is_rounded =
+      apply.dtype == GEEPS_F32 && (apply.input_dtype == GEEPS_F16 || apply.input_dtype == GEEPS_BF16);
+  if (apply.input_dtype != apply.dtype && !is_rounded) {
     return Unsupported("apply: inputs of dtype ", apply.input_dtype, " for values of dtype ", apply.dtype);
   }
   const UpdateRule* rule = table::FindRule(static_cast<RuleId>(apply.rule));
@@ -91,16 +102,23 @@ absl::Status CheckApply(const geeps_apply& apply) {
   for (int i = 0; i < rule->num_states; ++i)
     GEEPS_RETURN_IF_ERROR(CheckMemory("a state", apply.states[i], value_bytes));
   if (rule->counts_steps) GEEPS_RETURN_IF_ERROR(CheckMemory("steps", apply.steps, sizeof(uint64_t)));
+  const uint64_t input_bytes = table::ValueBytes(static_cast<DType>(apply.input_dtype));
+  if (is_rounded) {
+    GEEPS_RETURN_IF_ERROR(CheckMemory("rounded_in", apply.rounded_in, input_bytes));
+    GEEPS_RETURN_IF_ERROR(CheckMemory("rounded_out", apply.rounded_out, input_bytes));
+  }
   if (apply.num_segments > 0 && (apply.segments == nullptr || apply.inputs == nullptr)) {
     return Invalid("apply: ", apply.num_segments, " segments, but ", apply.segments ? "inputs" : "segments",
                    " is NULL");
   }
-  return CheckSegments(apply, value_bytes);
+  return CheckSegments(apply, input_bytes);
 }
 
 void ApplyNow(const geeps_apply& apply) {
   const DType dtype = static_cast<DType>(apply.dtype);
+  const DType input_dtype = static_cast<DType>(apply.input_dtype);
   const uint64_t row_bytes = apply.row_values * table::ValueBytes(dtype);
+  const uint64_t input_row_bytes = apply.row_values * table::ValueBytes(input_dtype);
   FoldTarget target;
   target.rule = table::FindRule(static_cast<RuleId>(apply.rule));
   target.reduce = static_cast<Reduce>(apply.reduce);
@@ -111,22 +129,25 @@ void ApplyNow(const geeps_apply& apply) {
   uint64_t row = 0;
   for (uint64_t i = 0; i < apply.num_segments; ++i) {
     const geeps_apply_segment& segment = apply.segments[i];
-    CarryOver(apply, row_bytes, row, segment.first_row);
+    CarryOver(apply, row, segment.first_row);
     const uint64_t offset = segment.first_row * row_bytes;
     target.value_in = static_cast<const uint8_t*>(apply.values_in) + offset;
     target.value_out = static_cast<uint8_t*>(apply.values_out) + offset;
     for (int s = 0; s < target.rule->num_states; ++s)
       target.states[s] = static_cast<uint8_t*>(apply.states[s]) + offset;
     if (target.rule->counts_steps) target.steps = apply.steps + segment.first_row;
+    if (input_dtype != dtype) {
+      target.rounded_out = static_cast<uint8_t*>(apply.rounded_out) + segment.first_row * input_row_bytes;
+    }
     inputs.clear();
     for (uint64_t j = 0; j < segment.num_inputs; ++j) {
       const geeps_apply_input& input = apply.inputs[segment.first_input + j];
       inputs.push_back({input.values, input.group});
     }
-    table::FoldAndStep(dtype, segment.num_rows * apply.row_values, inputs, target);
+    table::FoldAndStep(input_dtype, segment.num_rows * apply.row_values, inputs, target);
     row = segment.first_row + segment.num_rows;
   }
-  CarryOver(apply, row_bytes, row, apply.num_rows);
+  CarryOver(apply, row, apply.num_rows);
 }
 
 }  // namespace geeps::device

@@ -217,15 +217,20 @@ struct OwnedApply {
   void AddRanges(MemoryRanges* ranges) const {
     const uint64_t row_bytes = apply.row_values * MoveValueBytes(apply.dtype);
     const uint64_t bytes = apply.num_rows * row_bytes;
+    const uint64_t input_row_bytes = apply.row_values * MoveValueBytes(apply.input_dtype);
     ranges->push_back({apply.values_in, bytes});
     ranges->push_back({apply.values_out, bytes});
+    if (apply.input_dtype != apply.dtype) {
+      ranges->push_back({apply.rounded_in, apply.num_rows * input_row_bytes});
+      ranges->push_back({apply.rounded_out, apply.num_rows * input_row_bytes});
+    }
     for (const void* state : apply.states) {
       if (state != nullptr) ranges->push_back({state, bytes});
     }
     if (apply.steps != nullptr) ranges->push_back({apply.steps, apply.num_rows * sizeof(uint64_t)});
     for (const geeps_apply_segment& segment : segments) {
       for (uint64_t i = 0; i < segment.num_inputs; ++i) {
-        ranges->push_back({inputs[segment.first_input + i].values, segment.num_rows * row_bytes});
+        ranges->push_back({inputs[segment.first_input + i].values, segment.num_rows * input_row_bytes});
       }
     }
   }

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "runtime/base/status.h"
-#include "runtime/table/lanes.h"
+#include "runtime/table/half.h"
 
 namespace geeps::device {
 namespace {
@@ -73,6 +73,8 @@ void CopyPairsOf(absl::Span<const geeps_row_pair> pairs, uint8_t* dst, const uin
 
 void CopyPairs(absl::Span<const geeps_row_pair> pairs, uint64_t row_bytes, uint8_t* dst, const uint8_t* src) {
   switch (row_bytes) {
+    case 2:
+      return CopyPairsOf<2>(pairs, dst, src);
     case 4:
       return CopyPairsOf<4>(pairs, dst, src);
     case 8:
@@ -94,19 +96,20 @@ void CopyPairs(absl::Span<const geeps_row_pair> pairs, uint64_t row_bytes, uint8
             [row_bytes](uint8_t* to, const uint8_t* from) { std::memcpy(to, from, row_bytes); });
 }
 
-template <typename T>
+// H: the dtype of the rows; T: that in which they are added.
+template <typename T, typename H>
 void AddRows(const geeps_row_move& move, const HostIndex& index) {
-  T* const dst = static_cast<T*>(move.dst);
-  const T* const src = static_cast<const T*>(move.src);
+  H* const dst = static_cast<H*>(move.dst);
+  const H* const src = static_cast<const H*>(move.src);
   const uint64_t row_values = move.row_values;
   for (const geeps_row_run& run : index.runs()) {
-    T* const to = dst + run.dst_row * row_values;
-    table::AddLanes(run.num_rows * row_values, to, src + run.src_row * row_values, to);
+    H* const to = dst + run.dst_row * row_values;
+    table::AddNumbers<T, H>(run.num_rows * row_values, to, src + run.src_row * row_values, to);
   }
-  WalkPairs(index.pairs(), row_values * sizeof(T), true, static_cast<uint8_t*>(move.dst),
+  WalkPairs(index.pairs(), row_values * sizeof(H), true, static_cast<uint8_t*>(move.dst),
             static_cast<const uint8_t*>(move.src), [row_values](uint8_t* to_row, const uint8_t* from_row) {
-              T* const to = reinterpret_cast<T*>(to_row);
-              table::AddLanes(row_values, to, reinterpret_cast<const T*>(from_row), to);
+              H* const to = reinterpret_cast<H*>(to_row);
+              table::AddNumbers<T, H>(row_values, to, reinterpret_cast<const H*>(from_row), to);
             });
 }
 
@@ -140,6 +143,9 @@ absl::StatusOr<std::unique_ptr<HostIndex>> HostIndex::Build(absl::Span<const gee
 
 uint64_t MoveValueBytes(uint32_t dtype) {
   switch (dtype) {
+    case GEEPS_F16:
+    case GEEPS_BF16:
+      return 2;
     case GEEPS_F32:
       return 4;
     case GEEPS_F64:
@@ -172,9 +178,13 @@ void MoveRowsNow(const geeps_row_move& move) {
   const HostIndex& index = *HostIndex::Of(move.index);
   if (move.mode == GEEPS_MOVE_ADD) {
     if (move.dtype == GEEPS_F64) {
-      AddRows<double>(move, index);
+      AddRows<double, double>(move, index);
+    } else if (move.dtype == GEEPS_F32) {
+      AddRows<float, float>(move, index);
+    } else if (move.dtype == GEEPS_F16) {
+      AddRows<float, table::F16>(move, index);
     } else {
-      AddRows<float>(move, index);
+      AddRows<float, table::Bf16>(move, index);
     }
     return;
   }

@@ -237,8 +237,16 @@ void Keeper::Apply(uint32_t index, protocol::Clock clock) {
   apply.reduce = static_cast<uint32_t>(table.schema.reduce);
   apply.num_rows = kept->num_rows;
   apply.row_values = table.schema.row_values;
-  apply.values_in = VersionValues(*kept, clock);
-  apply.values_out = VersionValues(*kept, clock + 1);
+  const void* const version_in = VersionValues(*kept, clock);
+  void* const version_out = VersionValues(*kept, clock + 1);
+  if (kept->shard->masters != nullptr) {
+    apply.values_in = apply.values_out = kept->shard->masters->data();
+    apply.rounded_in = version_in;
+    apply.rounded_out = version_out;
+  } else {
+    apply.values_in = version_in;
+    apply.values_out = version_out;
+  }
   for (int i = 0; i < table.schema.rule->num_states; ++i) apply.states[i] = kept->shard->states[i]->data();
   if (kept->shard->steps != nullptr) apply.steps = static_cast<uint64_t*>(kept->shard->steps->data());
   for (uint32_t i = 0; params != nullptr && i < params->num; ++i) apply.params[i] = params->values[i];

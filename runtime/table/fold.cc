@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
+#include <type_traits>
 
+#include "runtime/table/half.h"
 #include "runtime/table/lanes.h"
 
 namespace geeps::table {
@@ -20,33 +21,62 @@ struct Block {
   alignas(64) T group[kBlockValues];
 };
 
-template <typename T>
-const T* ValuesOf(const FoldInput& input, uint64_t first) {
-  return static_cast<const T*>(input.values) + first;
+// H is the table's dtype, T the one that is summed in: float for the 16-bit dtypes, else the same.
+
+// Values first .. first + n - 1 of an input: the input itself when nothing has to be widened, else in `widened`.
+template <typename T, typename H>
+const T* ValuesOf(const FoldInput& input, uint64_t first, uint64_t n, T* widened) {
+  const H* const from = static_cast<const H*>(input.values) + first;
+  if constexpr (std::is_same_v<T, H>) {
+    return from;
+  } else {
+    ForLanes<T>(n, [=]<typename V>(uint64_t i) { StoreLanes(widened + i, LoadNumbers<V>(from + i)); });
+    return widened;
+  }
 }
 
-// The left fold of inputs[begin, end) at values first .. first + n - 1: the input itself when there is one, else in
-// `sum`.
-template <typename T>
+// sum[i] = left[i] + the input's value. `sum` may be `left`.
+template <typename T, typename H>
+void AddInput(const FoldInput& input, uint64_t first, uint64_t n, const T* left, T* sum) {
+  const H* const from = static_cast<const H*>(input.values) + first;
+  ForLanes<T>(n, [=]<typename V>(uint64_t i) {
+    const V added = LoadLanes<V>(left + i) + LoadNumbers<V>(from + i);
+    StoreLanes(sum + i, added);
+  });
+}
+
+// The left fold of inputs[begin, end) at values first .. first + n - 1, rounded to H: the input itself or in `sum`.
+template <typename T, typename H>
 const T* FoldGroup(absl::Span<const FoldInput> inputs, size_t begin, size_t end, uint64_t first, uint64_t n, T* sum) {
-  const T* left = ValuesOf<T>(inputs[begin], first);
+  const T* left = ValuesOf<T, H>(inputs[begin], first, n, sum);
+  if (end == begin + 1) return left;
   for (size_t i = begin + 1; i < end; ++i) {
-    AddLanes(n, left, ValuesOf<T>(inputs[i], first), sum);
+    AddInput<T, H>(inputs[i], first, n, left, sum);
     left = sum;
+  }
+  if constexpr (!std::is_same_v<T, H>) {
+    ForLanes<T>(n, [=]<typename V>(uint64_t i) {
+      alignas(16) H rounded[sizeof(V) / sizeof(T)];
+      StoreNumbers(rounded, LoadLanes<V>(sum + i));
+      StoreLanes(sum + i, LoadNumbers<V>(static_cast<const H*>(rounded)));
+    });
   }
   return left;
 }
 
-// The fold over all groups, likewise: in an input or in `block`.
-template <typename T>
+// The fold over all groups, in T: in an input or in `block`.
+template <typename T, typename H>
 const T* FoldBlock(absl::Span<const FoldInput> inputs, uint64_t first, uint64_t n, Block<T>* block) {
   const T* total = nullptr;
   for (size_t begin = 0, end = 0; begin < inputs.size(); begin = end) {
     for (end = begin + 1; end < inputs.size() && inputs[end].group == inputs[begin].group;) ++end;
     if (total == nullptr) {
-      total = FoldGroup(inputs, begin, end, first, n, block->total);
+      total = FoldGroup<T, H>(inputs, begin, end, first, n, block->total);
+    } else if (end == begin + 1) {
+      AddInput<T, H>(inputs[begin], first, n, total, block->total);
+      total = block->total;
     } else {
-      const T* group = FoldGroup(inputs, begin, end, first, n, block->group);
+      const T* group = FoldGroup<T, H>(inputs, begin, end, first, n, block->group);
       AddLanes(n, total, group, block->total);
       total = block->total;
     }
@@ -55,9 +85,9 @@ const T* FoldBlock(absl::Span<const FoldInput> inputs, uint64_t first, uint64_t 
 }
 
 // The fold, divided where the reduction says so.
-template <typename T>
+template <typename T, typename H>
 const T* ReduceBlock(absl::Span<const FoldInput> inputs, Reduce reduce, uint64_t first, uint64_t n, Block<T>* block) {
-  const T* total = FoldBlock(inputs, first, n, block);
+  const T* total = FoldBlock<T, H>(inputs, first, n, block);
   if (reduce == Reduce::kSum || inputs.size() == 1) return total;
   const T divisor = static_cast<T>(inputs.size());
   T* const mean = block->total;
@@ -103,29 +133,38 @@ RulePiece<T> PieceAt(const FoldTarget& target, uint64_t first, uint64_t n, const
   return piece;
 }
 
+// What is published of the values that the rule has changed.
+template <typename T, typename H>
+void Publish(const FoldTarget& target, uint64_t first, uint64_t n) {
+  if constexpr (!std::is_same_v<T, H>) {
+    RoundNumbers(n, static_cast<const T*>(target.value_out) + first, static_cast<H*>(target.rounded_out) + first);
+  }
+}
+
 // The rows do not matter: blocks of any values.
-template <typename T>
+template <typename T, typename H>
 void StepValues(uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target) {
   const RuleStep<T> step = StepOf<T>(*target.rule);
   Factors<T> factors(target);
   Block<T> block;
   for (uint64_t first = 0; first < num_values; first += kBlockValues) {
     const uint64_t n = std::min(kBlockValues, num_values - first);
-    RulePiece<T> piece = PieceAt<T>(target, first, n, ReduceBlock(inputs, target.reduce, first, n, &block));
+    RulePiece<T> piece = PieceAt<T>(target, first, n, ReduceBlock<T, H>(inputs, target.reduce, first, n, &block));
     piece.factors = factors.At(0);
     step(piece);
+    Publish<T, H>(target, first, n);
   }
 }
 
 // Rows count their steps: a block is summed at once and stepped in stretches of rows with the same count.
-template <typename T>
+template <typename T, typename H>
 void StepCountedRows(uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target) {
   const RuleStep<T> step = StepOf<T>(*target.rule);
   Factors<T> factors(target);
   Block<T> block;
   for (uint64_t first = 0; first < num_values; first += kBlockValues) {
     const uint64_t n = std::min(kBlockValues, num_values - first);
-    const T* const grad = ReduceBlock(inputs, target.reduce, first, n, &block);
+    const T* const grad = ReduceBlock<T, H>(inputs, target.reduce, first, n, &block);
     const uint64_t end_row = (first + n - 1) / target.row_values + 1;
     for (uint64_t begin = 0, end = 0; begin < n; begin = end) {
       const uint64_t row = (first + begin) / target.row_values;
@@ -136,11 +175,12 @@ void StepCountedRows(uint64_t num_values, absl::Span<const FoldInput> inputs, co
       piece.factors = factors.At(target.steps[row]);
       step(piece);
     }
+    Publish<T, H>(target, first, n);
   }
 }
 
 // Row by row, twice: the second time with what the first one has summed up.
-template <typename T>
+template <typename T, typename H>
 void StepAndFinishRows(uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target) {
   static_assert(kBlockValues == kRulePieceValues);
   const RuleStep<T> step = StepOf<T>(*target.rule);
@@ -153,69 +193,102 @@ void StepAndFinishRows(uint64_t num_values, absl::Span<const FoldInput> inputs, 
     double sums[kMaxRuleSums] = {};
     for (uint64_t first = row * target.row_values; first < end; first += kRulePieceValues) {
       const uint64_t n = std::min(kRulePieceValues, end - first);
-      RulePiece<T> piece = PieceAt<T>(target, first, n, ReduceBlock(inputs, target.reduce, first, n, &block));
+      RulePiece<T> piece = PieceAt<T>(target, first, n, ReduceBlock<T, H>(inputs, target.reduce, first, n, &block));
       piece.factors = row_factors;
       piece.sums = sums;
       step(piece);
     }
     for (uint64_t first = row * target.row_values; first < end; first += kRulePieceValues) {
-      RulePiece<T> piece = PieceAt<T>(target, first, std::min(kRulePieceValues, end - first), nullptr);
+      const uint64_t n = std::min(kRulePieceValues, end - first);
+      RulePiece<T> piece = PieceAt<T>(target, first, n, nullptr);
       piece.factors = row_factors;
       piece.sums = sums;
       finish(piece);
+      Publish<T, H>(target, first, n);
     }
   }
 }
 
-template <typename T>
+template <typename T, typename H>
 void FoldAndStepAs(uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target) {
   if (target.rule->counts_steps) {
     for (uint64_t row = 0; row < num_values / target.row_values; ++row) ++target.steps[row];
   }
   if (FinishOf<T>(*target.rule) != nullptr) {
-    StepAndFinishRows<T>(num_values, inputs, target);
+    StepAndFinishRows<T, H>(num_values, inputs, target);
   } else if (target.rule->counts_steps) {
-    StepCountedRows<T>(num_values, inputs, target);
+    StepCountedRows<T, H>(num_values, inputs, target);
   } else {
-    StepValues<T>(num_values, inputs, target);
+    StepValues<T, H>(num_values, inputs, target);
   }
 }
 
-template <typename T>
-void FoldAs(uint64_t num_values, absl::Span<const FoldInput> inputs, Reduce reduce, T* out) {
+template <typename T, typename H>
+void FoldAs(uint64_t num_values, absl::Span<const FoldInput> inputs, Reduce reduce, void* out) {
   Block<T> block;
   for (uint64_t first = 0; first < num_values; first += kBlockValues) {
     const uint64_t n = std::min(kBlockValues, num_values - first);
-    const T* total = ReduceBlock(inputs, reduce, first, n, &block);
-    if (total != out + first) std::memcpy(out + first, total, n * sizeof(T));
+    const T* total = ReduceBlock<T, H>(inputs, reduce, first, n, &block);
+    RoundNumbers(n, total, static_cast<H*>(out) + first);
   }
+}
+
+template <typename T, typename H>
+void AddIntoAs(uint64_t num_values, const void* src, void* dst) {
+  AddNumbers<T>(num_values, static_cast<const H*>(dst), static_cast<const H*>(src), static_cast<H*>(dst));
 }
 
 }  // namespace
 
 void FoldAndStep(DType dtype, uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target) {
-  if (dtype == DType::kF64) {
-    FoldAndStepAs<double>(num_values, inputs, target);
-  } else {
-    FoldAndStepAs<float>(num_values, inputs, target);
+  switch (dtype) {
+    case DType::kF16:
+      return FoldAndStepAs<float, F16>(num_values, inputs, target);
+    case DType::kBf16:
+      return FoldAndStepAs<float, Bf16>(num_values, inputs, target);
+    case DType::kF32:
+      return FoldAndStepAs<float, float>(num_values, inputs, target);
+    case DType::kF64:
+      return FoldAndStepAs<double, double>(num_values, inputs, target);
   }
 }
 
 void Fold(DType dtype, uint64_t num_values, absl::Span<const FoldInput> inputs, Reduce reduce, void* out) {
-  if (dtype == DType::kF64) {
-    FoldAs(num_values, inputs, reduce, static_cast<double*>(out));
-  } else {
-    FoldAs(num_values, inputs, reduce, static_cast<float*>(out));
+  switch (dtype) {
+    case DType::kF16:
+      return FoldAs<float, F16>(num_values, inputs, reduce, out);
+    case DType::kBf16:
+      return FoldAs<float, Bf16>(num_values, inputs, reduce, out);
+    case DType::kF32:
+      return FoldAs<float, float>(num_values, inputs, reduce, out);
+    case DType::kF64:
+      return FoldAs<double, double>(num_values, inputs, reduce, out);
   }
 }
 
 void AddInto(DType dtype, uint64_t num_values, const void* src, void* dst) {
-  if (dtype == DType::kF64) {
-    double* const to = static_cast<double*>(dst);
-    AddLanes(num_values, to, static_cast<const double*>(src), to);
-  } else {
-    float* const to = static_cast<float*>(dst);
-    AddLanes(num_values, to, static_cast<const float*>(src), to);
+  switch (dtype) {
+    case DType::kF16:
+      return AddIntoAs<float, F16>(num_values, src, dst);
+    case DType::kBf16:
+      return AddIntoAs<float, Bf16>(num_values, src, dst);
+    case DType::kF32:
+      return AddIntoAs<float, float>(num_values, src, dst);
+    case DType::kF64:
+      return AddIntoAs<double, double>(num_values, src, dst);
+  }
+}
+
+void RoundInto(DType dtype, uint64_t num_values, const void* src, void* dst) {
+  switch (dtype) {
+    case DType::kF16:
+      return RoundNumbers(num_values, static_cast<const float*>(src), static_cast<F16*>(dst));
+    case DType::kBf16:
+      return RoundNumbers(num_values, static_cast<const float*>(src), static_cast<Bf16*>(dst));
+    case DType::kF32:
+      return RoundNumbers(num_values, static_cast<const float*>(src), static_cast<float*>(dst));
+    case DType::kF64:
+      return RoundNumbers(num_values, static_cast<const double*>(src), static_cast<double*>(dst));
   }
 }
 

@@ -87,7 +87,7 @@ void Fill(const TableSchema& schema, uint64_t first_row, uint64_t num_rows, T* o
 }  // namespace
 
 void FillInitial(const TableSchema& schema, uint64_t first_row, uint64_t num_rows, void* out) {
-  if (schema.dtype == DType::kF64) {
+  if (AccumulateDType(schema.dtype) == DType::kF64) {
     Fill(schema, first_row, num_rows, static_cast<double*>(out));
   } else {
     Fill(schema, first_row, num_rows, static_cast<float*>(out));

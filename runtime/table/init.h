@@ -12,7 +12,7 @@
 namespace geeps::table {
 
 // Writes the initial values of rows first_row .. first_row + num_rows - 1 to out, [num_rows, row_values] of
-// schema.dtype. REQUIRES: the rows exist.
+// the accumulate dtype: masters are not rounded. REQUIRES: the rows exist.
 void FillInitial(const TableSchema& schema, uint64_t first_row, uint64_t num_rows, void* out);
 
 }  // namespace geeps::table

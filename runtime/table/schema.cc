@@ -22,12 +22,12 @@ absl::Status BadValue(absl::string_view key, absl::string_view value, absl::stri
   return Invalid("option ", key, " = ", value, ": wanted ", wanted);
 }
 
-// A finite number that stays finite in the table's dtype.
+// A finite number that stays finite in the dtype.
 absl::StatusOr<double> ParseNumber(absl::string_view key, absl::string_view value, absl::string_view text,
                                    DType dtype) {
   double number = 0;
   if (!absl::SimpleAtod(text, &number) || !std::isfinite(number)) return BadValue(key, value, "finite numbers");
-  if (dtype == DType::kF32 && std::fabs(number) > std::numeric_limits<float>::max()) {
+  if (std::fabs(number) > LargestNumber(dtype)) {
     return BadValue(key, value, absl::StrCat("numbers that ", DTypeName(dtype), " can hold"));
   }
   return number;
@@ -141,7 +141,7 @@ absl::Status ParseParam(absl::string_view key, absl::string_view value, TableSch
   const int index = FindRuleParam(*schema->rule, absl::StripPrefix(key, "param."));
   if (index < 0) return Invalid("option ", key, " = ", value, ": rule ", schema->rule->name, " has no such parameter");
   const ParamRange range = schema->rule->params[index].range;
-  GEEPS_ASSIGN_OR_RETURN(const double number, ParseNumber(key, value, value, schema->dtype));
+  GEEPS_ASSIGN_OR_RETURN(const double number, ParseNumber(key, value, value, AccumulateDType(schema->dtype)));
   if (!IsInRange(range, number)) return BadValue(key, value, RangeText(range));
   schema->params[index] = number;
   return absl::OkStatus();

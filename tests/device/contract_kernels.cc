@@ -89,6 +89,27 @@ void RowMovesMatchALoop(const Device& device, uint64_t seed) {
   }
 }
 
+void HalfRowsAreAddedInF32AndRounded(const Device& device, uint64_t seed) {
+  Random random(seed);
+  const uint64_t row_values = 1 + random.Below(40);
+  for (const table::DType dtype : {table::DType::kF16, table::DType::kBf16}) {
+    std::vector<float> sums = random.Values<float>(9 * row_values), added = random.Values<float>(9 * row_values);
+    const Memory dst = Upload(device, BytesOf(dtype, sums)), src = Upload(device, BytesOf(dtype, added));
+    const Stream stream = device.CreateStream().value();
+    const RowIndex index = device.CreateIndex({{0, 2, 3}}, {{5, 0}, {8, 8}}, 9, 9).value();
+    GEEPS_CHECK_OK(stream.MoveRows(
+        {MakeRowMove(GEEPS_MOVE_ADD, static_cast<uint32_t>(dtype), row_values, dst.data(), src.data(), index)}));
+    const std::pair<uint64_t, uint64_t> moved[] = {{0, 2}, {1, 3}, {2, 4}, {5, 0}, {8, 8}};
+    for (const auto& [to, from] : moved) {
+      for (uint64_t i = 0; i < row_values; ++i) {
+        float& sum = sums[to * row_values + i];
+        sum = RoundToDType(dtype, sum) + RoundToDType(dtype, added[from * row_values + i]);
+      }
+    }
+    CHECK(Download<uint8_t>(device, stream, dst) == BytesOf(dtype, sums));
+  }
+}
+
 void SeveralMovesGoInOneCall(const Device& device, uint64_t seed) {
   Random random(seed);
   const Stream stream = device.CreateStream().value();
@@ -139,6 +160,7 @@ void BadMovesAreRefused(const Device& device, uint64_t /*seed*/) {
   CHECK(!refused([](geeps_row_move*) {}));
   CHECK(refused([](geeps_row_move* m) { m->mode = 3; }));
   CHECK(refused([](geeps_row_move* m) { m->dtype = GEEPS_I64; }));
+  CHECK(!refused([](geeps_row_move* m) { m->dtype = GEEPS_BF16, m->mode = GEEPS_MOVE_ADD; }));
   CHECK(refused([](geeps_row_move* m) { m->dtype = GEEPS_U8, m->mode = GEEPS_MOVE_ADD; }));
   CHECK(refused([](geeps_row_move* m) { m->row_values = 0; }));
   CHECK(refused([](geeps_row_move* m) { m->index = nullptr; }));
@@ -163,7 +185,9 @@ void ApplyMatchesReferenceOf(const Device& device, Random* random, table::DType 
                           .value();
   const uint64_t row_values = schema.row_values;
   ReferenceTable<T> reference(schema);
-  Memory versions[2] = {Upload(device, reference.values()), Upload(device, reference.values())};
+  const Memory versions[2] = {Upload(device, reference.values()), Upload(device, reference.values())};
+  const std::vector<uint8_t> first_bytes = BytesOf(dtype, reference.values());
+  const Memory rounded[2] = {Upload(device, first_bytes), Upload(device, first_bytes)};
   std::vector<Memory> states;
   for (int i = 0; i < schema.rule->num_states; ++i) {
     states.push_back(Upload(device, std::vector<T>(reference.values().size(), T{0})));
@@ -172,17 +196,19 @@ void ApplyMatchesReferenceOf(const Device& device, Random* random, table::DType 
   const Stream stream = device.CreateStream().value();
   table::SegmentSweep sweep;
   const uint32_t world = 1 + static_cast<uint32_t>(random->Below(6));
-  int current = 0;
+  int current = 0, current_rounded = 0;
   for (int clock = 0; clock < 3; ++clock) {
     std::vector<ReferenceContribution<T>> contributions;
     std::vector<Memory> uploads;
     std::vector<table::SegmentSource> sources;
     for (uint32_t rank = 0; rank < world; ++rank) {
       const RowSet rows = random->Rows(schema.num_rows);
-      contributions.push_back({rank, rows, random->Values<T>(rows.NumRows() * row_values)});
+      std::vector<T> values = random->Values<T>(rows.NumRows() * row_values);
+      for (T& value : values) value = RoundToDType(dtype, value);
+      contributions.push_back({rank, rows, std::move(values)});
     }
     for (const auto& contribution : contributions) {
-      uploads.push_back(Upload(device, contribution.values));
+      uploads.push_back(Upload(device, BytesOf(dtype, contribution.values)));
       sources.push_back({contribution.rows.runs()});
     }
     sweep.Build(sources);
@@ -192,18 +218,24 @@ void ApplyMatchesReferenceOf(const Device& device, Random* random, table::DType 
       segments.push_back({segment.first_row, segment.num_rows, segment.first_input, segment.num_inputs});
     }
     for (const table::SegmentInput& input : sweep.inputs()) {
-      inputs.push_back({uploads[input.source].bytes() + input.row_offset * row_values * sizeof(T),
+      inputs.push_back({uploads[input.source].bytes() + input.row_offset * schema.row_bytes(),
                         contributions[input.source].rank / schema.sum_group, 0});
     }
     const int next = random->OneIn(2) ? current : 1 - current;
+    const int next_rounded = random->OneIn(2) ? current_rounded : 1 - current_rounded;
     geeps_apply apply = MakeApply();
     apply.rule = static_cast<uint32_t>(schema.rule->id);
-    apply.dtype = apply.input_dtype = static_cast<uint32_t>(dtype);
+    apply.dtype = static_cast<uint32_t>(AccumulateDType(dtype));
+    apply.input_dtype = static_cast<uint32_t>(dtype);
     apply.reduce = static_cast<uint32_t>(schema.reduce);
     apply.num_rows = schema.num_rows;
     apply.row_values = row_values;
     apply.values_in = versions[current].data();
     apply.values_out = versions[next].data();
+    if (HasMasters(dtype)) {
+      apply.rounded_in = rounded[current_rounded].data();
+      apply.rounded_out = rounded[next_rounded].data();
+    }
     for (size_t i = 0; i < states.size(); ++i) apply.states[i] = states[i].data();
     if (schema.rule->counts_steps) apply.steps = static_cast<uint64_t*>(steps.data());
     std::copy(schema.params, schema.params + schema.rule->num_params, apply.params);
@@ -219,11 +251,16 @@ void ApplyMatchesReferenceOf(const Device& device, Random* random, table::DType 
     current = next;
     const std::vector<T> values = Download<T>(device, stream, versions[current]);
     REQUIRE(std::memcmp(values.data(), reference.values().data(), values.size() * sizeof(T)) == 0);
+    if (!HasMasters(dtype)) continue;
+    current_rounded = next_rounded;
+    REQUIRE(Download<uint8_t>(device, stream, rounded[current_rounded]) == BytesOf(dtype, reference.values()));
   }
 }
 
 void ApplyMatchesTheReference(const Device& device, uint64_t seed) {
   Random random(seed);
+  ApplyMatchesReferenceOf<float>(device, &random, table::DType::kF16);
+  ApplyMatchesReferenceOf<float>(device, &random, table::DType::kBf16);
   ApplyMatchesReferenceOf<float>(device, &random, table::DType::kF32);
   ApplyMatchesReferenceOf<double>(device, &random, table::DType::kF64);
 }
@@ -262,6 +299,7 @@ void BadAppliesAreRefused(const Device& device, uint64_t /*seed*/) {
   CHECK(refused([](geeps_apply* a) { a->rule = 77; }));
   CHECK(refused([](geeps_apply* a) { a->dtype = GEEPS_U8; }));
   CHECK(refused([](geeps_apply* a) { a->input_dtype = GEEPS_F64; }));
+  CHECK(refused([](geeps_apply* a) { a->input_dtype = GEEPS_F16; }));  // without what is rounded
   CHECK(refused([](geeps_apply* a) { a->reduce = 0; }));
   CHECK(refused([](geeps_apply* a) { a->row_values = 0; }));
   CHECK(refused([](geeps_apply* a) { a->values_in = nullptr; }));
@@ -284,6 +322,7 @@ void BadAppliesAreRefused(const Device& device, uint64_t /*seed*/) {
 
 constexpr ContractCase kCases[] = {
     {"rows are copied and added as by a loop", RowMovesMatchALoop},
+    {"rows of 16-bit numbers are added in f32 and rounded", HalfRowsAreAddedInF32AndRounded},
     {"several moves go in one call", SeveralMovesGoInOneCall},
     {"bad indexes are refused", BadIndexesAreRefused},
     {"bad moves are refused", BadMovesAreRefused},

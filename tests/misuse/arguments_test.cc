@@ -201,7 +201,7 @@ std::vector<Row> NumberRows() {
     rows.push_back({f, "rows of 2^64 - 1", [](Arguments* a) { a->row_values = kMax; }});
     rows.push_back({f, "2^32 rows of 2^32", [](Arguments* a) { a->num_rows = a->row_values = uint64_t{1} << 32; }});
   }
-  for (const uint32_t dtype : {0u, 1u, uint32_t{GEEPS_U8}, uint32_t{GEEPS_I64}, 0x022002u, 0x021001u, ~0u}) {
+  for (const uint32_t dtype : {0u, 1u, uint32_t{GEEPS_U8}, uint32_t{GEEPS_I64}, 0x022002u, 0x020801u, ~0u}) {
     rows.push_back({"geeps_table_create", "dtype", [dtype](Arguments* a) { a->dtype = dtype; }, GEEPS_E_UNSUPPORTED});
   }
   for (const double value : {std::nan(""), static_cast<double>(INFINITY), static_cast<double>(-INFINITY)}) {

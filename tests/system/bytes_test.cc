@@ -17,7 +17,6 @@ constexpr uint32_t kWorld = 3;
 constexpr uint64_t kShare = 256;
 constexpr uint64_t kRows = kWorld * kShare;
 constexpr uint64_t kRowValues = 128;
-constexpr uint64_t kRowBytes = kRowValues * 4;
 constexpr uint64_t kClocks = 20;
 
 struct Range {
@@ -42,12 +41,13 @@ Bytes Take(Worker& w) {
 }
 
 // sets[rank]: the rows that it reads and updates. Empty, or which figure differs from the closed form.
-std::string CompareBytes(const char* transport, const std::vector<Range>& sets, bool travels) {
+std::string CompareBytes(const char* transport, const std::vector<Range>& sets, bool travels,
+                         uint32_t dtype = GEEPS_F32) {
   Setup setup;
   setup.world = kWorld;
   setup.transport = transport;
   return RunWorkers(setup, [&](Worker& w) -> std::string {
-    geeps::Table table(w.rt, "t", kRows, kRowValues, GEEPS_F32, {{"partition_bytes", "16384"}}, w.err);
+    geeps::Table table(w.rt, "t", kRows, kRowValues, dtype, {{"partition_bytes", "16384"}}, w.err);
     const Range mine = sets[w.rank];
     const auto body = [&](geeps::Walker& walker) {
       const geeps::Access read = walker.Read(table, geeps::Rows::Range(mine.first, mine.end - mine.first), 0);
@@ -74,7 +74,8 @@ std::string CompareBytes(const char* transport, const std::vector<Range>& sets, 
 
     Bytes wanted;
     const Range kept = {w.rank * kShare, (w.rank + 1) * kShare};
-    const auto bytes = [](uint64_t rows) { return static_cast<int64_t>(rows * kRowBytes * kClocks); };
+    const uint64_t row_bytes = kRowValues * (dtype == GEEPS_F32 ? 4 : 2);
+    const auto bytes = [row_bytes](uint64_t rows) { return static_cast<int64_t>(rows * row_bytes * kClocks); };
     wanted.contribution_local = bytes(RowsIn(mine, kept));
     wanted.contribution_sent = bytes(mine.end - mine.first) - wanted.contribution_local;
     for (uint32_t rank = 0; rank < kWorld; ++rank) {
@@ -119,6 +120,12 @@ TEST_CASE("overlapping row sets: payload bytes per clock are the closed form") {
 
 TEST_CASE("equal row sets: payload bytes per clock are the closed form") {
   CHECK(CompareBytes("tcp", {{0, kRows}, {0, kRows}, {0, kRows}}, true) == "");
+}
+
+TEST_CASE("tables of 16-bit numbers: half of the bytes travel, both ways") {
+  for (const uint32_t dtype : {GEEPS_F16, GEEPS_BF16}) {
+    CHECK(CompareBytes("tcp", {{0, 400}, {150, 600}, {300, 768}}, true, dtype) == "");
+  }
 }
 
 TEST_CASE("mapped memory: no values are sent at all") {

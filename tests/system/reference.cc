@@ -3,21 +3,35 @@
 
 #include <cstring>
 
+#include "tests/table/reference_half.h"
 #include "tests/table/reference_rule.h"
 
 namespace geeps::system_test {
 namespace {
 
-// T: the dtype of the arithmetic.
+bool IsHalf(uint32_t dtype) { return dtype == GEEPS_F16 || dtype == GEEPS_BF16; }
+test::HalfShape ShapeOf(uint32_t dtype) { return dtype == GEEPS_F16 ? test::kF16Shape : test::kBf16Shape; }
+
+// T: the dtype of the arithmetic: double for f64, else float.
 template <typename T>
-T Load(uint32_t /*dtype*/, const uint8_t* from, uint64_t index) {
+T Load(uint32_t dtype, const uint8_t* from, uint64_t index) {
+  if (IsHalf(dtype)) {
+    uint16_t bits;
+    std::memcpy(&bits, from + index * sizeof bits, sizeof bits);
+    return static_cast<T>(test::DecodeHalf(ShapeOf(dtype), bits));
+  }
   T value;
   std::memcpy(&value, from + index * sizeof(T), sizeof value);
   return value;
 }
 
 template <typename T>
-void Store(uint32_t /*dtype*/, uint8_t* to, uint64_t index, T value) {
+void Store(uint32_t dtype, uint8_t* to, uint64_t index, T value) {
+  if (IsHalf(dtype)) {
+    const uint16_t bits = test::EncodeHalf(ShapeOf(dtype), static_cast<float>(value));
+    std::memcpy(to + index * sizeof bits, &bits, sizeof bits);
+    return;
+  }
   std::memcpy(to + index * sizeof(T), &value, sizeof value);
 }
 
@@ -61,6 +75,9 @@ class TypedRows : public ReferenceRows {
         ++in_group;
       }
       if (in_group == 0) continue;
+      // The sum of a group may travel: it is rounded to the table's dtype.
+      if (IsHalf(spec_.dtype))
+        group = static_cast<T>(test::RoundToHalf(ShapeOf(spec_.dtype), static_cast<float>(group)));
       *total = num_groups == 0 ? group : static_cast<T>(*total + group);
       ++num_groups;
       num_workers += in_group;

@@ -30,7 +30,7 @@ struct TableSpec {
   uint64_t partition_bytes = 1048576;
 
   bool has_rate() const { return !params.empty(); }
-  uint64_t value_bytes() const { return dtype == GEEPS_F64 ? 8 : 4; }
+  uint64_t value_bytes() const { return dtype == GEEPS_F64 ? 8 : dtype == GEEPS_F32 ? 4 : 2; }
   uint64_t row_bytes() const { return row_values * value_bytes(); }
 };
 

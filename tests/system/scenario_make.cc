@@ -85,7 +85,8 @@ std::vector<TableSpec> DrawTables(const ScenarioOptions& options, Random* random
   for (size_t i = 0; i < tables.size(); ++i) {
     TableSpec& table = tables[i];
     table.name = "table-" + std::to_string(i);
-    table.dtype = random->OneIn(3) ? GEEPS_F64 : GEEPS_F32;
+    const uint32_t dtypes[] = {GEEPS_F32, GEEPS_F32, GEEPS_F64, GEEPS_F64, GEEPS_F16, GEEPS_BF16};
+    table.dtype = dtypes[random->Below(6)];
     DrawRule(i == 1, random, &table);
     table.mean = random->OneIn(3);
     table.sum_group = 1 + static_cast<uint32_t>(random->Below(2));

@@ -21,15 +21,11 @@ using test::ReferenceContribution;
 using test::ReferenceTable;
 
 template <typename T>
-constexpr DType kDTypeOf = sizeof(T) == 4 ? DType::kF32 : DType::kF64;
-
-template <typename T>
 bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-template <typename T>
-TableSchema RandomSchema(Random* random) {
+TableSchema RandomSchema(DType dtype, Random* random) {
   const std::string group = std::to_string(1 + random->Below(4));
   const auto rule_options = random->RuleOptions();
   std::vector<std::pair<absl::string_view, absl::string_view>> options(rule_options.begin(), rule_options.end());
@@ -38,7 +34,7 @@ TableSchema RandomSchema(Random* random) {
   options.push_back({"init", random->OneIn(6) ? "zero" : "normal:0:1"});
   // Now and then a row longer than a piece.
   const uint64_t row_values = random->OneIn(8) ? 1000 + random->Below(1200) : 1 + random->Below(90);
-  return ParseTableOptions("t", 1 + random->Below(row_values < 100 ? 60 : 9), row_values, kDTypeOf<T>, options).value();
+  return ParseTableOptions("t", 1 + random->Below(row_values < 100 ? 60 : 9), row_values, dtype, options).value();
 }
 
 // A table kept by segments, fold and rule: the product's road.
@@ -49,12 +45,17 @@ class FoldedTable {
       : schema_(schema), values_(schema.num_rows * schema.row_values), steps_(schema.num_rows, 0) {
     states_.resize(static_cast<size_t>(schema.rule->num_states), std::vector<T>(values_.size(), T{0}));
     FillInitial(schema, 0, schema.num_rows, values_.data());
+    published_ = test::BytesOf(schema.dtype, values_);
   }
 
   // in_place: versions overwrite each other; otherwise each is built beside the one before.
   void ApplyClock(const std::vector<ReferenceContribution<T>>& contributions, bool in_place) {
     std::vector<SegmentSource> sources;
-    for (const auto& contribution : contributions) sources.push_back({contribution.rows.runs()});
+    std::vector<std::vector<uint8_t>> bytes;
+    for (const auto& contribution : contributions) {
+      sources.push_back({contribution.rows.runs()});
+      bytes.push_back(test::BytesOf(schema_.dtype, contribution.values));
+    }
     sweep_.Build(sources);
     std::vector<T> next = values_;
     std::vector<T>& out = in_place ? values_ : next;
@@ -62,7 +63,7 @@ class FoldedTable {
       std::vector<FoldInput> inputs;
       for (const SegmentInput& input : sweep_.InputsOf(segment)) {
         const auto& contribution = contributions[input.source];
-        inputs.push_back({contribution.values.data() + input.row_offset * schema_.row_values,
+        inputs.push_back({bytes[input.source].data() + input.row_offset * schema_.row_bytes(),
                           contribution.rank / schema_.sum_group});
       }
       FoldTarget target;
@@ -71,6 +72,7 @@ class FoldedTable {
       target.reduce = schema_.reduce;
       target.value_in = values_.data() + first;
       target.value_out = out.data() + first;
+      if (HasMasters(schema_.dtype)) target.rounded_out = published_.data() + segment.first_row * schema_.row_bytes();
       for (size_t i = 0; i < states_.size(); ++i) target.states[i] = states_[i].data() + first;
       target.row_values = schema_.row_values;
       if (schema_.rule->counts_steps) target.steps = steps_.data() + segment.first_row;
@@ -78,23 +80,27 @@ class FoldedTable {
       FoldAndStep(schema_.dtype, segment.num_rows * schema_.row_values, inputs, target);
     }
     if (!in_place) values_.swap(next);
+    if (!HasMasters(schema_.dtype)) published_ = test::BytesOf(schema_.dtype, values_);
   }
 
   const std::vector<T>& values() const { return values_; }
+  const std::vector<uint8_t>& published() const { return published_; }
 
  private:
   TableSchema schema_;
   std::vector<T> values_;
+  std::vector<uint8_t> published_;
   std::vector<std::vector<T>> states_;
   std::vector<uint64_t> steps_;
   SegmentSweep sweep_;
 };
 
 template <typename T>
-void CheckAgainstReference(uint64_t seed) {
+void CheckAgainstReference(DType dtype, uint64_t seed) {
   CAPTURE(seed);
+  CAPTURE(std::string(DTypeName(dtype)));
   Random random(seed);
-  const TableSchema schema = RandomSchema<T>(&random);
+  const TableSchema schema = RandomSchema(dtype, &random);
   ReferenceTable<T> reference(schema);
   FoldedTable<T> folded(schema);
   const uint32_t world = 1 + static_cast<uint32_t>(random.Below(9));
@@ -102,18 +108,23 @@ void CheckAgainstReference(uint64_t seed) {
     std::vector<ReferenceContribution<T>> contributions;
     for (uint32_t rank = 0; rank < world; ++rank) {
       const RowSet rows = random.Rows(schema.num_rows);
-      contributions.push_back({rank, rows, random.Values<T>(rows.NumRows() * schema.row_values)});
+      std::vector<T> values = random.Values<T>(rows.NumRows() * schema.row_values);
+      for (T& value : values) value = test::RoundToDType(dtype, value);
+      contributions.push_back({rank, rows, std::move(values)});
     }
     reference.ApplyClock(contributions);
     folded.ApplyClock(contributions, random.OneIn(2));
     REQUIRE(SameBits(folded.values(), reference.values()));
+    REQUIRE(SameBits(folded.published(), test::BytesOf(dtype, reference.values())));
   }
 }
 
-TEST_CASE("FoldAndStep: random tables, rules, groups and row sets have the bits of one naive loop") {
+TEST_CASE("FoldAndStep: random tables, dtypes, rules, groups and row sets have the bits of one naive loop") {
   for (uint64_t seed = 1; seed <= 400; ++seed) {
-    CheckAgainstReference<float>(seed);
-    CheckAgainstReference<double>(seed);
+    CheckAgainstReference<float>(DType::kF16, seed);
+    CheckAgainstReference<float>(DType::kBf16, seed);
+    CheckAgainstReference<float>(DType::kF32, seed);
+    CheckAgainstReference<double>(DType::kF64, seed);
   }
 }
 
@@ -162,6 +173,41 @@ TEST_CASE("AddInto: adds value by value, at any length and alignment") {
     AddInto(DType::kF32, n, b.data(), sum.data() + 1);
     CHECK(SameBits(sum, expected));
   }
+}
+
+TEST_CASE("FoldAndStep: a bf16 table sums in f32, rounds the sum of a group, and keeps its masters") {
+  // 1 + 2^-8 is no bf16: the tie goes to 1.
+  const uint16_t one = 0x3f80, tiny = 0x3b80;  // 2^-8
+  float master = 0;
+  uint16_t published = 0;
+  FoldTarget target;
+  target.rule = FindRule("add");
+  target.value_in = target.value_out = &master;
+  target.rounded_out = &published;
+  const FoldInput apart[] = {{&one, 0}, {&tiny, 1}, {&tiny, 2}};
+  FoldAndStep(DType::kBf16, 1, apart, target);
+  CHECK(master == 1.0078125f);
+  CHECK(published == 0x3f81);
+  master = 0;
+  const FoldInput together[] = {{&one, 0}, {&tiny, 0}, {&tiny, 1}};
+  FoldAndStep(DType::kBf16, 1, together, target);
+  CHECK(master == 1.00390625f);
+  CHECK(published == 0x3f80);
+  // A hundred steps that are each too small for the published value add up in the master.
+  const FoldInput small[] = {{&tiny, 0}};
+  master = 256;
+  for (int i = 0; i < 100; ++i) FoldAndStep(DType::kBf16, 1, small, target);
+  CHECK(master == 256.390625f);
+  CHECK(published == 0x4380);
+}
+
+TEST_CASE("AddInto: an f16 sum of updates is rounded at each addition") {
+  uint16_t sum[] = {0x6800, 0x7bff, 0x3c00};        // 2048, 65504, 1
+  const uint16_t add[] = {0x3c00, 0x7bff, 0x0001};  // 1, 65504, 2^-24
+  AddInto(DType::kF16, 3, add, sum);
+  CHECK(sum[0] == 0x6800);
+  CHECK(sum[1] == 0x7c00);
+  CHECK(sum[2] == 0x3c00);
 }
 
 }  // namespace

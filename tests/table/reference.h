@@ -7,29 +7,55 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "runtime/table/init.h"
 #include "runtime/table/row_set.h"
 #include "runtime/table/schema.h"
+#include "tests/table/reference_half.h"
 #include "tests/table/reference_rule.h"
 
 namespace geeps::test {
+
+// The number nearest to `number` that a table of `dtype` can hold.
+template <typename T>
+T RoundToDType(table::DType dtype, T number) {
+  if (dtype == table::DType::kF16) return RoundToHalf(kF16Shape, static_cast<float>(number));
+  if (dtype == table::DType::kBf16) return RoundToHalf(kBf16Shape, static_cast<float>(number));
+  return number;
+}
+
+// The bytes of the numbers, rounded, as they lie in a table of `dtype`.
+template <typename T>
+std::vector<uint8_t> BytesOf(table::DType dtype, const std::vector<T>& numbers) {
+  std::vector<uint8_t> bytes(numbers.size() * table::ValueBytes(dtype));
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (table::HasMasters(dtype)) {
+      const HalfShape shape = dtype == table::DType::kF16 ? kF16Shape : kBf16Shape;
+      const uint16_t half = EncodeHalf(shape, static_cast<float>(numbers[i]));
+      std::memcpy(bytes.data() + i * sizeof half, &half, sizeof half);
+    } else {
+      std::memcpy(bytes.data() + i * sizeof(T), &numbers[i], sizeof(T));
+    }
+  }
+  return bytes;
+}
 
 // What one worker adds to a table in one clock. Updates of a row within a clock are added up already.
 template <typename T>
 struct ReferenceContribution {
   uint32_t rank = 0;
   table::RowSet rows;
-  std::vector<T> values;  // [rows.NumRows(), row_values]
+  std::vector<T> values;  // [rows.NumRows(), row_values], numbers that the table's dtype can hold
 };
 
-// T: float for f32, double for f64.
+// T: the accumulate dtype: double for f64, else float.
 template <typename T>
 class ReferenceTable {
  public:
-  // REQUIRES: sizeof(T) is that of schema.dtype.
+  // REQUIRES: sizeof(T) is that of the accumulate dtype.
   explicit ReferenceTable(const table::TableSchema& schema)
       : schema_(schema),
         values_(schema.num_rows * schema.row_values),
@@ -64,7 +90,7 @@ class ReferenceTable {
 
   uint64_t age() const { return age_; }
   const table::TableSchema& schema() const { return schema_; }
-  // [num_rows, row_values]
+  // [num_rows, row_values]: the masters. What is published of them: BytesOf(schema().dtype, values()).
   const std::vector<T>& values() const { return values_; }
   const T* row(uint64_t row) const { return values_.data() + row * schema_.row_values; }
   // The rows of a set, dense.
@@ -82,6 +108,7 @@ class ReferenceTable {
       volatile T group_sum = row_values[i][column];
       size_t j = i + 1;
       for (; j < row_values.size() && groups[j] == groups[i]; ++j) group_sum = group_sum + row_values[j][column];
+      if (j > i + 1) group_sum = RoundToDType<T>(schema_.dtype, group_sum);
       total = has_total ? static_cast<T>(total + group_sum) : static_cast<T>(group_sum);
       has_total = true;
       i = j;

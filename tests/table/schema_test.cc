@@ -64,6 +64,19 @@ TEST_CASE("TableSchema: every option of the header is taken, in any order") {
   CHECK(schema.partition_bytes == 4096);
 }
 
+TEST_CASE("TableSchema: dtypes are known by their codes; a row's bytes are those of its dtype") {
+  const std::pair<uint32_t, uint64_t> codes[] = {{0x021001, 2}, {0x041001, 2}, {0x022001, 4}, {0x024001, 8}};
+  for (const auto& [code, bytes] : codes) {
+    const DType dtype = DTypeFromCode(code).value();
+    CHECK(static_cast<uint32_t>(dtype) == code);
+    CHECK(ParseTableOptions("t", 3, 5, dtype, {}).value().row_bytes() == 5 * bytes);
+  }
+  // Initial values must fit the dtype, parameters that of the sums.
+  CHECK(ParseTableOptions("t", 1, 1, DType::kF16, {{"init", "constant:65504"}}).ok());
+  CHECK(!ParseTableOptions("t", 1, 1, DType::kF16, {{"init", "constant:65505"}}).ok());
+  CHECK(ParseTableOptions("t", 1, 1, DType::kF16, {{"rule", "sgd"}, {"param.lr", "1e6"}}).ok());
+}
+
 TEST_CASE("TableSchema: rule parameters have the header's defaults") {
   const TableSchema schema = Parse({{"rule", "sgd"}});
   CHECK(schema.params[0] == 0.01);
@@ -73,7 +86,7 @@ TEST_CASE("TableSchema: rule parameters have the header's defaults") {
 TEST_CASE("TableSchema: what a later release may have is unsupported, not unknown") {
   CHECK(ErrorOf({{"mode", "async"}}, Code::kUnsupported).find("mode = async") != std::string::npos);
   CHECK(ErrorOf({{"read_my_writes", "1"}}, Code::kUnsupported).find("read_my_writes") != std::string::npos);
-  CHECK(DetailOf(DTypeFromCode(0x021001).status()).code == Code::kUnsupported);
+  CHECK(DetailOf(DTypeFromCode(0x020801).status()).code == Code::kUnsupported);
 }
 
 TEST_CASE("TableSchema: a bad option is refused with table, key, value and what was wanted") {
