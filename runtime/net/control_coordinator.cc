@@ -147,6 +147,8 @@ bool CoordinatorHost::Dispatch(uint64_t id, Connection* connection, wire::Type t
     case wire::Type::kEnter: {
       protocol::Enter enter;
       if (!wire::Decode(body, &enter).ok()) return false;
+      options_.log->Debug("control", "rank ", rank, " stands at a fence at clock ", enter.clock, ", phase ",
+                          static_cast<int>(enter.phase), enter.failed ? ", and could not carry it out" : "");
       coordinator_.OnEnter(rank, enter, now_ns, &effects_);
       return true;
     }
@@ -190,6 +192,7 @@ bool CoordinatorHost::OnHello(uint64_t id, Connection* connection, const std::st
     const protocol::CoordinatorEffect& effect = effects_[i];
     if (effect.kind == protocol::CoordinatorEffect::Kind::kReject && effect.connection == id) return true;
   }
+  options_.log->Debug("control", "rank ", worker.rank, " (host ", worker.host, ", pid ", worker.pid, ") has come");
   connection->rank = worker.rank;
   connection->channel.set_body_max(wire::kBodyMax);
   id_of_rank_[worker.rank] = id;
@@ -233,6 +236,7 @@ void CoordinatorHost::Execute(uint64_t now_ns) {
     switch (effect.kind) {
       case Kind::kWelcome:
         welcomed_ = true;
+        options_.log->Debug("control", "all ", options_.world, " workers have come");
         next_beat_ns_ = now_ns;
         Broadcast(wire::Type::kWelcome, wire::Encode(effect.welcome));
         break;

@@ -161,6 +161,7 @@ void ControlPlane::Impl::TakeCommands(uint64_t now_ns) {
 // --- meeting ---
 
 void ControlPlane::Impl::RetryLater(const absl::Status& why, uint64_t now_ns) {
+  if (why.message() != last_failure_) options_.log->Debug("control", "not met yet: ", why.message());
   last_failure_ = std::string(why.message());
   channel_ = Channel(Socket());
   connecting_ = false;
@@ -180,6 +181,7 @@ void ControlPlane::Impl::Meet(uint64_t now_ns) {
     if (!connected.ok()) return RetryLater(connected, now_ns);
     connecting_ = false;
   }
+  options_.log->Debug("control", "connected to rank 0 at ", options_.rendezvous);
   SayHello();
 }
 
@@ -246,6 +248,7 @@ bool ControlPlane::Impl::DispatchBody(wire::Type type, const std::string& body) 
       if (working || !wire::Decode(body, &welcome).ok() || welcome.hosts.size() != options_.world) return false;
       phase_ = Phase::kWorking;
       coordinator_host_ = welcome.hosts[0];
+      options_.log->Debug("control", "all ", options_.world, " workers have met; rank 0 is on host ", coordinator_host_);
       {
         MutexLock lock(&mutex_);
         has_welcome_ = true;
@@ -259,10 +262,14 @@ bool ControlPlane::Impl::DispatchBody(wire::Type type, const std::string& body) 
       protocol::Go go;
       if (!working || !wire::Decode(body, &go).ok()) return false;
       if (go.kind == protocol::FenceKind::kShutdown) shut_down_ = true;
+      options_.log->Debug("control", "go on at clock ", go.clock, ", phase ", static_cast<int>(go.phase), ", epoch ", go.epoch);
       events_->OnGo(go);
       return true;
     }
-    case wire::Type::kFetch: SendLines(); return working;
+    case wire::Type::kFetch:
+      options_.log->Debug("control", "digests differ: the coordinator fetches the declarations of this worker");
+      SendLines();
+      return working;
     case wire::Type::kRelay: {
       wire::Relay relay;
       if (!working || !wire::Decode(body, &relay).ok()) return false;
@@ -310,7 +317,7 @@ absl::Status ControlPlane::Impl::CoordinatorLost(absl::string_view why) const {
   detail.code = Code::kPeerLost;
   detail.rank = 0;
   detail.clock = clocks_[0].load(std::memory_order_relaxed);
-  return MakeStatus(detail, absl::StrCat("rank 0 (host ", coordinator_host_, "), the coordinator, was lost at clock ", detail.clock,
+  return MakeStatus(detail, absl::StrCat("rank 0 (host ", coordinator_host_, ", the coordinator) was lost at clock ", detail.clock,
                                          ": ", why));
 }
 
@@ -338,6 +345,7 @@ void ControlPlane::Impl::CheckTimes(uint64_t now_ns) {
 
 void ControlPlane::Impl::Down(const absl::Status& cause) {
   if (phase_ == Phase::kOver) return;
+  options_.log->Debug("control", "the job is over: ", cause.message());
   phase_ = Phase::kOver;
   local_deadline_ns_ = kNever;
   const absl::Status latched = Latched(cause);

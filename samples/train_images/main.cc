@@ -9,6 +9,15 @@
 #include "samples/train_images/options.h"
 #include "samples/train_images/trainer.h"
 
+namespace {
+
+// Lines of the library: warnings, and more with `geeps run --log-level debug`. Errors come back as statuses, too.
+void PrintLine(void*, int32_t level, const char* component, const char* text, uint64_t len) {
+  if (level != GEEPS_LOG_ERROR) std::fprintf(stderr, "train_images: %s: %.*s\n", component, static_cast<int>(len), text);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   train_images::TrainOptions options;
   std::string problem;
@@ -25,7 +34,7 @@ int main(int argc, char** argv) {
 
   geeps::Error err;
   // Rank, world and rendezvous from `geeps run`; alone without it.
-  geeps::Runtime rt(geeps::Options{{"launcher", "geeps"}}, err);
+  geeps::Runtime rt(geeps::Options{{"launcher", "geeps"}}, err, PrintLine);
   rt.Start(err);
   train_images::TrainImages(rt, options, err);
   rt.Shutdown(err);

@@ -67,6 +67,42 @@ class Hello(unittest.TestCase):
         for world in (2, 4, 5):
             self.check(run(GEEPS, "run", "-n", str(world), HELLO), world)
 
+    def test_lines_of_the_library_come_through_the_callback_alone(self):
+        # Without a level there is nothing to warn of; every line at level debug is one that hello printed.
+        quiet = run(GEEPS, "run", "-n", "2", HELLO)
+        self.check(quiet, 2)
+        self.assertEqual(quiet.stderr, "")
+        loud = run(GEEPS, "run", "-n", "2", "--log-level", "debug", HELLO)
+        self.check(loud, 2)
+        lines = loud.stderr.splitlines()
+        components = {}
+        for line in lines:
+            found = re.fullmatch(r"\[([01])\] hello: (runtime|control|links|fence|plugin|tcp): .+", line)
+            self.assertTrue(found, line)
+            components.setdefault(found[2], []).append((found[1], line))
+        self.assertEqual(sorted(components), ["control", "fence", "links", "plugin", "runtime"], loud.stderr)
+        for rank in "01":
+            for text in ("runtime: rank {} of 2, device host, transport tcp", "fence: commit at clock 0 waits for the first versions",
+                         "fence: shutdown at clock 10 ended", "links: the data connection to rank"):
+                self.assertTrue(any(f"[{rank}] hello: {text.format(rank)}" in line for line in lines), (rank, text, loud.stderr))
+
+    def test_the_sentence_of_a_failure_is_found_in_the_list_of_errors(self):
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        cases = {"GEEPS_E_INVALID": {"GEEPS_RANK": "x"}, "GEEPS_E_NOT_FOUND": {"GEEPS_TRANSPORT": "pigeon"},
+                 "GEEPS_E_DENIED": {"GEEPS_WORLD": "2", "GEEPS_RENDEZVOUS": "tcp://192.0.2.1:7000"}}
+        for code, variables in cases.items():
+            failed = run("env", *[f"{name}={value}" for name, value in variables.items()], HELLO)
+            self.assertEqual(failed.returncode, 1)
+            name, sentence = re.fullmatch(r"hello: (\w+): (.+)\n", failed.stderr).groups()
+            self.assertEqual(name, code, failed.stderr)
+            found = run(sys.executable, "-B", os.path.join(root, "tools", "errors"), sentence)
+            self.assertEqual((found.returncode, found.stdout.split(":")[0]), (0, code), sentence + found.stdout)
+
+    def test_a_level_in_between_shows_what_an_operator_follows_and_no_states(self):
+        done = run(GEEPS, "run", "-n", "2", "--log-level", "info", HELLO)
+        self.check(done, 2)
+        self.assertNotIn("fence:", done.stderr)
+
 
 class TrainImages(unittest.TestCase):
     @classmethod
