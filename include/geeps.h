@@ -161,9 +161,12 @@ typedef struct geeps_view {  /* filled by the runtime; valid until the operation
  *   device = host | deferred:lazy | deferred:eager | deferred:seeded:SEED
  *   transport = inproc | tcp | PATH of a plugin
  *   rank, world        this worker and the number of workers; default 0 and 1
- *   rendezvous         inproc://NAME (workers of one process) | tcp://HOST:PORT (where rank 0 listens); not needed alone
- *   launcher = none | geeps   geeps: rank, world, transport and rendezvous not given here come from the environment that
- *                      `geeps run` sets; nothing else ever reads the environment
+ *   rendezvous         inproc://NAME (workers of one process) | tcp://HOST:PORT (where rank 0 listens) | file:///PATH (which rank 0
+ *                      writes, and removes when all have come); not needed alone
+ *   launcher = none | geeps | slurm | mpi | torchrun   rank, world and rendezvous (geeps: transport, log_level) not given here come
+ *                      from the environment of that launcher; nothing else ever reads the environment
+ *   advertise, port    where the transport listens: a literal loopback address; PORT or LOW-HIGH
+ *   rendezvous_port    where rank 0 listens with file:///PATH: PORT or LOW-HIGH
  *   start_limit_s      limit of geeps_runtime_start; default 60
  *   heartbeat_ms       a worker that is silent for this long is lost; default 10000
  *   log_level = error | warning | info | debug; default warning

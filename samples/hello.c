@@ -3,6 +3,9 @@
  *
  *   build/samples/hello                    one worker
  *   geeps run -n 4 build/samples/hello     four
+ *   mpirun -n 4 build/samples/hello --launcher mpi --rendezvous file:///tmp/hello.job
+ *
+ * Arguments are options of the runtime (docs/options.md), each with its value; launcher=geeps unless they say otherwise.
  *
  * In every clock worker r adds (r + 1) * (i + 1) to value i of the table. After ten clocks of N workers value i must
  * therefore be 10 * N (N + 1) / 2 * (i + 1). Each worker reads the table, prints what it found and what it must be, and
@@ -15,6 +18,7 @@
 #define ROWS 4
 #define ROW_VALUES 8
 #define CLOCKS 10
+#define OPTIONS_MAX 16
 
 typedef struct worker {
   geeps_runtime *rt;
@@ -109,9 +113,26 @@ static void print_line(void *user, int32_t level, const char *component, const c
   if (level != GEEPS_LOG_ERROR) fprintf(stderr, "hello: %s: %.*s\n", component, (int)len, text);
 }
 
-int main(void) {
-  /* rank, world and rendezvous from `geeps run`; alone without it */
-  const geeps_kv options[] = {{"launcher", "geeps"}};
+/* "--key value ..." after the launcher: rank, world and rendezvous from `geeps run`; alone without it. Returns how many
+ * options there are, 0 when the arguments are no such pairs. */
+static uint64_t read_options(int argc, char **argv, geeps_kv *options) {
+  uint64_t num = 0;
+  int launcher_given = 0;
+  for (int i = 1; i < argc; i += 2, ++num) {
+    if (strncmp(argv[i], "--", 2) != 0 || i + 1 == argc || num == OPTIONS_MAX) return 0;
+    options[num].key = argv[i] + 2;
+    options[num].value = argv[i + 1];
+    if (strcmp(options[num].key, "launcher") == 0) launcher_given = 1;
+  }
+  if (!launcher_given) {
+    options[num].key = "launcher";
+    options[num++].value = "geeps";
+  }
+  return num;
+}
+
+int main(int argc, char **argv) {
+  geeps_kv options[OPTIONS_MAX + 1];
   geeps_config config;
   worker w;
   int wrong = 0;
@@ -121,9 +142,13 @@ int main(void) {
   config.struct_size = sizeof config;
   config.abi_version = GEEPS_ABI_VERSION;
   config.options = options;
-  config.num_options = 1;
+  config.num_options = read_options(argc, argv, options);
   config.log = print_line;
 
+  if (config.num_options == 0) {
+    fprintf(stderr, "usage: hello [--OPTION VALUE]...\n");
+    return 2;
+  }
   geeps_status status = geeps_runtime_create(&config, &w.rt, &w.err);
   if (status == GEEPS_OK) status = work(&w, &wrong);
   geeps_runtime_destroy(w.rt);

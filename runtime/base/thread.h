@@ -22,6 +22,8 @@ class Thread {
   absl::Status Start(const char* name, std::function<void()> body);
   // Waits for the end of `body`; nothing when it was never started.
   void Join();
+  // Leaves the thread to itself: for one that waits for something that cannot be cancelled. REQUIRES: `body` owns all it uses.
+  void Detach();
   bool running() const { return thread_.joinable(); }
 
  private:

@@ -25,6 +25,7 @@ absl::Status CheckOptions(const ControlOptions& options, const Rendezvous& rende
   if (options.job.size() > wire::kNameMax) {
     return Invalid("a job name of ", options.job.size(), " bytes, at most ", wire::kNameMax, " are possible");
   }
+  if (options.report_period <= std::chrono::nanoseconds(0)) return Invalid("the report period is not positive");
   if (options.heartbeat_limit < std::chrono::milliseconds(10)) return Invalid("the heartbeat limit is below 10 ms");
   if (options.start_limit <= std::chrono::nanoseconds(0)) return Invalid("the start limit is not positive");
   return absl::OkStatus();

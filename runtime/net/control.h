@@ -18,6 +18,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "runtime/base/log.h"
+#include "runtime/net/host_lookup.h"
+#include "runtime/net/rendezvous.h"
 #include "runtime/protocol/coordinator.h"
 
 namespace geeps::net {
@@ -40,14 +42,18 @@ class ControlEvents {
 struct ControlOptions {
   uint32_t rank = 0;
   uint32_t world = 1;
-  // "tcp://HOST:PORT", where rank 0 listens, or "inproc://NAME"; empty: only with world 1. HOST is a literal loopback
-  // address or "localhost".
+  // "tcp://HOST:PORT", where rank 0 listens, "inproc://NAME", or "file:///PATH", where rank 0 writes where it listens; empty:
+  // only with world 1. HOST is a literal loopback address or a name of one.
   std::string rendezvous;
+  std::string listen_address;  // file: the literal loopback address where rank 0 listens; empty: 127.0.0.1
+  PortRange listen_ports;      // file: of rank 0; without: the system chooses
   std::string job;                // workers whose text differs do not belong together
   std::string transport;          // name of the transport; all workers must agree
   std::string transport_address;  // of this worker's endpoint, at most 512 bytes
   std::chrono::nanoseconds start_limit = std::chrono::seconds(60);
   std::chrono::nanoseconds heartbeat_limit = std::chrono::seconds(10);
+  std::chrono::nanoseconds report_period = std::chrono::seconds(5);  // between two warnings about who or what is missing
+  ResolveFn resolve = ResolveHost;
   const std::atomic<uint64_t>* clock = nullptr;  // iterations finished, told with every beat; outlives the plane
   Log* log = nullptr;                            // outlives the plane
 };
@@ -60,7 +66,8 @@ class ControlPlane {
   ControlPlane& operator=(const ControlPlane&) = delete;
 
   // Checks the options and starts the thread, which meets the others and ends in OnWelcome or OnDown. events outlives Stop.
-  // Errors: Invalid; kDenied for an address that is not loopback; IoError when rank 0 cannot listen.
+  // A host name is looked up by the thread, so that what is wrong with it ends in OnDown.
+  // Errors: Invalid; kDenied for an address that is not loopback; IoError when rank 0 cannot listen or cannot write the file.
   absl::Status Begin(const ControlOptions& options, ControlEvents* events);
   // Waits for the welcome, within start_limit (plus a moment for the answer). Errors: the cause, naming who is missing.
   absl::StatusOr<protocol::Welcome> AwaitWelcome();

@@ -20,6 +20,7 @@ protocol::Coordinator::Options CoordinatorOptions(const CoordinatorHost::Options
   result.world = options.world;
   result.job = options.job_nonce;
   result.heartbeat_limit_ns = options.heartbeat_limit_ns;
+  result.missing_period_ns = options.report_period_ns;
   return result;
 }
 
@@ -35,6 +36,7 @@ protocol::Cause MakeCause(Code code, int32_t rank, std::string text) {
 
 CoordinatorHost::CoordinatorHost(const Options& options, std::unique_ptr<Listener> listener, Socket own, uint64_t now_ns)
     : options_(options),
+      begun_ns_(now_ns),
       coordinator_(CoordinatorOptions(options), now_ns),
       listener_(std::move(listener)),
       id_of_rank_(options.world) {
@@ -175,10 +177,28 @@ bool CoordinatorHost::Dispatch(uint64_t id, Connection* connection, wire::Type t
   }
 }
 
+// Before anything else: what another job would refuse in this worker, or accept, means nothing.
+bool CoordinatorHost::IsStranger(const wire::Hello& hello, Connection* connection) {
+  if (hello.nonce == options_.job_nonce || (hello.nonce == 0 && !options_.needs_nonce)) return false;
+  const std::string who = absl::StrCat("rank ", hello.worker.rank, " (host ", hello.worker.host, ", pid ", hello.worker.pid, ")");
+  if (hello.nonce == 0) {
+    Refuse(connection, MakeCause(Code::kMismatch, -1, absl::StrCat(who, " was refused: it does not come by the file of ",
+                                                                   options_.rendezvous)));
+    return true;
+  }
+  options_.log->Write(LogLevel::kWarning, "control",
+                      absl::StrCat(who, " was sent away: it looks for another job, whose rendezvous file is out of date"));
+  connection->refused = true;
+  connection->channel.Send(wire::Type::kStranger, "");
+  connection->channel.Finish();
+  return true;
+}
+
 bool CoordinatorHost::OnHello(uint64_t id, Connection* connection, const std::string& body, uint64_t now_ns) {
   wire::Hello hello;
   if (!wire::Decode(body, &hello).ok()) return false;
   const protocol::Hello& worker = hello.worker;
+  if (IsStranger(hello, connection)) return true;
   if (hello.job != options_.job) {
     Refuse(connection, MakeCause(Code::kMismatch, -1,
                                  absl::StrCat("rank ", worker.rank, " (host ", worker.host, ", pid ", worker.pid,
@@ -253,7 +273,13 @@ void CoordinatorHost::Execute(uint64_t now_ns) {
         break;
       }
       case Kind::kDown: Broadcast(wire::Type::kDown, wire::Encode(effect.cause)); break;
-      case Kind::kLog: options_.log->Write(LogLevel::kInfo, "control", effect.text); break;
+      case Kind::kLog: {
+        uint32_t first = 0;
+        const std::string missing = absl::StrCat("waiting for ", NamesOfMissing(&first), " of ", options_.world, " at ",
+                                                 options_.rendezvous, " for ", (now_ns - begun_ns_) / 1'000'000'000, " s");
+        options_.log->Write(welcomed_ ? LogLevel::kInfo : LogLevel::kWarning, "control", welcomed_ ? effect.text : missing);
+        break;
+      }
       case Kind::kClosed: break;
     }
   }
@@ -267,10 +293,10 @@ std::string CoordinatorHost::NamesOfMissing(uint32_t* first) const {
   for (uint32_t rank = 0; rank < options_.world; ++rank) {
     if (id_of_rank_[rank] != 0) continue;
     if (num == 0) *first = rank;
-    if (num++ < kNamesMax) absl::StrAppend(&names, names.empty() ? "" : ", ", "rank ", rank);
+    if (num++ < kNamesMax) absl::StrAppend(&names, names.empty() ? "" : ", ", rank);
   }
   if (num > kNamesMax) absl::StrAppend(&names, " and ", num - kNamesMax, " more");
-  return names;
+  return absl::StrCat(num == 1 ? "rank " : "ranks ", names);
 }
 
 void CoordinatorHost::Finish() {

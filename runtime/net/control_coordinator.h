@@ -28,6 +28,9 @@ class CoordinatorHost {
     uint32_t world = 1;
     std::string job;
     uint64_t job_nonce = 0;
+    bool needs_nonce = false;   // workers have it from a rendezvous file: who does not say it belongs elsewhere
+    std::string rendezvous;     // for log lines
+    uint64_t report_period_ns = 0;
     uint64_t heartbeat_limit_ns = 0;
     Log* log = nullptr;
     std::atomic<uint64_t>* clocks = nullptr;  // [world], written with each beat
@@ -35,6 +38,9 @@ class CoordinatorHost {
 
   // listener may be nullptr. own: the other end of rank 0's own connection.
   CoordinatorHost(const Options& options, std::unique_ptr<Listener> listener, Socket own, uint64_t now_ns);
+
+  bool listens() const { return listener_ != nullptr; }
+  void SetListener(std::unique_ptr<Listener> listener) { listener_ = std::move(listener); }
 
   // Appends what to sleep on; Step takes exactly those entries back.
   void AppendPolls(std::vector<pollfd>* polls, uint64_t now_ns) const;
@@ -45,7 +51,7 @@ class CoordinatorHost {
 
   bool welcomed() const { return welcomed_; }
   bool shut_down() const { return coordinator_.shut_down(); }
-  // "rank 2, rank 3": who has not come yet; *first is the smallest.
+  // "rank 2" or "ranks 2, 3": who has not come yet; *first is the smallest.
   std::string NamesOfMissing(uint32_t* first) const;
 
   // Ends every connection after what is queued. No further connection is taken.
@@ -68,6 +74,7 @@ class CoordinatorHost {
   void Serve(uint64_t id, Connection* connection, uint64_t now_ns);
   // False when the frame has no business there.
   bool Dispatch(uint64_t id, Connection* connection, wire::Type type, const std::string& body, uint64_t now_ns);
+  bool IsStranger(const wire::Hello& hello, Connection* connection);
   bool OnHello(uint64_t id, Connection* connection, const std::string& body, uint64_t now_ns);
   bool OnRelay(Connection* connection, const std::string& body);
   void OnEnd(Connection* connection, uint64_t now_ns);
@@ -77,6 +84,7 @@ class CoordinatorHost {
   void Queue(Connection* connection, wire::Type type, const std::string& body);
 
   const Options options_;
+  const uint64_t begun_ns_;
   protocol::Coordinator coordinator_;
   std::unique_ptr<Listener> listener_;
   uint64_t listener_rests_until_ns_ = 0;  // descriptors ran out

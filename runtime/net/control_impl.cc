@@ -3,8 +3,6 @@
 #include "runtime/net/control_impl.h"
 
 #include <errno.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -15,72 +13,12 @@
 namespace geeps::net {
 namespace {
 
-constexpr uint64_t kNever = ~uint64_t{0};
 constexpr uint64_t kMs = 1'000'000;
-constexpr uint64_t kRetryNs = 20 * kMs;
-// The coordinator judges a suspicion within 100 ms. Who has heard nothing after three times that hears nothing any more.
-constexpr uint64_t kVerdictLimitNs = 300 * kMs;
-// A worker that is connected leaves it to the coordinator to say who is missing.
-constexpr uint64_t kStartGraceNs = 1000 * kMs;
 // For writing what is queued and, in rank 0, for the others to close first. Who is slower finds verdict or GO in its socket.
 constexpr uint64_t kWindUpNs = 250 * kMs;
 constexpr uint64_t kWriteLimitNs = 2000 * kMs;
 
-uint64_t NowNs() {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
-}
-
-std::string OwnHostName() {
-  char name[256] = {};
-  return gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown";
-}
-
-std::string Seconds(std::chrono::nanoseconds time) { return absl::StrCat(static_cast<double>(time.count()) / 1e9, " s"); }
-
 }  // namespace
-
-absl::Status ControlPlane::Impl::Begin() {
-  GEEPS_ASSIGN_OR_RETURN(rendezvous_, ParseRendezvous(options_.rendezvous));
-  GEEPS_RETURN_IF_ERROR(waker_.Open());
-  const uint64_t now_ns = NowNs();
-  start_deadline_ns_ = now_ns + static_cast<uint64_t>(options_.start_limit.count());
-  if (options_.rank == 0) {
-    CoordinatorHost::Options host_options;
-    host_options.world = options_.world;
-    host_options.job = options_.job;
-    host_options.heartbeat_limit_ns = static_cast<uint64_t>(options_.heartbeat_limit.count());
-    host_options.log = options_.log;
-    host_options.clocks = clocks_.get();
-    if (getrandom(&host_options.job_nonce, sizeof(host_options.job_nonce), 0) != sizeof(host_options.job_nonce)) {
-      return Internal("the system gives no random numbers");
-    }
-    std::unique_ptr<Listener> listener;
-    if (options_.world > 1) {
-      GEEPS_ASSIGN_OR_RETURN(listener, Listen(rendezvous_));
-    }
-    Socket own;
-    Socket other;
-    GEEPS_RETURN_IF_ERROR(ConnectedPair(&own, &other));
-    host_ = std::make_unique<CoordinatorHost>(host_options, std::move(listener), std::move(other), now_ns);
-    channel_ = Channel(std::move(own));
-    SayHello();
-  }
-  return thread_.Start("geeps-control", [this] { Run(); });
-}
-
-void ControlPlane::Impl::SayHello() {
-  wire::Hello hello;
-  hello.job = options_.job;
-  hello.worker.rank = options_.rank;
-  hello.worker.world = options_.world;
-  hello.worker.pid = static_cast<uint64_t>(getpid());
-  hello.worker.host = OwnHostName();
-  hello.worker.transport = options_.transport;
-  hello.worker.address = options_.transport_address;
-  channel_.set_body_max(wire::kBodyMax);
-  channel_.Send(wire::Type::kHello, wire::Encode(hello));
-}
 
 void ControlPlane::Impl::Run() {
   for (;;) {
@@ -104,10 +42,8 @@ void ControlPlane::Impl::RunOnce() {
   now_ns = NowNs();
   if (polls[0].revents != 0) waker_.Drain();
   TakeCommands(now_ns);
-  if (phase_ == Phase::kMeeting && host_ == nullptr) {
-    if (!channel_.open() || (connecting_ && polls[1].revents != 0)) Meet(now_ns);
-  }
-  if (!connecting_ && polls[1].revents != 0) ReadChannel(now_ns);
+  if (phase_ == Phase::kMeeting) Meet(now_ns, polls[1].revents != 0);
+  if (channel_.open() && !connecting_ && polls[1].revents != 0) ReadChannel(now_ns);
   if (host_ != nullptr) host_->Step(absl::MakeSpan(polls).subspan(2), now_ns);
   CheckTimes(now_ns);
   if (!connecting_) channel_.Flush();
@@ -116,9 +52,7 @@ void ControlPlane::Impl::RunOnce() {
 int ControlPlane::Impl::PollTimeout(uint64_t now_ns) const {
   uint64_t next_ns = std::min(local_deadline_ns_, host_ != nullptr ? host_->NextStep() : kNever);
   if (phase_ == Phase::kMeeting) {
-    // A connected worker of another rank than 0 sees the limit pass a little late, by its grace.
-    next_ns = std::min(next_ns, now_ns < start_deadline_ns_ ? start_deadline_ns_ : start_deadline_ns_ + kStartGraceNs);
-    if (!channel_.open()) next_ns = std::min(next_ns, retry_ns_);
+    next_ns = std::min(next_ns, NextMeet(now_ns));
   } else if (phase_ == Phase::kWorking && !shut_down_) {
     const uint64_t silent_ns = heard_ns_ + static_cast<uint64_t>(options_.heartbeat_limit.count());
     next_ns = std::min({next_ns, next_beat_ns_, host_ == nullptr ? silent_ns : kNever});
@@ -158,59 +92,6 @@ void ControlPlane::Impl::TakeCommands(uint64_t now_ns) {
   }
 }
 
-// --- meeting ---
-
-void ControlPlane::Impl::RetryLater(const absl::Status& why, uint64_t now_ns) {
-  if (why.message() != last_failure_) options_.log->Debug("control", "not met yet: ", why.message());
-  last_failure_ = std::string(why.message());
-  channel_ = Channel(Socket());
-  connecting_ = false;
-  retry_ns_ = now_ns + kRetryNs;
-}
-
-void ControlPlane::Impl::Meet(uint64_t now_ns) {
-  if (!channel_.open()) {
-    if (now_ns < retry_ns_) return;
-    absl::StatusOr<Socket> socket = ConnectTo(rendezvous_);
-    if (!socket.ok()) return RetryLater(socket.status(), now_ns);
-    channel_ = Channel(*std::move(socket));
-    connecting_ = rendezvous_.kind == Rendezvous::Kind::kTcp;
-    if (connecting_) return;
-  } else {
-    const absl::Status connected = ConnectResult(channel_.socket());
-    if (!connected.ok()) return RetryLater(connected, now_ns);
-    connecting_ = false;
-  }
-  options_.log->Debug("control", "connected to rank 0 at ", options_.rendezvous);
-  SayHello();
-}
-
-void ControlPlane::Impl::CheckStart(uint64_t now_ns) {
-  if (now_ns < start_deadline_ns_) return;
-  StatusDetail detail;
-  detail.code = Code::kTimeout;
-  if (host_ != nullptr) {
-    if (host_->welcomed() || !local_cause_.ok()) return;
-    uint32_t first = 0;
-    const std::string names = host_->NamesOfMissing(&first);
-    detail.rank = static_cast<int32_t>(first);
-    const absl::Status cause = MakeStatus(
-        detail, absl::StrCat(names, " of ", options_.world, " workers did not come within ", Seconds(options_.start_limit)));
-    // The others hear it as the verdict.
-    channel_.Send(wire::Type::kBye, wire::Encode(wire::CauseOf(cause)));
-    local_cause_ = cause;
-    local_deadline_ns_ = now_ns + kVerdictLimitNs;
-    return;
-  }
-  const bool connected = channel_.open() && !connecting_;
-  if (connected && now_ns < start_deadline_ns_ + kStartGraceNs) return;
-  detail.rank = 0;
-  Down(MakeStatus(detail, connected ? absl::StrCat("rank 0 at ", options_.rendezvous, " did not say within ",
-                                                   Seconds(options_.start_limit), " that all workers have come")
-                                    : absl::StrCat("nobody answered at ", options_.rendezvous, " within ",
-                                                   Seconds(options_.start_limit), ": ", last_failure_)));
-}
-
 // --- working ---
 
 void ControlPlane::Impl::ReadChannel(uint64_t now_ns) {
@@ -219,9 +100,13 @@ void ControlPlane::Impl::ReadChannel(uint64_t now_ns) {
   std::string body;
   // After the end everything that still comes is read and dropped.
   while (channel_.Next(&type, &body)) {
+    if (phase_ == Phase::kMeeting && type == wire::Type::kStranger && MeetsByFile()) {
+      return RetryElsewhere(NotFound("it is rank 0 of another job"), now_ns);
+    }
     if (phase_ != Phase::kOver) Dispatch(type, body);
   }
   if (!channel_.failure().ok()) {
+    if (MeetsByFile()) return RetryElsewhere(channel_.failure(), now_ns);
     Down(Prefixed(channel_.failure(), "control connection to rank 0"));
     channel_.Close();
   } else if (channel_.ended()) {
@@ -246,7 +131,9 @@ bool ControlPlane::Impl::DispatchBody(wire::Type type, const std::string& body) 
     case wire::Type::kWelcome: {
       protocol::Welcome welcome;
       if (working || !wire::Decode(body, &welcome).ok() || welcome.hosts.size() != options_.world) return false;
+      if (nonce_ != 0 && welcome.job != nonce_) return false;
       phase_ = Phase::kWorking;
+      RemoveFile();
       coordinator_host_ = welcome.hosts[0];
       options_.log->Debug("control", "all ", options_.world, " workers have met; rank 0 is on host ", coordinator_host_);
       {
@@ -347,6 +234,7 @@ void ControlPlane::Impl::Down(const absl::Status& cause) {
   if (phase_ == Phase::kOver) return;
   options_.log->Debug("control", "the job is over: ", cause.message());
   phase_ = Phase::kOver;
+  RemoveFile();
   local_deadline_ns_ = kNever;
   const absl::Status latched = Latched(cause);
   {
@@ -361,6 +249,7 @@ void ControlPlane::Impl::Down(const absl::Status& cause) {
 void ControlPlane::Impl::WindUp() {
   TakeCommands(NowNs());
   phase_ = Phase::kOver;  // no event from here on
+  RemoveFile();
   if (connecting_) channel_.Close();
   channel_.Finish();
   const uint64_t begun_ns = NowNs();

@@ -25,6 +25,9 @@
 #include "runtime/net/control_coordinator.h"
 #include "runtime/net/control_socket.h"
 #include "runtime/net/control_wire.h"
+#include "runtime/net/finder.h"
+#include "runtime/net/host_lookup.h"
+#include "runtime/net/rendezvous_file.h"
 
 namespace geeps::net {
 
@@ -60,8 +63,20 @@ class ControlPlane::Impl {
   void RunOnce();
   int PollTimeout(uint64_t now_ns) const;
   void TakeCommands(uint64_t now_ns);
-  void Meet(uint64_t now_ns);
+  // Meeting (control_meet.cc).
+  void Meet(uint64_t now_ns, bool channel_is_ready);
+  void OpenListener(uint64_t now_ns);
+  void Connect(uint64_t now_ns);
+  uint64_t NextMeet(uint64_t now_ns) const;
+  void ReportWaiting(uint64_t now_ns);
   void SayHello();
+  absl::Status Listen(uint64_t now_ns);
+  // Another rank than 0, which has taken its place from a rendezvous file and has no welcome yet.
+  bool MeetsByFile() const { return phase_ == Phase::kMeeting && finder_ != nullptr && finder_->nonce() != 0; }
+  // Whoever answered is not rank 0 of this job: the file is out of date.
+  void RetryElsewhere(const absl::Status& why, uint64_t now_ns);
+  // Rank 0 takes away what it wrote.
+  void RemoveFile();
   void RetryLater(const absl::Status& why, uint64_t now_ns);
   void ReadChannel(uint64_t now_ns);
   void Dispatch(wire::Type type, const std::string& body);
@@ -91,12 +106,24 @@ class ControlPlane::Impl {
   protocol::Welcome welcome_ GEEPS_GUARDED_BY(mutex_);
   bool stopping_ GEEPS_GUARDED_BY(mutex_) = false;
 
+  static constexpr uint64_t kNever = ~uint64_t{0};
+  // The coordinator judges a suspicion within 100 ms. Who has heard nothing after three times that hears nothing any more.
+  static constexpr uint64_t kVerdictLimitNs = 300'000'000;
+  static uint64_t NowNs();
+
   Phase phase_ = Phase::kMeeting;
   std::unique_ptr<CoordinatorHost> host_;  // rank 0
   Channel channel_{Socket()};
   bool connecting_ = false;    // the socket is not connected yet
   bool shut_down_ = false;     // the GO of a shutdown has come: closes are no error
-  std::string last_failure_;   // why the last attempt to connect failed
+  std::string last_failure_;   // why the last attempt to connect failed, or why rank 0 does not listen yet
+  std::unique_ptr<Finder> finder_;      // others than rank 0
+  std::unique_ptr<HostLookup> lookup_;  // rank 0, until it listens at a host's name
+  RendezvousFile file_;                 // rank 0: what it wrote; nonce 0: nothing is there
+  uint64_t nonce_ = 0;                  // with a rendezvous file: of the job
+  uint64_t begun_ns_ = 0;
+  uint64_t next_report_ns_ = 0;
+  uint64_t next_file_check_ns_ = 0;
   std::string coordinator_host_;
   uint64_t start_deadline_ns_ = 0;
   uint64_t retry_ns_ = 0;

@@ -14,9 +14,7 @@
 #include <mutex>
 #include <set>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 #include "runtime/base/waker.h"
@@ -109,19 +107,20 @@ class InprocListener final : public Listener {
   std::vector<Socket> arrived_;  // guarded by the registry's mutex
 };
 
-socklen_t Resolve(const Rendezvous& rendezvous, sockaddr_storage* out) {
+// REQUIRES: host is a literal address.
+socklen_t ToSocketAddress(const std::string& host, uint16_t port, sockaddr_storage* out) {
   std::memset(out, 0, sizeof(*out));
   sockaddr_in in{};
-  if (inet_pton(AF_INET, rendezvous.host.c_str(), &in.sin_addr) == 1) {
+  if (inet_pton(AF_INET, host.c_str(), &in.sin_addr) == 1) {
     in.sin_family = AF_INET;
-    in.sin_port = htons(rendezvous.port);
+    in.sin_port = htons(port);
     std::memcpy(out, &in, sizeof(in));
     return sizeof(in);
   }
   sockaddr_in6 in6{};
-  inet_pton(AF_INET6, rendezvous.host.c_str(), &in6.sin6_addr);
+  inet_pton(AF_INET6, host.c_str(), &in6.sin6_addr);
   in6.sin6_family = AF_INET6;
-  in6.sin6_port = htons(rendezvous.port);
+  in6.sin6_port = htons(port);
   std::memcpy(out, &in6, sizeof(in6));
   return sizeof(in6);
 }
@@ -145,11 +144,25 @@ class TcpListener final : public Listener {
   Socket socket_;
 };
 
-bool IsLoopback(const std::string& host) {
-  in_addr v4;
-  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-  in6_addr v6;
-  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+absl::StatusOr<Socket> ListenAtPort(const std::string& host, uint16_t port) {
+  sockaddr_storage name;
+  const socklen_t length = ToSocketAddress(host, port, &name);
+  Socket socket(::socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int on = 1;
+  if (socket.fd() >= 0) setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (socket.fd() < 0 || bind(socket.fd(), reinterpret_cast<sockaddr*>(&name), length) != 0 ||
+      listen(socket.fd(), kBacklog) != 0) {
+    return IoError(errno, absl::StrCat("rank 0 cannot listen at ", host, " port ", port));
+  }
+  return socket;
+}
+
+uint16_t PortOf(const Socket& socket) {
+  sockaddr_storage name{};
+  socklen_t length = sizeof(name);
+  getsockname(socket.fd(), reinterpret_cast<sockaddr*>(&name), &length);
+  return ntohs(name.ss_family == AF_INET ? reinterpret_cast<sockaddr_in*>(&name)->sin_port
+                                         : reinterpret_cast<sockaddr_in6*>(&name)->sin6_port);
 }
 
 }  // namespace
@@ -170,60 +183,34 @@ void Socket::Close() {
   if (fd_ >= 0) ForkGuard::Get().RemoveAndClose(std::exchange(fd_, -1));
 }
 
-absl::StatusOr<Rendezvous> ParseRendezvous(absl::string_view text) {
-  Rendezvous rendezvous;
-  if (text.empty()) return rendezvous;
-  absl::string_view rest = text;
-  if (absl::ConsumePrefix(&rest, "inproc://")) {
-    if (rest.empty()) return Invalid("rendezvous ", text, " has no name after inproc://");
-    rendezvous.kind = Rendezvous::Kind::kInproc;
-    rendezvous.name = std::string(rest);
-    return rendezvous;
+absl::StatusOr<std::unique_ptr<Listener>> ListenAtName(const std::string& name) { return InprocListener::Open(name); }
+
+absl::StatusOr<std::unique_ptr<Listener>> ListenAtAddress(const std::string& host, PortRange ports, uint16_t* port) {
+  absl::Status last;
+  for (uint32_t candidate = ports.low; candidate <= ports.high; ++candidate) {
+    absl::StatusOr<Socket> socket = ListenAtPort(host, static_cast<uint16_t>(candidate));
+    if (socket.ok()) {
+      *port = PortOf(*socket);
+      return std::unique_ptr<Listener>(std::make_unique<TcpListener>(*std::move(socket)));
+    }
+    last = socket.status();
+    if (DetailOf(last).native_code != EADDRINUSE) return last;
   }
-  if (!absl::ConsumePrefix(&rest, "tcp://")) {
-    return Invalid("rendezvous ", text, " begins with neither inproc:// nor tcp://");
-  }
-  const size_t colon = rest.rfind(':');
-  uint32_t port = 0;
-  if (colon == absl::string_view::npos || !absl::SimpleAtoi(rest.substr(colon + 1), &port) || port == 0 || port > 65535) {
-    return Invalid("rendezvous ", text, " does not end in a port from 1 to 65535");
-  }
-  absl::string_view host = rest.substr(0, colon);
-  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
-  rendezvous.kind = Rendezvous::Kind::kTcp;
-  rendezvous.host = host == "localhost" ? "127.0.0.1" : std::string(host);
-  rendezvous.port = static_cast<uint16_t>(port);
-  if (!IsLoopback(rendezvous.host)) {
-    return MakeStatus(Code::kDenied, absl::StrCat("rendezvous ", text, ": ", host,
-                                                  " is no literal loopback address: refused until connections are authenticated"));
-  }
-  return rendezvous;
+  if (ports.low == ports.high) return last;
+  return IoError(EADDRINUSE, absl::StrCat("rank 0 cannot listen at ", host, ": none of the ", ports.high - ports.low + 1,
+                                          " ports ", ports.low, " to ", ports.high, " is free"));
 }
 
-absl::StatusOr<std::unique_ptr<Listener>> Listen(const Rendezvous& rendezvous) {
-  if (rendezvous.kind == Rendezvous::Kind::kInproc) return InprocListener::Open(rendezvous.name);
+absl::StatusOr<Socket> ConnectTo(const Place& place) {
+  if (place.host.empty()) return InprocListener::Connect(place.name);
   sockaddr_storage name;
-  const socklen_t length = Resolve(rendezvous, &name);
-  Socket socket(::socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const int on = 1;
-  if (socket.fd() >= 0) setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (socket.fd() < 0 || bind(socket.fd(), reinterpret_cast<sockaddr*>(&name), length) != 0 ||
-      listen(socket.fd(), kBacklog) != 0) {
-    return IoError(errno, absl::StrCat("rank 0 cannot listen at ", rendezvous.host, " port ", rendezvous.port));
-  }
-  return std::unique_ptr<Listener>(std::make_unique<TcpListener>(std::move(socket)));
-}
-
-absl::StatusOr<Socket> ConnectTo(const Rendezvous& rendezvous) {
-  if (rendezvous.kind == Rendezvous::Kind::kInproc) return InprocListener::Connect(rendezvous.name);
-  sockaddr_storage name;
-  const socklen_t length = Resolve(rendezvous, &name);
+  const socklen_t length = ToSocketAddress(place.host, place.port, &name);
   Socket socket(::socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (socket.fd() < 0) return IoError(errno, "no socket");
   const int on = 1;
   setsockopt(socket.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   if (connect(socket.fd(), reinterpret_cast<sockaddr*>(&name), length) != 0 && errno != EINPROGRESS && errno != EINTR) {
-    return IoError(errno, absl::StrCat("cannot connect to ", rendezvous.host, " port ", rendezvous.port));
+    return IoError(errno, absl::StrCat("cannot connect to ", place.host, " port ", place.port));
   }
   return socket;
 }

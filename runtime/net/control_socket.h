@@ -13,7 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
+#include "runtime/net/rendezvous.h"
 
 namespace geeps::net {
 
@@ -33,16 +33,12 @@ class Socket {
   int fd_ = -1;
 };
 
-struct Rendezvous {
-  enum class Kind { kNone, kTcp, kInproc };
-  Kind kind = Kind::kNone;
-  std::string host;    // tcp: a literal loopback address
-  uint16_t port = 0;   // tcp
-  std::string name;    // inproc
+// Where rank 0 listens: a name within the process, or an address and port.
+struct Place {
+  std::string name;  // inproc
+  std::string host;  // tcp: a literal address; empty: inproc
+  uint16_t port = 0;
 };
-
-// Reads "tcp://HOST:PORT", "tcp://[V6]:PORT", "inproc://NAME" or "". Errors: Invalid; kDenied: HOST is not loopback.
-absl::StatusOr<Rendezvous> ParseRendezvous(absl::string_view text);
 
 // Where rank 0 hears of the others.
 class Listener {
@@ -54,12 +50,14 @@ class Listener {
   virtual std::vector<Socket> Accept() = 0;
 };
 
-// Errors: IoError when the port cannot be had; WrongState when the name is taken in this process.
-absl::StatusOr<std::unique_ptr<Listener>> Listen(const Rendezvous& rendezvous);
+// Errors: WrongState when the name is taken in this process.
+absl::StatusOr<std::unique_ptr<Listener>> ListenAtName(const std::string& name);
+// At the first port of the range that is free; *port receives it. Errors: IoError with the ports that were tried.
+absl::StatusOr<std::unique_ptr<Listener>> ListenAtAddress(const std::string& host, PortRange ports, uint16_t* port);
 
-// One attempt, which does not wait: the socket may still be connecting (ConnectResult tells later).
+// One attempt, which does not wait: a tcp socket may still be connecting (ConnectResult tells later).
 // Errors: IoError or NotFound; worth another attempt.
-absl::StatusOr<Socket> ConnectTo(const Rendezvous& rendezvous);
+absl::StatusOr<Socket> ConnectTo(const Place& place);
 // OK once connected, the error when the attempt failed. REQUIRES: the socket is writable.
 absl::Status ConnectResult(const Socket& socket);
 

@@ -151,7 +151,7 @@ absl::Status DecodeFrameHeader(absl::string_view bytes, uint32_t body_max, Frame
   if (version != kVersion) {
     return MakeStatus(Code::kAbi, absl::StrCat("control protocol version ", version, ", here is version ", kVersion));
   }
-  if (type < static_cast<uint16_t>(Type::kHello) || type > static_cast<uint16_t>(Type::kRelay)) {
+  if (type < static_cast<uint16_t>(Type::kHello) || type > static_cast<uint16_t>(Type::kStranger)) {
     return BadData("unknown control message ", type);
   }
   if (header.body_bytes > body_max) return BadData("a control message of ", header.body_bytes, " bytes, at most ", body_max, " are possible");
@@ -173,6 +173,7 @@ std::string Encode(const Hello& message) {
       .Number(worker.rank)
       .Number(worker.world)
       .Number(worker.pid)
+      .Number(message.nonce)
       .Text(message.job, kNameMax)
       .Text(worker.host, kNameMax)
       .Text(worker.transport, kNameMax)
@@ -187,6 +188,7 @@ absl::Status Decode(absl::string_view body, Hello* out) {
   message.worker.rank = reader.Number<uint32_t>();
   message.worker.world = reader.Number<uint32_t>();
   message.worker.pid = reader.Number<uint64_t>();
+  message.nonce = reader.Number<uint64_t>();
   message.job = reader.Text(kNameMax);
   message.worker.host = reader.Text(kNameMax);
   message.worker.transport = reader.Text(kNameMax);

@@ -40,10 +40,12 @@ enum class Type : uint16_t {
   kBye,         // worker: this ends the job
   kDown,        // coordinator: the verdict
   kRelay,       // both: bytes from a worker to a worker
+  kStranger,    // coordinator: not of the job you look for; no body; it closes
 };
 
-// HELLO with the name of the job, which the coordinator's host compares.
+// HELLO with the name of the job and, from a rendezvous file, its nonce; the coordinator's host compares both.
 struct Hello {
+  uint64_t nonce = 0;  // 0: not known
   std::string job;
   protocol::Hello worker;
 };

@@ -1,84 +1,96 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/session/config.h"
 
+#include <algorithm>
 #include <cstdlib>
-#include <map>
+#include <iterator>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/session/launcher.h"
 
 namespace geeps::session {
 namespace {
 
-using Values = std::map<std::string, std::string>;
-
-struct Key {
-  const char* name;
-  const char* variable;  // of the launcher's environment; nullptr: none
+constexpr const char* kKeys[] = {
+    "device",   "transport", "rank",         "world",           "rendezvous",    "launcher",  "advertise",
+    "port",     "rendezvous_port", "start_limit_s", "heartbeat_ms", "log_level", "plugin_path", "test.skip_wait",
 };
 
-constexpr Key kKeys[] = {
-    {"device", nullptr},        {"transport", "GEEPS_TRANSPORT"},   {"rank", "GEEPS_RANK"},
-    {"world", "GEEPS_WORLD"},   {"rendezvous", "GEEPS_RENDEZVOUS"}, {"launcher", nullptr},
-    {"start_limit_s", nullptr}, {"heartbeat_ms", nullptr},          {"log_level", "GEEPS_LOG_LEVEL"},
-    {"plugin_path", nullptr},   {"test.skip_wait", nullptr},
-};
-
-absl::Status ReadEnvironment(Values* values) {
-  const auto launcher = values->find("launcher");
-  if (launcher == values->end() || launcher->second == "none") return absl::OkStatus();
-  if (launcher->second != "geeps") return Invalid("option launcher = '", launcher->second, "': none or geeps");
-  for (const Key& key : kKeys) {
-    if (key.variable == nullptr || values->count(key.name) > 0) continue;
-    const char* const value = std::getenv(key.variable);
-    if (value != nullptr) (*values)[key.name] = value;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ReadNumber(const Values& values, const char* key, uint64_t min, uint64_t max, uint64_t* out) {
+absl::Status ReadNumber(const OptionValues& values, const char* key, uint64_t min, uint64_t max, uint64_t* out) {
   const auto found = values.find(key);
   if (found == values.end()) return absl::OkStatus();
   uint64_t number = 0;
-  if (!absl::SimpleAtoi(found->second, &number) || number < min || number > max) {
-    return Invalid("option ", key, " = '", found->second, "': a whole number from ", min, " to ", max);
+  const auto& [text, source] = found->second;
+  if (!absl::SimpleAtoi(text, &number) || number < min || number > max) {
+    return Invalid(source, " = '", text, "': a whole number from ", min, " to ", max);
   }
   *out = number;
   return absl::OkStatus();
 }
 
-absl::Status ReadLogLevel(const Values& values, LogLevel* out) {
+absl::Status ReadLogLevel(const OptionValues& values, LogLevel* out) {
   const auto found = values.find("log_level");
   if (found == values.end()) return absl::OkStatus();
   static constexpr const char* kNames[] = {"error", "warning", "info", "debug"};
   for (int i = 0; i < 4; ++i) {
-    if (found->second == kNames[i]) {
+    if (found->second.text == kNames[i]) {
       *out = static_cast<LogLevel>(i + 1);
       return absl::OkStatus();
     }
   }
-  return Invalid("option log_level = '", found->second, "': error, warning, info or debug");
+  return Invalid(found->second.source, " = '", found->second.text, "': error, warning, info or debug");
 }
 
-void ReadText(const Values& values, const char* key, std::string* out) {
+void ReadText(const OptionValues& values, const char* key, std::string* out) {
   const auto found = values.find(key);
-  if (found != values.end()) *out = found->second;
+  if (found != values.end()) *out = found->second.text;
 }
 
-// What was not said follows from how the workers meet.
-absl::Status ChooseTransport(Config* config) {
-  const bool by_name = absl::StartsWith(config->rendezvous, "inproc://");
-  if (!config->rendezvous.empty() && !by_name && !absl::StartsWith(config->rendezvous, "tcp://")) {
-    return Invalid("option rendezvous = '", config->rendezvous, "': inproc://NAME or tcp://HOST:PORT");
+absl::Status ReadPorts(const OptionValues& values, const char* key, net::PortRange* out) {
+  const auto found = values.find(key);
+  if (found == values.end()) return absl::OkStatus();
+  const absl::StatusOr<net::PortRange> range = net::ParsePortRange(found->second.text);
+  if (!range.ok()) return Invalid(found->second.source, " = '", found->second.text, "': ", range.status().message());
+  *out = *range;
+  return absl::OkStatus();
+}
+
+absl::Status ReadAdvertise(const OptionValues& values, std::string* out) {
+  const auto found = values.find("advertise");
+  if (found == values.end()) return absl::OkStatus();
+  absl::StatusOr<std::string> literal = net::ParseLoopback(found->second.text);
+  if (!literal.ok()) return Prefixed(literal.status(), found->second.source);
+  *out = *std::move(literal);
+  return absl::OkStatus();
+}
+
+// Where the workers meet, and what follows from it for what was not said.
+absl::Status ReadRendezvous(const OptionValues& values, Config* config) {
+  using Kind = net::Rendezvous::Kind;
+  ReadText(values, "rendezvous", &config->rendezvous);
+  const absl::StatusOr<net::Rendezvous> rendezvous = net::ParseRendezvous(config->rendezvous);
+  if (!rendezvous.ok()) {
+    const OptionValue& value = values.at("rendezvous");
+    return value.source == "option rendezvous" ? rendezvous.status() : Prefixed(rendezvous.status(), value.source);
   }
-  if (config->rendezvous.empty() && config->world > 1) {
+  if (rendezvous->kind == Kind::kNone && config->world > 1) {
     return Invalid("option rendezvous is missing: ", config->world,
-                   " workers must meet at inproc://NAME or tcp://HOST:PORT");
+                   " workers must meet at inproc://NAME, tcp://HOST:PORT or file:///PATH");
   }
-  if (config->transport.empty()) config->transport = config->rendezvous.empty() || by_name ? "inproc" : "tcp";
-  if (config->transport == "inproc" && !config->rendezvous.empty() && !by_name) {
+  if (values.count("rendezvous_port") > 0 && rendezvous->kind != Kind::kFile) {
+    return Invalid("option rendezvous_port is for a rendezvous file:///PATH; the rendezvous is '", config->rendezvous, "'");
+  }
+  const bool in_process = rendezvous->kind == Kind::kNone || rendezvous->kind == Kind::kInproc;
+  if (config->transport.empty()) config->transport = in_process ? "inproc" : "tcp";
+  if (config->transport == "inproc" && !in_process) {
     return Invalid("option transport = inproc needs a rendezvous inproc://NAME, not '", config->rendezvous, "'");
+  }
+  for (const char* const key : {"advertise", "port"}) {
+    if (config->transport == "inproc" && values.count(key) > 0) {
+      return Invalid("option ", key, ": the transport inproc has no address; it joins runtimes of one process");
+    }
   }
   return absl::OkStatus();
 }
@@ -86,14 +98,14 @@ absl::Status ChooseTransport(Config* config) {
 }  // namespace
 
 absl::StatusOr<Config> ParseConfig(absl::Span<const std::pair<absl::string_view, absl::string_view>> options) {
-  Values values;
+  OptionValues values;
   for (const auto& [key, value] : options) {
-    bool known = false;
-    for (const Key& candidate : kKeys) known = known || key == candidate.name;
+    const bool known = std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
     if (!known) return Invalid("unknown option '", key, "'; docs/options.md lists them");
-    if (!values.emplace(std::string(key), std::string(value)).second) return Invalid("option ", key, " is given twice");
+    const OptionValue given{std::string(value), absl::StrCat("option ", key)};
+    if (!values.emplace(std::string(key), given).second) return Invalid("option ", key, " is given twice");
   }
-  GEEPS_RETURN_IF_ERROR(ReadEnvironment(&values));
+  GEEPS_RETURN_IF_ERROR(AddLauncherValues([](const char* variable) { return std::getenv(variable); }, &values));
   Config config;
   uint64_t rank = 0;
   uint64_t world = 1;
@@ -106,10 +118,14 @@ absl::StatusOr<Config> ParseConfig(absl::Span<const std::pair<absl::string_view,
   config.world = static_cast<uint32_t>(world);
   ReadText(values, "device", &config.device);
   ReadText(values, "transport", &config.transport);
-  ReadText(values, "rendezvous", &config.rendezvous);
+  GEEPS_RETURN_IF_ERROR(ReadAdvertise(values, &config.advertise));
+  net::PortRange port;
+  GEEPS_RETURN_IF_ERROR(ReadPorts(values, "port", &port));
+  ReadText(values, "port", &config.port);
+  GEEPS_RETURN_IF_ERROR(ReadPorts(values, "rendezvous_port", &config.rendezvous_ports));
   ReadText(values, "plugin_path", &config.plugin_path);
   ReadText(values, "test.skip_wait", &config.skipped_wait);
-  GEEPS_RETURN_IF_ERROR(ChooseTransport(&config));
+  GEEPS_RETURN_IF_ERROR(ReadRendezvous(values, &config));
   return config;
 }
 

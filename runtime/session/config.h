@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Config: the options of a runtime, parsed and checked. docs/options.md lists them. With launcher = geeps, options that
-// were not given come from the environment that `geeps run` sets; nothing else reads the environment.
+// Config: the options of a runtime, parsed and checked. docs/options.md lists them. With the option launcher, options that
+// were not given come from the environment of that launcher; nothing else reads the environment.
 // Thread contract: pure, but for reading the environment.
 #ifndef GEEPS_RUNTIME_SESSION_CONFIG_H_
 #define GEEPS_RUNTIME_SESSION_CONFIG_H_
@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "runtime/base/log.h"
+#include "runtime/net/rendezvous.h"
 
 namespace geeps::session {
 
@@ -22,6 +23,9 @@ struct Config {
   uint32_t rank = 0;
   uint32_t world = 1;
   std::string rendezvous;  // empty: alone
+  std::string advertise;   // where peers find this worker: a literal loopback address; empty: what the transport chooses
+  std::string port;        // "PORT" or "LOW-HIGH", where the transport listens; empty: the transport chooses
+  net::PortRange rendezvous_ports;  // rank 0 with a rendezvous file
   uint64_t start_limit_s = 60;
   uint64_t heartbeat_ms = 10000;
   LogLevel log_level = LogLevel::kWarning;
@@ -31,7 +35,7 @@ struct Config {
 
 inline constexpr uint32_t kWorldMax = 4096;
 
-// Errors: Invalid, naming the key and what would be right.
+// Errors: Invalid, naming the key and what would be right; kDenied: a literal address that is not loopback.
 absl::StatusOr<Config> ParseConfig(absl::Span<const std::pair<absl::string_view, absl::string_view>> options);
 
 }  // namespace geeps::session

@@ -15,6 +15,8 @@
 namespace geeps::session {
 namespace {
 
+constexpr size_t kJobNameMax = 256;  // a transport takes no longer ones; the end of a long path tells more than its beginning
+
 movers::Engine::Options EngineOptions(const Config& config, const device::Device* device, net::Endpoint* endpoint,
                                       Log* log) {
   movers::Engine::Options options;
@@ -41,9 +43,11 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Config& config, L
   net::Endpoint::Options endpoint;
   endpoint.rank = config.rank;
   endpoint.payload_max = table::kRowBytesMax;
+  endpoint.bind_address = config.advertise;
+  if (!config.port.empty()) endpoint.transport_options.emplace_back("port", config.port);
   endpoint.job = config.rendezvous.empty()
                      ? absl::StrCat("alone/", getpid(), "/", reinterpret_cast<uintptr_t>(log.get()))
-                     : config.rendezvous;
+                     : config.rendezvous.substr(config.rendezvous.size() - std::min(config.rendezvous.size(), kJobNameMax));
   GEEPS_ASSIGN_OR_RETURN(open.endpoint, net::Endpoint::Create(transport, endpoint));
   std::unique_ptr<Runtime> runtime(new Runtime(config, std::move(log), std::move(plugins), std::move(open)));
   GEEPS_RETURN_IF_ERROR(runtime->engine_.Start());
@@ -151,6 +155,8 @@ absl::StatusOr<std::shared_ptr<Request>> Runtime::Start() {
   options.rank = config_.rank;
   options.world = config_.world;
   options.rendezvous = config_.rendezvous;
+  options.listen_address = config_.advertise;
+  options.listen_ports = config_.rendezvous_ports;
   options.job = "geeps";
   options.transport = endpoint_.transport().name;
   GEEPS_ASSIGN_OR_RETURN(options.transport_address, endpoint_.Address());

@@ -33,8 +33,10 @@ int main(int argc, char** argv) {
   if (realpath(options.data.c_str(), absolute) != nullptr) options.data = absolute;  // else the data source will tell
 
   geeps::Error err;
-  // Rank, world and rendezvous from `geeps run`; alone without it.
-  geeps::Runtime rt(geeps::Options{{"launcher", "geeps"}}, err, PrintLine);
+  // Rank, world and rendezvous from the launcher; alone without `geeps run`.
+  geeps::Options runtime_options{{"launcher", options.launcher}};
+  if (!options.rendezvous.empty()) runtime_options.Set("rendezvous", options.rendezvous);
+  geeps::Runtime rt(runtime_options, err, PrintLine);
   rt.Start(err);
   train_images::TrainImages(rt, options, err);
   rt.Shutdown(err);

@@ -38,6 +38,8 @@ const char* SetOption(const std::string& key, const char* value, TrainOptions* o
   *known = true;
   if (key == "--data") return wants(!(out->data = value).empty(), "a directory");
   if (key == "--save") return wants(!(out->save = value).empty(), "a file");
+  if (key == "--launcher") return wants(!(out->launcher = value).empty(), "the name of a launcher");
+  if (key == "--rendezvous") return wants(!(out->rendezvous = value).empty(), "a URL");
   if (key == "--epochs") return wants(ParseU32(value, 1, 1000000, &out->epochs), "a whole number from 1 to 1000000");
   if (key == "--batch") return wants(ParseU32(value, 1, 1u << 20, &out->batch), "a whole number from 1 to 1048576");
   if (key == "--slack") return wants(ParseU32(value, 0, 64, &out->slack), "a whole number from 0 to 64");
@@ -68,6 +70,8 @@ const char* Usage() {
          "  --seed N           of the order of the images and the initial weights    (1)\n"
          "  --limit-steps N    ends after N steps; 0: no limit    (0)\n"
          "  --save FILE        writes the parameters at the end\n"
+         "  --launcher NAME    what starts the workers: geeps, slurm, mpi, torchrun    (geeps)\n"
+         "  --rendezvous URL   where they meet, when the launcher does not say it: tcp://HOST:PORT, file:///PATH\n"
          "  --json             the last line of output: figures of the whole run as one JSON object\n"
          "  --plain            plain buffers instead of tables, one worker: what the parameter server costs\n"
          "  --help\n"

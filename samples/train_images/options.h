@@ -11,6 +11,8 @@ namespace train_images {
 struct TrainOptions {
   std::string data = "/usr/share/datasets/fashion-mnist";  // directory of the IDX files
   std::string save;                                        // file for the parameters; empty: none
+  std::string launcher = "geeps";                          // what has started the workers (docs/options.md)
+  std::string rendezvous;                                  // where they meet; empty: the launcher says it
   uint32_t epochs = 5;
   uint32_t batch = 256;      // over all workers
   uint32_t slack = 0;        // of the reads in training

@@ -77,7 +77,7 @@ TEST_CASE("a refusal names the key and what would be right") {
   CHECK(Names(Refusal({{"heartbeat_ms", "9"}}), "heartbeat_ms"));
   CHECK(Names(Refusal({{"start_limit_s", "86401"}}), "86400"));
   CHECK(Names(Refusal({{"log_level", "loud"}}), "error, warning, info or debug"));
-  CHECK(Names(Refusal({{"launcher", "mpi"}}), "none or geeps"));
+  CHECK(Names(Refusal({{"launcher", "auto"}}), "none, geeps, slurm, mpi or torchrun"));
   CHECK(Names(Refusal({{"rendezvous", "udp://a:1"}}), "'udp://a:1'"));
   CHECK(Names(Refusal({{"world", "2"}}), "rendezvous is missing"));
   CHECK(

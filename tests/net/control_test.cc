@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -17,130 +16,12 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "runtime/base/log.h"
-#include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
-#include "runtime/net/control.h"
 #include "runtime/net/control_wire.h"
-#include "tools/geeps/free_port.h"
+#include "tests/net/control_harness.h"
 
 namespace geeps::net {
 namespace {
-
-// Ten times what a loaded machine needs.
-constexpr std::chrono::seconds kDeadline(20);
-
-std::string FreshName() {
-  static std::atomic<int> last{0};
-  return absl::StrCat("inproc://control-test-", ++last);
-}
-
-// A port that was free a moment ago.
-std::string FreshPort() { return absl::StrCat("tcp://127.0.0.1:", tool::FindFreeLoopbackPort().value_or(0)); }
-
-class Worker : public ControlEvents {
- public:
-  Worker(uint32_t rank, uint32_t world, const std::string& rendezvous) {
-    options.rank = rank;
-    options.world = world;
-    options.rendezvous = rendezvous;
-    options.job = "job";
-    options.transport = "tcp";
-    options.transport_address = absl::StrCat("address of ", rank);
-    options.start_limit = kDeadline;
-    options.clock = &clock;
-    options.log = &log;
-  }
-  void Begin() { REQUIRE(plane.Begin(options, this).ok()); }
-
-  void OnWelcome(const protocol::Welcome&) override {}
-  void OnGo(const protocol::Go& go) override {
-    MutexLock lock(&mutex);
-    gos.push_back(go);
-    changed.NotifyAll();
-  }
-  void OnFail(const absl::Status& cause) override {
-    MutexLock lock(&mutex);
-    fails.push_back(cause);
-    changed.NotifyAll();
-  }
-  void OnRelay(uint32_t src, uint32_t kind, std::string bytes) override {
-    MutexLock lock(&mutex);
-    relays.push_back(absl::StrCat(src, "/", kind, "/", bytes));
-    relay_bytes += bytes.size();
-    changed.NotifyAll();
-  }
-  void OnDown(const absl::Status& cause) override {
-    MutexLock lock(&mutex);
-    downs.push_back(cause);
-    changed.NotifyAll();
-  }
-
-  // Looks now and then, too: a condition may look at other workers, whose changes wake nobody here.
-  template <typename Condition>
-  bool WaitFor(Condition condition) {
-    const auto until = std::chrono::steady_clock::now() + kDeadline;
-    MutexLock lock(&mutex);
-    while (!condition()) {
-      const auto now = std::chrono::steady_clock::now();
-      if (now > until) return false;
-      changed.WaitUntil(&mutex, std::min(until, now + std::chrono::milliseconds(20)));
-    }
-    return true;
-  }
-  absl::Status Down() {
-    if (!WaitFor([this] { return !downs.empty(); })) return absl::OkStatus();
-    MutexLock lock(&mutex);
-    return downs.front();
-  }
-
-  std::atomic<uint64_t> clock{0};
-  Log log{LogLevel::kDebug, nullptr, nullptr};
-  ControlOptions options;
-  Mutex mutex;
-  CondVar changed;
-  std::vector<protocol::Go> gos;
-  std::vector<absl::Status> fails;
-  std::vector<absl::Status> downs;
-  std::vector<std::string> relays;
-  size_t relay_bytes = 0;
-  ControlPlane plane;  // last: its thread uses the rest
-};
-
-using Workers = std::vector<std::unique_ptr<Worker>>;
-
-Workers MakeWorkers(uint32_t world, const std::string& rendezvous) {
-  Workers workers;
-  for (uint32_t rank = 0; rank < world; ++rank) workers.push_back(std::make_unique<Worker>(rank, world, rendezvous));
-  return workers;
-}
-
-// Begins them from the last to the first, so that the others must wait for rank 0.
-void Meet(Workers& workers) {
-  for (size_t i = workers.size(); i-- > 0;) workers[i]->Begin();
-  for (auto& worker : workers) {
-    const auto welcome = worker->plane.AwaitWelcome();
-    REQUIRE_MESSAGE(welcome.ok(), std::string(welcome.status().message()));
-  }
-}
-
-void EnterAll(Workers& workers, protocol::FenceKind kind, uint64_t clock, uint64_t digest) {
-  for (auto& worker : workers) {
-    protocol::Enter enter;
-    enter.kind = kind;
-    enter.clock = clock;
-    enter.digest = digest;
-    enter.maxima = {worker->options.rank, 3};
-    REQUIRE(worker->plane.Enter(enter, {{"table a", absl::StrCat("of digest ", digest)}}).ok());
-  }
-}
-
-void ShutDown(Workers& workers) {
-  EnterAll(workers, protocol::FenceKind::kShutdown, 0, 0);
-  for (auto& worker : workers) CHECK(worker->WaitFor([&] { return !worker->gos.empty(); }));
-  for (auto& worker : workers) worker->plane.Stop();
-  for (auto& worker : workers) CHECK(worker->downs.empty());
-}
 
 TEST_CASE("ControlPlane: 1 to 5 workers meet, each learns all addresses in rank order, and part without an error") {
   for (const bool tcp : {false, true}) {

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace geeps::tcp {
 namespace {
@@ -71,12 +71,10 @@ geeps_status Endpoint::ReadConfig(const geeps_tp_config& config, geeps_error* er
     if (std::strcmp(option.key, "port") != 0) {
       return SetError(err, GEEPS_E_INVALID, 0, std::string("transport tcp has no option ") + option.key + "; it has: port");
     }
-    char* end = nullptr;
-    const unsigned long port = std::strtoul(option.value, &end, 10);
-    if (end == option.value || *end != '\0' || option.value[0] == '-' || port > 65535) {
-      return SetError(err, GEEPS_E_INVALID, 0, std::string("port = ") + option.value + " is not a number from 0 to 65535");
+    if (!ParsePorts(option.value, &address_.port, &port_max_)) {
+      return SetError(err, GEEPS_E_INVALID, 0, std::string("port = ") + option.value +
+                                                   " is neither a port from 0 to 65535 nor a range LOW-HIGH of them from 1");
     }
-    address_.port = static_cast<uint16_t>(port);
   }
   return GEEPS_OK;
 }
@@ -107,18 +105,38 @@ geeps_status Endpoint::OpenDescriptors(geeps_error* err) {
   return SetError(err, GEEPS_E_IO, error, "cannot open descriptors: " + ErrnoText(error));
 }
 
-geeps_status Endpoint::Listen(geeps_error* err) {
+// Opens listen_fd_ at address_, or returns the errno that says why it cannot.
+int Endpoint::ListenAtPort() {
   sockaddr_storage name;
-  socklen_t length = ToSocketAddress(address_, &name);
+  const socklen_t length = ToSocketAddress(address_, &name);
   listen_fd_ = socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const int on = 1;
   if (listen_fd_ >= 0) setsockopt(listen_fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (listen_fd_ < 0 || bind(listen_fd_, reinterpret_cast<sockaddr*>(&name), length) != 0 || listen(listen_fd_, kBacklog) != 0 ||
-      !Watch(listen_fd_, EPOLLIN | EPOLLET, &listen_fd_)) {
-    const int error = errno;
-    return SetError(err, GEEPS_E_IO, error, "cannot listen on port " + std::to_string(address_.port) + ": " + ErrnoText(error));
+  if (listen_fd_ >= 0 && bind(listen_fd_, reinterpret_cast<sockaddr*>(&name), length) == 0 && listen(listen_fd_, kBacklog) == 0 &&
+      Watch(listen_fd_, EPOLLIN | EPOLLET, &listen_fd_)) {
+    return 0;
   }
-  length = sizeof(name);
+  const int error = errno;
+  if (listen_fd_ >= 0) close(std::exchange(listen_fd_, -1));
+  return error;
+}
+
+geeps_status Endpoint::Listen(geeps_error* err) {
+  const uint16_t port_min = address_.port;
+  int error = ListenAtPort();
+  while (error == EADDRINUSE && address_.port < port_max_) {
+    ++address_.port;
+    error = ListenAtPort();
+  }
+  if (error != 0) {
+    const bool none = error == EADDRINUSE && port_min < port_max_;
+    return SetError(err, GEEPS_E_IO, error,
+                    none ? "cannot listen: none of the " + std::to_string(port_max_ - port_min + 1) + " ports " +
+                               std::to_string(port_min) + " to " + std::to_string(port_max_) + " is free"
+                         : "cannot listen on port " + std::to_string(address_.port) + ": " + ErrnoText(error));
+  }
+  sockaddr_storage name;
+  socklen_t length = sizeof(name);
   getsockname(listen_fd_, reinterpret_cast<sockaddr*>(&name), &length);
   FromSocketAddress(name, &address_);
   if (getrandom(&address_.endpoint, sizeof(address_.endpoint), GRND_NONBLOCK) != sizeof(address_.endpoint)) {

@@ -68,6 +68,7 @@ class Endpoint {
 
   explicit Endpoint(const geeps_host* host) : host_(host) {}
   geeps_status ReadConfig(const geeps_tp_config& config, geeps_error* err);
+  int ListenAtPort();
   geeps_status Listen(geeps_error* err);
   geeps_status OpenDescriptors(geeps_error* err);
   bool Watch(int fd, uint32_t events, void* tag);
@@ -86,6 +87,7 @@ class Endpoint {
   uint64_t payload_max_ = 0;
   std::string job_;
   Address address_;
+  uint16_t port_max_ = 0;  // of the ports to try from address_.port on, until one is free
   int epoll_fd_ = -1;
   int wake_fd_ = -1;
   int timer_fd_ = -1;

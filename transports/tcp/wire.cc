@@ -4,7 +4,9 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include <charconv>
 #include <cstring>
+#include <system_error>
 
 #include "transports/tcp/crc32c.h"
 
@@ -85,6 +87,26 @@ bool IsLoopback(const Address& address) {
   if (address.family == 4) return address.ip[0] == 127;
   static constexpr uint8_t kLoopback6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
   return std::memcmp(address.ip, kLoopback6, sizeof(kLoopback6)) == 0;
+}
+
+bool ParsePorts(const char* text, uint16_t* low, uint16_t* high) {
+  uint32_t numbers[2] = {0, 0};
+  int num = 0;
+  const char* next = text;
+  for (; num < 2; ++num) {
+    const char* const end = text + std::strlen(text);
+    const std::from_chars_result read = std::from_chars(next, end, numbers[num]);
+    if (read.ec != std::errc() || numbers[num] > 65535) return false;
+    next = read.ptr;
+    if (*next != '-' || num == 1) break;
+    ++next;
+  }
+  if (*next != '\0') return false;
+  if (num == 0) numbers[1] = numbers[0];
+  if (num == 1 && (numbers[0] == 0 || numbers[0] > numbers[1])) return false;
+  *low = static_cast<uint16_t>(numbers[0]);
+  *high = static_cast<uint16_t>(numbers[1]);
+  return true;
 }
 
 bool ParseLiteral(const char* text, Address* out) {

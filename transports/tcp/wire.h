@@ -92,6 +92,8 @@ void FromSocketAddress(const sockaddr_storage& from, Address* out);
 bool IsLoopback(const Address& address);
 // Reads a literal address of either family; "localhost" is 127.0.0.1. False when it is none.
 bool ParseLiteral(const char* text, Address* out);
+// Reads "0" (the system chooses), "PORT" or "LOW-HIGH". False when it is none of them.
+bool ParsePorts(const char* text, uint16_t* low, uint16_t* high);
 
 }  // namespace geeps::tcp
 
