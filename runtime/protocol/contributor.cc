@@ -61,7 +61,12 @@ void Contributor::OnFired(Clock clock, uint32_t /*set_id*/, std::vector<Contribu
 
 void Contributor::OnAge(uint32_t index, Age age, std::vector<ContributorEffect>* effects) {
   lanes_[index].absorbed = age;
-  if (!options_.mapped) return Progress(options_.partitions[index].keeper, effects);
+  if (!options_.mapped) {
+    Progress(options_.partitions[index].keeper, effects);
+    if (!options_.read_my_writes) return;
+    for (Entry& entry : entries_) FreeIfDone(&entry, effects);
+    return;
+  }
   ProgressMapped(effects);
   FreeMapped(effects);
 }
@@ -172,9 +177,19 @@ void Contributor::ProgressMapped(std::vector<ContributorEffect>* effects) {
   }
 }
 
+// Read-my-writes: no version will be absorbed any more to which the entry must be added again.
+bool Contributor::IsContained(const Entry& entry) const {
+  for (uint32_t lane = 0; lane < lanes_.size(); ++lane) {
+    const Age absorbed = lanes_[lane].absorbed;
+    if (HasData(lane, entry) && (absorbed == kNoAge || absorbed <= entry.clock)) return false;
+  }
+  return true;
+}
+
 // R10 for messages: the data are out everywhere, and no FIRE needs their set id any more.
 void Contributor::FreeIfDone(Entry* entry, std::vector<ContributorEffect>* effects) {
   if (!entry->used || entry->clock >= next_fired_ || entry->num_unsent > 0 || entry->num_unfired > 0) return;
+  if (options_.read_my_writes && !IsContained(*entry) && !Broken(Mutant::kOwnEntryNotKept)) return;
   entry->used = false;
   ContributorEffect free;
   free.kind = Kind::kEntryFree;

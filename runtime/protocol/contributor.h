@@ -22,7 +22,8 @@ struct ContributorOptions {
   std::vector<Partition> partitions;  // those in which this worker takes part and that are not frozen, in sending order
   uint32_t num_keepers = 0;
   uint32_t slack_max = 0;
-  bool mapped = false;  // log entries are read in place by the keepers: one word instead of messages
+  bool mapped = false;          // log entries are read in place by the keepers: one word instead of messages
+  bool read_my_writes = false;  // entries are kept until the versions absorbed contain them. REQUIRES: not mapped
   Clock first_clock = 0;
 };
 
@@ -98,6 +99,7 @@ class Contributor {
   bool FireAt(uint32_t keeper, std::vector<ContributorEffect>* effects);
   void Progress(uint32_t keeper, std::vector<ContributorEffect>* effects);
   void ProgressMapped(std::vector<ContributorEffect>* effects);
+  bool IsContained(const Entry& entry) const;
   void FreeIfDone(Entry* entry, std::vector<ContributorEffect>* effects);
   void FreeMapped(std::vector<ContributorEffect>* effects);
 

@@ -27,6 +27,7 @@ enum class Mutant : uint32_t {
   kFireOvertakesData,   // R2: FIRE leaves before the data of its clock
   kFiredMarkEarly,      // R1, R2: data are marked as fired although the table is not (mapped: the fired word is stored)
   kLogEntryNotAwaited,  // R10: an entry is filled again although its data are still needed
+  kOwnEntryNotKept,     // R10, read-my-writes: an entry is given up before a version with its clock is absorbed
 
   // keeper.cc
   kClockUnchecked,        // R3: a contribution is accepted although it is not the participant's next
@@ -53,6 +54,9 @@ enum class Mutant : uint32_t {
   kFillWhileAbsorbing,  // R7: a fill begins while the cache is being written
   kAbsorbWhileFilling,  // R7: the cache is written while a fill reads it
   kCreditBeforeWrite,   // R7: CREDIT leaves before the landing buffer is copied
+  kOwnForgotten,        // R7, read-my-writes: an absorb does not add the own updates again
+  kOwnAddedTwice,       // R7, read-my-writes: an absorb adds own updates again that the version contains
+  kAbsorbWhileAdding,   // R7, read-my-writes: the cache is written while an own update is added to it
 
   // sequencer.cc
   kFireAtLastUpdate,      // R1: the table is fired at its last update although a read of it is still held
@@ -61,6 +65,9 @@ enum class Mutant : uint32_t {
   kDataBeforeDrained,     // R1: data are announced before the last update lies in the log
   kReadIgnoresAge,        // R8: a read is filled before its version is absorbed
   kReadIgnoresWriter,     // R7, R8: a read is filled while the cache is being written
+  kReadIgnoresOwn,        // R8, read-my-writes: a read is filled before an own earlier update is in the cache
+  kAddWhileFilling,       // R7, read-my-writes: an own update is added to the cache while a fill reads it
+  kAddWhileAbsorbing,     // R7, read-my-writes: an own update is added to the cache while a version is written to it
   kPreUpdateIgnoresLog,   // R10: an update is drained into an entry that is not free
   kStalePrefetch,         // section 10: what was prepared for a pass that did not come is handed out in a later one
   kSkipNotCounted,        // R1: a skipped operation does not count as done

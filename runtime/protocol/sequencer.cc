@@ -20,7 +20,8 @@ Sequencer::Sequencer(SequencerOptions options, std::vector<SequencerTable> table
     if (tables_[t].subscribers != nullptr)
       table.num_subscriptions = static_cast<uint32_t>(tables_[t].subscribers->size());
     table.first_list = static_cast<uint32_t>(lists_.size());
-    lists_.resize(lists_.size() + 2 + table.num_subscriptions);
+    lists_.resize(lists_.size() + 4 + table.num_subscriptions);
+    table.cache_uses.resize(table.num_subscriptions);
   }
   for (uint32_t plan = 0; plan < options_.plans.size(); ++plan) {
     first_slot_.push_back(slots_.size());
@@ -141,6 +142,7 @@ void Sequencer::DropPrepared(Slot& slot) {
       break;
     case State::kIdle:
     case State::kTaken:
+    case State::kPosted:
     case State::kDraining:
     case State::kParked:
       break;
@@ -200,7 +202,9 @@ void Sequencer::OnPosted(uint32_t op, Effects* effects) {
   slot.over = pass_;
   Unwatch(slot);
   Firing& firing = FiringOf(table_states_[what.table], current_.clock);
-  if (what.is_update && !what.in_place) {
+  if (what.is_update && what.read_my_writes && (!what.in_place || IsAddedToCache(what))) {
+    Post(slot, effects);
+  } else if (what.is_update && !what.in_place) {
     slot.state = State::kDraining;
     if (Broken(Mutant::kDataBeforeDrained)) --firing.updates;
     Emit(SequencerEffect::Kind::kDrain, slot, effects);
@@ -209,6 +213,7 @@ void Sequencer::OnPosted(uint32_t op, Effects* effects) {
     EndHold(slot, current_);
     slot.hold_ended = pass_;
     Free(slot, effects);
+    RetryOwn(slot, effects);
   }
   Fire(what.table, effects);
 }
@@ -234,6 +239,7 @@ void Sequencer::OnSkipped(uint32_t op, Effects* effects) {
       Free(slot, effects);
     }
   }
+  RetryOwn(slot, effects);
   Fire(what.table, effects);
 }
 
@@ -243,6 +249,7 @@ void Sequencer::OnFillDone(uint32_t set_id, uint32_t op, Effects* effects) {
   Slot& slot = SlotOf(set_id, op);
   assert(slot.state == State::kFilling);
   const SequencerOptions::Op& what = OpOf(slot);
+  CountFill(slot, false);
   if (slot.discard) {
     slot.discard = false;
     --num_discarded_;
@@ -254,6 +261,7 @@ void Sequencer::OnFillDone(uint32_t set_id, uint32_t op, Effects* effects) {
   } else {
     MakeReady(slot, effects);
   }
+  AddPosted(what.table, effects);
   Fire(what.table, effects);
 }
 
@@ -277,12 +285,16 @@ void Sequencer::OnDrained(uint32_t set_id, uint32_t op, Effects* effects) {
   if (!Broken(Mutant::kDataBeforeDrained)) --FiringOf(table_states_[table], slot.clock).updates;
   EndHold(slot, PassOf(slot));
   slot.hold_ended = slot.pass;
+  EndAdd(slot);
   Free(slot, effects);
+  AddPosted(table, effects);
+  RetryOwn(slot, effects);
   Fire(table, effects);
 }
 
 void Sequencer::OnAge(uint32_t table, uint32_t subscription, Effects* effects) {
   if (subscription >= table_states_[table].num_subscriptions) return;
+  AddPosted(table, effects);
   RetryList(table_states_[table].first_list + 2 + subscription, effects);
 }
 

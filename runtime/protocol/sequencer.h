@@ -38,7 +38,12 @@ struct SequencerOptions {
     bool any_version = false;
     uint32_t table = 0;
     uint32_t slack = 0;
-    std::vector<uint32_t> subscriptions;  // reads: indexes into the table's subscribers
+    // Indexes into the table's subscribers. Reads: those it touches. Updates with read_my_writes: those to whose part
+    // of the cache it adds (its rows that the worker reads).
+    std::vector<uint32_t> subscriptions;
+    bool read_my_writes = false;  // of the table. Its reads are copied
+    // Reads with read_my_writes: the updates of the same plan that end before this read begins and share a row with it.
+    std::vector<uint32_t> own_updates;
   };
   struct Plan {
     bool no_clock = false;
@@ -63,7 +68,9 @@ struct SequencerEffect {
     kUnready,  // a ready read is filled again (a newer version was absorbed): take it back unless the program has it;
                // answer with OnTakenBack
     kDrain,    // begin: move the posted buffer into the log entry of `clock`; answer with OnDrained. Those of a table
-               // in the order of the effects: later updates of a row are added to what the first one stored
+               // in the order of the effects: later updates of a row are added to what the first one stored.
+               // read_my_writes: in the same step, add it to the cache; mark its subscriptions (OnAddBegun, OnAddDone
+               // before OnDrained). An update in place lies in the log already and is added to the cache only
     kData,     // all updates of `table` are in the log entry of `clock`
     kFire,     // R1: `table` is fired for `clock`
   };
@@ -124,6 +131,7 @@ class Sequencer {
     kReady,
     kTakingBack,  // kUnready is not answered
     kTaken,
+    kPosted,  // read-my-writes: waits for its parts of the cache, behind what was posted before
     kDraining,
     kParked,  // over before kUnready was answered
   };
@@ -169,14 +177,24 @@ class Sequencer {
     uint32_t skipped = 0;  // updates skipped
     bool data = false;     // kData was emitted
   };
+  // Read-my-writes: who uses a subscription's part of the cache.
+  struct CacheUse {
+    uint32_t fills = 0;
+    bool adding = false;
+  };
   struct Table {
     Clock next_fire = 0;              // oldest clock not fired
     std::vector<Firing> firings;      // by clock mod size, a power of two; grown when that many clocks are not fired
     std::vector<Clock> data_clocks;   // by log entry: 1 + the last clock that put data into it
     uint32_t discarded_fills = 0;     // R1: they hold the fire
     uint32_t discarded_zeroings = 0;  // of the log itself: they hold the updates
-    uint32_t first_list = 0;          // waiting lists: updates of even clocks, of odd ones, then reads by subscription
+    // Waiting lists: updates of even clocks, of odd ones, reads by subscription, then, for read-my-writes: reads that
+    // wait for own updates, and updates that wait for their parts of the cache.
+    uint32_t first_list = 0;
     uint32_t num_subscriptions = 0;
+    std::vector<CacheUse> cache_uses;  // by subscription
+    uint32_t own_reads_list() const { return first_list + 2 + num_subscriptions; }
+    uint32_t posted_list() const { return first_list + 3 + num_subscriptions; }
   };
 
   const SequencerOptions::Op& OpOf(const Slot& slot) const { return options_.plans[slot.plan].ops[slot.op]; }
@@ -208,6 +226,13 @@ class Sequencer {
   void MakeReady(Slot& slot, Effects* effects);
   void Refill(Slot& slot, Effects* effects);
   uint32_t FirstUnfillable(const Slot& slot) const;
+  bool OwnUpdatesAdded(const Slot& slot) const;
+  bool IsAddedToCache(const SequencerOptions::Op& op) const { return op.read_my_writes && !op.subscriptions.empty(); }
+  void CountFill(const Slot& slot, bool begun);
+  void Post(Slot& slot, Effects* effects);
+  void AddPosted(uint32_t table, Effects* effects);
+  void EndAdd(const Slot& slot);
+  void RetryOwn(const Slot& slot, Effects* effects);
   bool EntryFree(uint32_t table, Clock clock) const;
   void RetryUpdates(uint32_t table, Effects* effects);
   void RetryList(uint32_t list, Effects* effects);

@@ -51,6 +51,10 @@ void Sequencer::PrepareRead(Slot& slot, Effects* effects) {
     }
     ++slot.cursor;
   }
+  if (what.read_my_writes && !OwnUpdatesAdded(slot)) {
+    Watch(slot, table_states_[what.table].own_reads_list());
+    return;
+  }
   if (what.in_place) {
     MakeReady(slot, effects);
     return;
@@ -67,6 +71,7 @@ void Sequencer::PrepareRead(Slot& slot, Effects* effects) {
     if (!subscriber.frozen()) slot.filled_age = std::min(slot.filled_age, subscriber.absorbed());
   }
   slot.state = State::kFilling;
+  CountFill(slot, true);
   Emit(SequencerEffect::Kind::kFill, slot, effects);
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/protocol/subscriber.h"
 
+#include <algorithm>
+
 namespace geeps::protocol {
 namespace {
 
@@ -60,7 +62,14 @@ SubscriberEffects SubscriberPartition::OnFillDone() {
   return BeginAbsorbIfFree();
 }
 
+SubscriberEffects SubscriberPartition::OnAddDone(const OwnUpdate& update) {
+  adding_ = false;
+  own_updates_.push_back(update);
+  return BeginAbsorbIfFree();
+}
+
 void SubscriberPartition::Reset() {
+  own_updates_.clear();
   absorbed_ = kNoAge;
   pending_ = kNoAge;
   own_clock_ = kNoAge;
@@ -74,6 +83,8 @@ SubscriberEffects SubscriberPartition::BeginAbsorbIfFree() {
   SubscriberEffects effects;
   if (pending_ == kNoAge || absorbing_) return effects;
   if (num_fills_ > 0 && !Broken(Mutant::kAbsorbWhileFilling)) return effects;
+  if (adding_ && !Broken(Mutant::kAbsorbWhileAdding)) return effects;
+  DropContained();
   absorbing_ = true;
   effects.absorb = true;
   return effects;
@@ -81,6 +92,7 @@ SubscriberEffects SubscriberPartition::BeginAbsorbIfFree() {
 
 SubscriberEffects SubscriberPartition::Finish() {
   SubscriberEffects effects;
+  DropContained();
   absorbed_ = pending_;
   own_clock_ = pending_own_clock_;
   frozen_ = pending_frozen_;
@@ -91,12 +103,26 @@ SubscriberEffects SubscriberPartition::Finish() {
   return effects;
 }
 
+// Own updates that the pending version contains are never added again.
+void SubscriberPartition::DropContained() {
+  if (Broken(Mutant::kOwnForgotten)) return own_updates_.clear();
+  const Clock contained = options_.async ? pending_own_clock_ : pending_;
+  const Clock end = Broken(Mutant::kOwnAddedTwice) && contained > 0 ? contained - 1 : contained;
+  auto first = own_updates_.begin();
+  while (first != own_updates_.end() && first->clock < end) ++first;
+  own_updates_.erase(own_updates_.begin(), first);
+}
+
 uint64_t SubscriberPartition::StateDigest() const {
   uint64_t digest = MixDigest(0, absorbed_);
   digest = MixDigest(digest, pending_);
   if (options_.async) digest = MixDigest(MixDigest(digest, own_clock_), pending_own_clock_);
   digest = MixDigest(digest, num_fills_);
-  return MixDigest(digest, uint64_t{absorbing_} | uint64_t{frozen_} << 1 | uint64_t{pending_frozen_} << 2);
+  for (const OwnUpdate& update : own_updates_) {
+    digest = MixDigest(MixDigest(digest, update.clock), uint64_t{update.set_id} << 32 | update.op);
+  }
+  return MixDigest(
+      digest, uint64_t{absorbing_} | uint64_t{frozen_} << 1 | uint64_t{pending_frozen_} << 2 | uint64_t{adding_} << 3);
 }
 
 }  // namespace geeps::protocol

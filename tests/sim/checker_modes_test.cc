@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The checker and the other modes: cuts of async tables. One thread.
+// The checker and the other modes: cuts of async tables, read-my-writes. One thread.
 #include <doctest/doctest.h>
 
 #include <functional>
@@ -19,11 +19,11 @@ constexpr Clock kClocks = 6;
 std::vector<double> Params(uint64_t /*seed*/, uint32_t /*table*/, Clock /*clock*/) { return {0.125, 0.5}; }
 
 // Two workers; a table of rows 0..3 in partitions 0 (rows 0, 1) and 1 (rows 2, 3).
-CheckedWorld SmallWorld(bool async) {
+CheckedWorld SmallWorld(bool async, bool read_my_writes) {
   CheckedWorld world;
   world.world = 2;
   world.params = Params;
-  world.tables.push_back({table::FindRule(table::RuleId::kAdd), kLanes, false, true, async});
+  world.tables.push_back({table::FindRule(table::RuleId::kAdd), kLanes, false, true, async, read_my_writes});
   for (uint64_t first_row : {0, 2})
     world.partitions.push_back({0, first_row, 2, false, {0, 1}, std::vector<double>(2 * kLanes, 1.0)});
   return world;
@@ -60,7 +60,7 @@ struct Shown {
 
 class History {
  public:
-  explicit History(bool async) : checker_(SmallWorld(async)) {
+  explicit History(bool async, bool read_my_writes = false) : checker_(SmallWorld(async, read_my_writes)) {
     for (Clock clock = 0; clock < kClocks; ++clock) {
       for (uint32_t rank : {1u, 0u}) {
         for (uint64_t row = 0; row < 4; ++row) {
@@ -187,6 +187,107 @@ TEST_CASE("Checker: every one of these histories of an async table is rejected")
   for (const Bad& history_of : bad) {
     CAPTURE(std::string(history_of.what));
     History history(true);
+    CHECK(history_of.run(&history) != "");
+  }
+}
+
+namespace {
+
+// What worker 0 has added to `row` at `clock` before it reads: the contribution of that clock.
+Change Own(Clock clock, uint32_t slack = 0) {
+  return [clock, slack](ReadRecord* record) {
+    record->slack = slack;
+    for (uint64_t row : record->rows) {
+      const std::vector<double> added = Contribution(0, clock, row);
+      record->own.insert(record->own.end(), added.begin(), added.end());
+    }
+  };
+}
+
+}  // namespace
+
+TEST_CASE("Checker: with read-my-writes the own updates come on top of a version or of a cut") {
+  History bounded(false, true);
+  CHECK(bounded.Read(0, 3, {0, {{4, 3}, {4, 3}}}, Own(3)) == "");
+  CHECK(bounded.Read(0, 5, {0, {{6, 3}, {6, 3}, {6, 5}, {6, 5}}}, Own(5, 2)) == "");
+  History async(true, true);
+  CHECK(async.Read(0, 3, {0, {{4, 0}, {4, 0}, {4, 6}, {4, 6}}}, Own(3)) == "");
+}
+
+TEST_CASE("Checker: every one of these histories with read-my-writes is rejected") {
+  struct Bad {
+    const char* what;
+    bool async;
+    std::function<std::string(History*)> run;
+  };
+  const std::vector<Bad> bad = {
+      {"the own update of this clock is missing", false,
+       [](History* h) {
+         return h->Read(0, 3, {0, {{3, 3}, {3, 3}}}, Own(3));
+       }},
+      {"the own updates of former clocks are missing", false,
+       [](History* h) {
+         return h->Read(0, 4, {0, {{2, 2}, {2, 2}}}, Own(4, 2));
+       }},
+      {"an own update between is missing", false,
+       [](History* h) {
+         return h->Read(0, 4, {2, {{4, 2}}}, Own(4, 2));
+       }},
+      {"an own update is there twice", false,
+       [](History* h) {
+         return h->Read(0, 3, {2, {{4, 3}}}, [](ReadRecord* r) {
+           Own(3)(r);
+           r->values[0] += 1.0;
+           r->values[2] += Checksum(0, 3, 2);
+         });
+       }},
+      {"an own update of the next clock is there", false,
+       [](History* h) {
+         return h->Read(0, 3, {2, {{5, 3}}}, Own(3));
+       }},
+      {"the own update is in one row only", false,
+       [](History* h) {
+         return h->Read(0, 3, {2, {{4, 3}, {3, 3}}}, Own(3));
+       }},
+      {"the own update is torn", false,
+       [](History* h) {
+         return h->Read(0, 3, {2, {{4, 3}}}, [](ReadRecord* r) {
+           Own(3)(r);
+           r->values[2] -= Checksum(0, 3, 2);
+         });
+       }},
+      {"the own update hides a version that is too old", false,
+       [](History* h) {
+         return h->Read(0, 3, {2, {{4, 2}}}, Own(3));
+       }},
+      {"the own update hides a version that is too new", false,
+       [](History* h) {
+         return h->Read(0, 3, {2, {{4, 4}}}, Own(3));
+       }},
+      {"async: the own update of this clock is missing", true,
+       [](History* h) {
+         return h->Read(0, 3, {2, {{3, 5}}}, Own(3));
+       }},
+      {"async: an own update of a former clock is missing", true,
+       [](History* h) {
+         return h->Read(0, 3, {2, {{4, 5}}}, [](ReadRecord* r) {
+           Own(3)(r);
+           r->values[0] -= 1.0;
+           r->values[2] -= Checksum(0, 1, 2);
+         });
+       }},
+      {"async: an own update is there twice", true,
+       [](History* h) {
+         return h->Read(0, 3, {2, {{5, 5}}}, Own(3));
+       }},
+      {"async: another worker's clock is torn", true,
+       [](History* h) {
+         return h->Read(0, 3, {2, {{4, 3}, {4, 4}}}, Own(3));
+       }},
+  };
+  for (const Bad& history_of : bad) {
+    CAPTURE(std::string(history_of.what));
+    History history(history_of.async, true);
     CHECK(history_of.run(&history) != "");
   }
 }

@@ -62,9 +62,10 @@ class Generator {
       schema.init = {table::InitKind::kUniform, -1.0, 1.0};
     }
     table.async = add && random_.Chance(25);
+    table.read_my_writes = add && random_.Chance(35);
     for (uint32_t w = 0; w < world_; ++w) {
       const bool mapped = memory_ == 1 || (memory_ == 2 && random_.Chance(50));
-      table.mapped.push_back(mapped && !table.async);
+      table.mapped.push_back(mapped && !table.async && !table.read_my_writes);
     }
     uint64_t row = 0;
     uint32_t keeper = random_.Below(world_);
@@ -132,7 +133,7 @@ class Generator {
       if (random_.Chance(25)) flags |= plan::kUpdateZeroed;
     } else {
       if (random_.Chance(15)) flags |= plan::kOptional;
-      if (random_.Chance(35)) flags |= plan::kReadCopy;
+      if (random_.Chance(35) || input_.tables[t].read_my_writes) flags |= plan::kReadCopy;
       slack = random_.Between(0, slack_cap_[t]);
     }
     const plan::OpKind kind = update ? plan::OpKind::kUpdate : plan::OpKind::kRead;

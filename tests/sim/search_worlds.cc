@@ -72,6 +72,11 @@ class WorldWriter {
     out_.input.tables.back().async = true;
     return *this;
   }
+  // The last table has read-my-writes.
+  WorldWriter& ReadMyWrites() {
+    out_.input.tables.back().read_my_writes = true;
+    return *this;
+  }
   WorldWriter& Plan(uint32_t w, plan::RecordedPlan plan) {
     out_.input.workers[w].plans.push_back(std::move(plan));
     return *this;
@@ -250,6 +255,54 @@ SearchWorld AsyncHeldRead(uint32_t clocks) {
   return writer.Done();
 }
 
+// Read-my-writes: what worker 0 reads it has updated in the same clock, `updates` times; worker 1 takes part.
+SearchWorld OwnWrites(uint32_t slack, uint32_t clocks, bool async, uint32_t updates) {
+  WorldWriter writer(absl::StrCat("read-my-writes, ", updates, " updates, then read: ",
+                                  async ? "async" : absl::StrCat("slack ", slack), ", ", clocks, " clocks"),
+                     2, false);
+  writer.Table(1, 1).ReadMyWrites();
+  if (async) writer.Async();
+  PlanWriter plan("p");
+  for (uint32_t i = 0; i < updates; ++i) plan.Update(0, 0, 1);
+  for (uint32_t i = 0; i < updates; ++i) plan.End(i);
+  writer.Plan(0, plan.Read(0, 0, 1, slack, plan::kReadCopy).End(updates).Done());
+  writer.Plan(1, PlanWriter("p").Read(0, 0, 1, slack, plan::kReadCopy).End(0).Update(0, 0, 1).End(1).Done());
+  for (uint32_t w = 0; w < 2; ++w) writer.Passes(w, std::vector<uint32_t>(clocks, 0));
+  return writer.Done();
+}
+
+// Read-my-writes over two partitions: the reads of one clock run ahead of the updates of the next.
+SearchWorld OwnAcross(uint32_t slack, uint32_t clocks, bool async) {
+  WorldWriter writer(absl::StrCat("read-my-writes across two partitions: ",
+                                  async ? "async" : absl::StrCat("slack ", slack), ", ", clocks, " clocks"),
+                     2, false);
+  writer.Table(2, 0).ReadMyWrites();
+  if (async) writer.Async();
+  for (uint32_t w = 0; w < 2; ++w) {
+    writer.Plan(w, PlanWriter("p")
+                       .Read(0, 0, 2, slack, plan::kReadCopy)
+                       .Update(0, w, 1)
+                       .End(0)
+                       .End(1)
+                       .Read(0, w, 1, slack, plan::kReadCopy)
+                       .End(2)
+                       .Done());
+    writer.Passes(w, std::vector<uint32_t>(clocks, 0));
+  }
+  return writer.Done();
+}
+
+void AddOwnWorlds(std::vector<SearchWorld>* worlds) {
+  for (uint32_t slack = 0; slack <= 2; ++slack) {
+    worlds->push_back(OwnWrites(slack, 3, false, 1));
+    worlds->push_back(OwnWrites(slack, 3, false, 2));
+    worlds->push_back(OwnAcross(slack, 3, false));
+  }
+  worlds->push_back(OwnWrites(0, 3, true, 1));
+  worlds->push_back(OwnWrites(0, 3, true, 2));
+  worlds->push_back(OwnAcross(0, 3, true));
+}
+
 void AddAsyncWorlds(std::vector<SearchWorld>* worlds) {
   worlds->push_back(AsyncReadUpdate(1, 1, 3, true));
   worlds->push_back(AsyncWriterReader(1, 2));
@@ -289,6 +342,7 @@ std::vector<SearchWorld> SearchWorlds() {
     }
   }
   AddAsyncWorlds(&worlds);
+  AddOwnWorlds(&worlds);
   return worlds;
 }
 

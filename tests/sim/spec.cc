@@ -2,6 +2,8 @@
 #include "tests/sim/spec.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -186,6 +188,76 @@ class SpecBuilder {
       }
       options.plans.push_back(std::move(plan));
     }
+    worker.own_rows.resize(worker.layout.plans.size());
+    for (uint32_t q = 0; q < worker.layout.plans.size(); ++q) AddOwnRows(w, q);
+  }
+
+  // Read-my-writes: where each row of each update lies in the cache, and which updates come before which reads.
+  void AddOwnRows(uint32_t w, uint32_t q) {
+    WorkerSpec& worker = spec_->workers[w];
+    const plan::PlannedPass& pass = worker.layout.plans[q];
+    const plan::RecordedPlan& recorded = spec_->input.workers[w].plans[q];
+    std::vector<protocol::SequencerOptions::Op>& ops = worker.sequencer.plans[q].ops;
+    worker.own_rows[q].resize(pass.ops.size());
+    std::vector<uint32_t> ended;  // updates
+    for (const plan::Step& step : pass.steps) {
+      const plan::PlannedOp& planned = pass.ops[step.op];
+      if (planned.kind == plan::OpKind::kLocal || !spec_->input.tables[planned.table].read_my_writes) continue;
+      protocol::SequencerOptions::Op& op = ops[step.op];
+      op.read_my_writes = true;
+      if (planned.kind == plan::OpKind::kUpdate && step.end) {
+        FindOwnRows(worker, planned, recorded.ops[step.op], &worker.own_rows[q][step.op], &op.subscriptions);
+        ended.push_back(step.op);
+      } else if (planned.kind == plan::OpKind::kRead && !step.end) {
+        for (uint32_t update : ended) {
+          const bool shared = pass.ops[update].table == planned.table &&
+                              ShareRow(recorded.ops[update].rows, recorded.ops[step.op].rows);
+          if (shared) op.own_updates.push_back(update);
+        }
+      }
+    }
+  }
+
+  static bool ShareRow(const table::RowSet& a, const table::RowSet& b) {
+    std::set<uint64_t> rows;
+    a.ForEachRow([&](uint64_t row) { rows.insert(row); });
+    bool shared = false;
+    b.ForEachRow([&](uint64_t row) { shared = shared || rows.count(row) > 0; });
+    return shared;
+  }
+
+  static void FindOwnRows(const WorkerSpec& worker, const plan::PlannedOp& planned, const plan::Operation& recorded,
+                          std::vector<OwnRow>* out, std::vector<uint32_t>* subscriptions) {
+    std::map<uint64_t, std::pair<uint32_t, uint32_t>> cached;  // table row: cache row, subscription
+    const plan::TableLayout& layout = worker.layout.tables[planned.table];
+    for (uint32_t s = 0; s < layout.subscriptions.size(); ++s) {
+      uint32_t cache_row = static_cast<uint32_t>(layout.subscriptions[s].block.first);
+      layout.subscriptions[s].reads.ForEachRow([&](uint64_t row) { cached[row] = {cache_row++, s}; });
+    }
+    std::vector<uint32_t> log_rows(planned.num_rows);
+    std::vector<bool> first(planned.num_rows, planned.in_place);
+    for (uint32_t i = 0; i < planned.num_rows; ++i) log_rows[i] = static_cast<uint32_t>(planned.place_row) + i;
+    const auto place = [&](const plan::RowIndex& index, bool store) {
+      ForEachRow(index, [&](uint64_t to, uint64_t from) {
+        log_rows[from] = static_cast<uint32_t>(to);
+        first[from] = store;
+      });
+    };
+    if (!planned.in_place) {
+      place(planned.store, true);
+      place(planned.add, false);
+    }
+    uint32_t i = 0;
+    std::set<uint32_t> touched;
+    recorded.rows.ForEachRow([&](uint64_t row) {
+      const auto found = cached.find(row);
+      if (found != cached.end()) {
+        out->push_back({i, log_rows[i], found->second.first, found->second.second, first[i]});
+        touched.insert(found->second.second);
+      }
+      ++i;
+    });
+    subscriptions->assign(touched.begin(), touched.end());
   }
 
   void AllocateTable(uint32_t w, uint32_t t) {
@@ -209,7 +281,7 @@ class SpecBuilder {
       participants[subscription.participant].subscription = s;
       subscription.cache = table.cache + static_cast<uint32_t>(planned.block.first) * lanes;
       subscription.num_values = static_cast<uint32_t>(planned.block.rows) * lanes;
-      if (!table.mapped && spec_->slack_max[t] > 0 && subscription.num_values > 0) {
+      if (HasLandings(t, w) && subscription.num_values > 0) {
         subscription.landing = spec_->map.Allocate(
             subscription.num_values, absl::StrCat("landing buffer of partition ", planned.partition, " at worker ", w));
       }
@@ -223,6 +295,7 @@ class SpecBuilder {
     protocol::ContributorOptions& options = table.contributor;
     options.slack_max = spec_->slack_max[t];
     options.mapped = table.mapped;
+    options.read_my_writes = spec_->input.tables[t].read_my_writes;
     options.first_clock = spec_->input.first_clock;
     for (uint32_t i = 0; i < layout.subscriptions.size(); ++i) {
       // Workers start at different partitions.
@@ -256,7 +329,7 @@ class SpecBuilder {
     for (const WorldInput::Table& table : spec_->input.tables) {
       checked.tables.push_back({table.schema.rule, static_cast<uint32_t>(table.schema.row_values),
                                 table.schema.reduce == table::Reduce::kMean,
-                                table.schema.rule->id == table::RuleId::kAdd, table.async});
+                                table.schema.rule->id == table::RuleId::kAdd, table.async, table.read_my_writes});
     }
     for (const PartitionSpec& partition : spec_->partitions) {
       CheckedPartition out;
@@ -269,6 +342,12 @@ class SpecBuilder {
       table::FillInitial(spec_->input.tables[out.table].schema, out.first_row, out.num_rows, out.initial.data());
       checked.partitions.push_back(std::move(out));
     }
+  }
+
+  // Whether versions land in a buffer of their own at this worker, and not in the cache.
+  bool HasLandings(uint32_t t, uint32_t w) const {
+    const WorldInput::Table& table = spec_->input.tables[t];
+    return !table.mapped[w] && (spec_->slack_max[t] > 0 || table.read_my_writes);
   }
 
   uint32_t NumPartitions(uint32_t t) const {

@@ -40,6 +40,8 @@ struct WorldInput {
     table::TableSchema schema;
     std::vector<bool> mapped;  // by worker
     bool async = false;        // never mapped
+    // Rule add, every read recorded as copied, never mapped.
+    bool read_my_writes = false;
   };
   struct Worker {
     std::vector<plan::RecordedPlan> plans;  // the same names on every worker, ascending
@@ -103,11 +105,21 @@ struct WorkerTableSpec {
   protocol::ContributorOptions contributor;
 };
 
+// Read-my-writes: a row of an update that the worker reads, too.
+struct OwnRow {
+  uint32_t view_row = 0;   // of the operation
+  uint32_t log_row = 0;    // of the entry
+  uint32_t cache_row = 0;  // of the worker's cache
+  uint32_t subscription = 0;
+  bool first = false;  // no earlier update of the pass has this row
+};
+
 struct WorkerSpec {
   plan::WorkerLayout layout;
   protocol::SequencerOptions sequencer;
   std::vector<WorkerTableSpec> tables;
-  uint32_t arena = 0;  // offset
+  uint32_t arena = 0;                                      // offset
+  std::vector<std::vector<std::vector<OwnRow>>> own_rows;  // [plan][op]: updates of tables with read-my-writes
 };
 
 struct WorldSpec {
@@ -123,6 +135,15 @@ struct WorldSpec {
 
   uint32_t lanes(uint32_t table) const { return static_cast<uint32_t>(input.tables[table].schema.row_values); }
 };
+
+// Calls fn(to, from) for each row of an index.
+template <typename Fn>
+void ForEachRow(const plan::RowIndex& index, Fn&& fn) {
+  for (const plan::RowIndex::Run& run : index.runs) {
+    for (uint64_t i = 0; i < run.count; ++i) fn(run.to + i, run.from + i);
+  }
+  for (const plan::RowIndex::Pair& pair : index.pairs) fn(uint64_t{pair.to}, uint64_t{pair.from});
+}
 
 // Rule parameters of a table at a clock: those of the schema, or changing ones.
 std::vector<double> ParamsAt(uint64_t seed, uint32_t table, protocol::Clock clock);

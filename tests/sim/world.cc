@@ -62,8 +62,9 @@ World::World(std::shared_ptr<const WorldSpec> spec, WorldMode mode, Checker* che
       const WorkerTableSpec& table = worker_spec.tables[t];
       protocol::SubscriberOptions options;
       options.mapped = table.mapped;
-      options.lands_in_cache = !table.mapped && spec_->slack_max[t] == 0;
       options.async = spec_->input.tables[t].async;
+      options.read_my_writes = spec_->input.tables[t].read_my_writes;
+      options.lands_in_cache = !table.mapped && spec_->slack_max[t] == 0 && !options.read_my_writes;
       worker.subscribers.emplace_back(table.subscriptions.size(), protocol::SubscriberPartition(options));
       worker.contributors.emplace_back(table.contributor);
       worker.log_headers.emplace_back(table.log.size());

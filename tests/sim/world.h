@@ -81,6 +81,7 @@ struct OpState {
   uint64_t ready_pass = 0;  // 0: not ready
   uint64_t taken_pass = 0;
   bool filling = false;
+  bool draining = false;            // posted, and not drained yet
   protocol::Clock clock = 0;        // of the pass that it was filled or taken for
   uint64_t shown = 0;               // hash of the values handed out
   std::vector<protocol::Age> ages;  // by its subscriptions: versions filled from, or held in place
@@ -224,6 +225,15 @@ class World {
   void BeginDrain(uint32_t w);
   void DrainHalf(uint32_t w, const protocol::SequencerEffect& effect, Half half);
   void EndDrain(uint32_t w);
+  // Read-my-writes (world_own.cc): the rows of a drain in the cache; the own updates that an absorb adds again.
+  void MarkOwnRows(uint32_t w, const protocol::SequencerEffect& effect, bool begin);
+  void AddOwnRows(uint32_t w, const protocol::SequencerEffect& effect, Half half);
+  void MarkReadded(uint32_t w, uint32_t t, uint32_t s, bool begin);
+  void ReaddHalf(uint32_t w, uint32_t t, uint32_t s, Half half);
+  void AddRow(uint32_t from, uint32_t to, uint32_t lanes, Half half);
+  // Where row `own.view_row` of a posted update lies.
+  uint32_t OwnSource(uint32_t w, const protocol::SequencerEffect& effect, const OwnRow& own) const;
+  std::vector<double> OwnBefore(uint32_t w, uint32_t t, const std::vector<uint64_t>& rows) const;
   void EndAbsorb(uint32_t w, uint32_t t, uint32_t s);
   void SeeAge(uint32_t w, uint32_t t, uint32_t s);
 
@@ -239,6 +249,8 @@ class World {
   void CheckShown(uint32_t w, uint32_t op);
   uint64_t HashOfView(uint32_t w, uint32_t op) const;
   void CheckWaiting(uint32_t w);
+  bool IsDrained(uint32_t w, uint32_t set_id, uint32_t op) const;
+  bool AnyDraining(uint32_t w, uint32_t t) const;
 
   // At the end (world_end.cc).
   std::string CheckCopies(uint32_t p) const;
@@ -255,6 +267,9 @@ class World {
   }
   const plan::Operation& Recorded(uint32_t w, uint32_t set_id, uint32_t op) const {
     return spec_->input.workers[w].plans[set_id].ops[op];
+  }
+  const protocol::SequencerOptions::Op& OpOf(uint32_t w, const protocol::SequencerEffect& effect) const {
+    return spec_->workers[w].sequencer.plans[effect.set_id].ops[effect.op];
   }
   const Pass& PassOf(uint32_t w) const { return spec_->input.workers[w].passes[state_.workers[w].program.pass_index]; }
   protocol::RuleParams Params(uint32_t t, protocol::Clock clock) const;

@@ -101,7 +101,7 @@ uint64_t World::Digest() const {
     for (const auto& plan : worker.ops) {
       for (const OpState& op : plan) {
         hasher.Add(op.ready_pass);
-        hasher.Add(op.taken_pass * 2 + (op.filling ? 1 : 0));
+        hasher.Add(op.taken_pass * 4 + (op.filling ? 1 : 0) + (op.draining ? 2 : 0));
         for (protocol::Age age : op.ages) hasher.Add(age);
       }
     }

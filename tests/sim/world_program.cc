@@ -157,6 +157,7 @@ void World::CheckShown(uint32_t w, uint32_t op_index) {
     const double* row = state_.memory.at(ViewOffset(w, set_id, op_index, i));
     record.values.insert(record.values.end(), row, row + spec_->lanes(planned.table));
   }
+  if (spec_->input.tables[planned.table].read_my_writes) record.own = OwnBefore(w, planned.table, record.rows);
   record.claimed = state_.workers[w].ops[set_id][op_index].ages;
   if (checker_ != nullptr) {
     std::string wrong = checker_->OnRead(record);
@@ -195,6 +196,7 @@ void World::TakeNotice(uint32_t w, const Notice& notice) {
       return worker.sequencer->OnTaken(notice.op, &worker.effects);
     case Notice::Kind::kPosted:
       MarkView(w, notice.set_id, notice.op, false, "");
+      worker.ops[notice.set_id][notice.op].draining = IsDrained(w, notice.set_id, notice.op);
       return worker.sequencer->OnPosted(notice.op, &worker.effects);
     case Notice::Kind::kSkipped:
       if (notice.held) MarkView(w, notice.set_id, notice.op, false, "");
@@ -216,9 +218,7 @@ void World::CheckWaiting(uint32_t w) {
   const plan::PlannedOp& planned = Planned(w, set_id, op);
   if (worker.ops[set_id][op].filling) return;
   if (planned.kind == plan::OpKind::kUpdate) {
-    for (const protocol::SequencerEffect& drain : worker.drains) {
-      if (drain.set_id == set_id && drain.op == op) return;
-    }
+    if (worker.ops[set_id][op].draining) return;
     for (const auto& plan : worker.ops) {
       for (const OpState& other : plan) {
         if (other.filling) return;  // a fill nobody wants may be zeroing the log entry
@@ -232,9 +232,27 @@ void World::CheckWaiting(uint32_t w) {
       const protocol::SubscriberPartition& subscriber = worker.subscribers[planned.table][s];
       if (!subscriber.Serves(program.clock, planned.slack) || (!planned.in_place && !subscriber.CanFill())) return;
     }
+    if (spec_->input.tables[planned.table].read_my_writes && AnyDraining(w, planned.table)) return;
   }
   Fail(absl::StrCat("worker ", w, " waits at clock ", program.clock, " for operation ", op, " of plan ", set_id,
                     " although nothing is missing"));
+}
+
+// Whether the update is drained when it is posted; one in place is where its rows are read, too (read-my-writes).
+bool World::IsDrained(uint32_t w, uint32_t set_id, uint32_t op) const {
+  const plan::PlannedOp& planned = Planned(w, set_id, op);
+  return planned.kind == plan::OpKind::kUpdate &&
+         (!planned.in_place || !spec_->workers[w].own_rows[set_id][op].empty());
+}
+
+bool World::AnyDraining(uint32_t w, uint32_t t) const {
+  const std::vector<std::vector<OpState>>& plans = state_.workers[w].ops;
+  for (uint32_t q = 0; q < plans.size(); ++q) {
+    for (uint32_t op = 0; op < plans[q].size(); ++op) {
+      if (plans[q][op].draining && Planned(w, q, op).table == t) return true;
+    }
+  }
+  return false;
 }
 
 std::string World::DescribeWaits() const {

@@ -39,6 +39,7 @@ void World::RunSequencer(uint32_t w) {
         Unready(w, effect);
         break;
       case SequencerEffect::Kind::kDrain:
+        for (uint32_t s : OpOf(w, effect).subscriptions) worker.subscribers[effect.table][s].OnAddBegun();
         worker.drains.push_back(effect);
         if (worker.drains.size() == 1) BeginDrain(w);
         break;
@@ -176,7 +177,9 @@ void World::OnSubscriber(uint32_t w, uint32_t t, uint32_t s, const SubscriberEff
   if (effects.absorb) {
     BeginRead(subscription.landing, subscription.num_values, "an absorb");
     BeginWrite(subscription.cache, subscription.num_values, "an absorb");
+    MarkReadded(w, t, s, true);
     CopyHalf(subscription.landing, subscription.cache, subscription.num_values, spec_->lanes(t), 0);
+    ReaddHalf(w, t, s, 0);
     Schedule({Event::Kind::kAbsorbed, w, t, s});
   }
   if (effects.credit) {
@@ -201,6 +204,8 @@ void World::OnSubscriber(uint32_t w, uint32_t t, uint32_t s, const SubscriberEff
 void World::EndAbsorb(uint32_t w, uint32_t t, uint32_t s) {
   const SubscriptionSpec& subscription = spec_->workers[w].tables[t].subscriptions[s];
   CopyHalf(subscription.landing, subscription.cache, subscription.num_values, spec_->lanes(t), 1);
+  ReaddHalf(w, t, s, 1);
+  MarkReadded(w, t, s, false);
   state_.memory.EndRead(subscription.landing, subscription.num_values);
   state_.memory.EndWrite(subscription.cache, subscription.num_values);
   if (state_.memory.Idle(subscription.landing, subscription.num_values)) {
@@ -257,19 +262,6 @@ void World::MarkView(uint32_t w, uint32_t set_id, uint32_t op, bool begin, const
     if (!begin && !planned.in_place && !write && state_.memory.Idle(offset, lanes)) state_.memory.Poison(offset, lanes);
   }
 }
-
-namespace {
-
-// Calls fn(to, from) for each row of an index.
-template <typename Fn>
-void ForEachRow(const plan::RowIndex& index, Fn&& fn) {
-  for (const plan::RowIndex::Run& run : index.runs) {
-    for (uint64_t i = 0; i < run.count; ++i) fn(run.to + i, run.from + i);
-  }
-  for (const plan::RowIndex::Pair& pair : index.pairs) fn(uint64_t{pair.to}, uint64_t{pair.from});
-}
-
-}  // namespace
 
 void World::BeginFill(uint32_t w, const SequencerEffect& effect) {
   WorkerState& worker = state_.workers[w];
@@ -345,6 +337,7 @@ void World::BeginDrain(uint32_t w) {
   };
   ForEachRow(planned.store, begin);
   ForEachRow(planned.add, begin);
+  MarkOwnRows(w, effect, true);
   DrainHalf(w, effect, 0);
   Schedule({Event::Kind::kDrained, w, effect.set_id, effect.op});
 }
@@ -365,6 +358,7 @@ void World::DrainHalf(uint32_t w, const SequencerEffect& effect, Half half) {
     double* sum = state_.memory.at(entry + static_cast<uint32_t>(to) * lanes);
     for (uint32_t i = begin; i < end; ++i) sum[i] += source[i];
   });
+  AddOwnRows(w, effect, half);
 }
 
 void World::EndDrain(uint32_t w) {
@@ -375,6 +369,7 @@ void World::EndDrain(uint32_t w) {
   const uint32_t lanes = spec_->lanes(t);
   const uint32_t entry = spec_->workers[w].tables[t].log[worker.contributors[t].EntryOf(effect.clock)];
   DrainHalf(w, effect, 1);
+  MarkOwnRows(w, effect, false);
   const auto end = [&](uint64_t to, uint64_t from) {
     const uint32_t source = ViewOffset(w, effect.set_id, effect.op, from);
     state_.memory.EndRead(source, lanes);
@@ -386,7 +381,14 @@ void World::EndDrain(uint32_t w) {
   worker.drains.erase(worker.drains.begin());
   // The next one runs before new ones can come.
   if (!worker.drains.empty()) BeginDrain(w);
+  worker.ops[effect.set_id][effect.op].draining = false;
+  const std::vector<uint32_t>& added = OpOf(w, effect).subscriptions;
+  std::vector<SubscriberEffects> effects;
+  for (uint32_t s : added)
+    effects.push_back(worker.subscribers[t][s].OnAddDone({effect.clock, effect.set_id, effect.op}));
   worker.sequencer->OnDrained(effect.set_id, effect.op, &worker.effects);
+  RunSequencer(w);
+  for (size_t i = 0; i < added.size(); ++i) OnSubscriber(w, t, added[i], effects[i]);
   RunSequencer(w);
 }
 
