@@ -95,6 +95,26 @@ const T* ReduceBlock(absl::Span<const FoldInput> inputs, Reduce reduce, uint64_t
   return mean;
 }
 
+// A reduced contribution: grad, or grad + addend.
+template <typename T>
+struct Reduced {
+  const T* grad = nullptr;
+  const T* addend = nullptr;
+  Reduced At(uint64_t i) const { return {grad + i, addend != nullptr ? addend + i : nullptr}; }
+};
+
+// As ReduceBlock, but the last addition is left to the rule where it is the last operation: then a sum of two
+// contributors needs no memory of its own.
+template <typename T, typename H>
+Reduced<T> ReduceForRule(absl::Span<const FoldInput> inputs, Reduce reduce, uint64_t first, uint64_t n,
+                         Block<T>* block) {
+  const size_t last = inputs.size() - 1;
+  const bool ends_with_addition = last > 0 && reduce == Reduce::kSum && std::is_same_v<T, H> &&
+                                  (last == 1 || inputs[last].group != inputs[last - 1].group);
+  if (!ends_with_addition) return {ReduceBlock<T, H>(inputs, reduce, first, n, block), nullptr};
+  return {FoldBlock<T, H>(inputs.first(last), first, n, block), static_cast<const T*>(inputs[last].values) + first};
+}
+
 // The factors of a rule in dtype T, those of the step count that was asked for last.
 template <typename T>
 class Factors {
@@ -122,11 +142,12 @@ class Factors {
 
 // n values of the target from `first` on; without factors and sums.
 template <typename T>
-RulePiece<T> PieceAt(const FoldTarget& target, uint64_t first, uint64_t n, const T* grad) {
+RulePiece<T> PieceAt(const FoldTarget& target, uint64_t first, uint64_t n, const Reduced<T>& reduced) {
   RulePiece<T> piece;
   piece.num_values = n;
   piece.params = target.params.data();
-  piece.grad = grad;
+  piece.grad = reduced.grad;
+  piece.addend = reduced.addend;
   piece.value_in = static_cast<const T*>(target.value_in) + first;
   piece.value_out = static_cast<T*>(target.value_out) + first;
   for (int i = 0; i < target.rule->num_states; ++i) piece.states[i] = static_cast<T*>(target.states[i]) + first;
@@ -149,7 +170,7 @@ void StepValues(uint64_t num_values, absl::Span<const FoldInput> inputs, const F
   Block<T> block;
   for (uint64_t first = 0; first < num_values; first += kBlockValues) {
     const uint64_t n = std::min(kBlockValues, num_values - first);
-    RulePiece<T> piece = PieceAt<T>(target, first, n, ReduceBlock<T, H>(inputs, target.reduce, first, n, &block));
+    RulePiece<T> piece = PieceAt<T>(target, first, n, ReduceForRule<T, H>(inputs, target.reduce, first, n, &block));
     piece.factors = factors.At(0);
     step(piece);
     Publish<T, H>(target, first, n);
@@ -164,14 +185,14 @@ void StepCountedRows(uint64_t num_values, absl::Span<const FoldInput> inputs, co
   Block<T> block;
   for (uint64_t first = 0; first < num_values; first += kBlockValues) {
     const uint64_t n = std::min(kBlockValues, num_values - first);
-    const T* const grad = ReduceBlock<T, H>(inputs, target.reduce, first, n, &block);
+    const Reduced<T> reduced = ReduceForRule<T, H>(inputs, target.reduce, first, n, &block);
     const uint64_t end_row = (first + n - 1) / target.row_values + 1;
     for (uint64_t begin = 0, end = 0; begin < n; begin = end) {
       const uint64_t row = (first + begin) / target.row_values;
       uint64_t next_row = row + 1;
       while (next_row < end_row && target.steps[next_row] == target.steps[row]) ++next_row;
       end = std::min(n, next_row * target.row_values - first);
-      RulePiece<T> piece = PieceAt<T>(target, first + begin, end - begin, grad + begin);
+      RulePiece<T> piece = PieceAt<T>(target, first + begin, end - begin, reduced.At(begin));
       piece.factors = factors.At(target.steps[row]);
       step(piece);
     }
@@ -193,14 +214,14 @@ void StepAndFinishRows(uint64_t num_values, absl::Span<const FoldInput> inputs, 
     double sums[kMaxRuleSums] = {};
     for (uint64_t first = row * target.row_values; first < end; first += kRulePieceValues) {
       const uint64_t n = std::min(kRulePieceValues, end - first);
-      RulePiece<T> piece = PieceAt<T>(target, first, n, ReduceBlock<T, H>(inputs, target.reduce, first, n, &block));
+      RulePiece<T> piece = PieceAt<T>(target, first, n, ReduceForRule<T, H>(inputs, target.reduce, first, n, &block));
       piece.factors = row_factors;
       piece.sums = sums;
       step(piece);
     }
     for (uint64_t first = row * target.row_values; first < end; first += kRulePieceValues) {
       const uint64_t n = std::min(kRulePieceValues, end - first);
-      RulePiece<T> piece = PieceAt<T>(target, first, n, nullptr);
+      RulePiece<T> piece = PieceAt<T>(target, first, n, Reduced<T>());
       piece.factors = row_factors;
       piece.sums = sums;
       finish(piece);

@@ -24,12 +24,16 @@ struct Bf16 {
 
 // 4 lanes of bits, as wide as a pack of f32, and as they lie in memory.
 typedef uint32_t Bits4 __attribute__((vector_size(16)));
+typedef int32_t Signed4 __attribute__((vector_size(16)));
 typedef uint16_t HalfBits4 __attribute__((vector_size(8)));
 
 // mask ? a : b, lane by lane; every lane of the mask is all ones or zero.
 inline Bits4 Select(Bits4 mask, Bits4 a, Bits4 b) { return (mask & a) | (~mask & b); }
 inline uint32_t Select(bool mask, uint32_t a, uint32_t b) { return mask ? a : b; }
-inline Bits4 IsAbove(Bits4 a, Bits4 b) { return reinterpret_cast<Bits4>(a > b); }
+// For bits below 2^31: a comparison of signed numbers is one instruction, of unsigned ones several.
+inline Bits4 IsAbove(Bits4 a, Bits4 b) {
+  return reinterpret_cast<Bits4>(reinterpret_cast<Signed4>(a) > reinterpret_cast<Signed4>(b));
+}
 inline bool IsAbove(uint32_t a, uint32_t b) { return a > b; }
 
 // The functions below take U = uint32_t with V = float, or U = Bits4 with V = the pack of f32.

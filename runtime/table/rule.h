@@ -54,9 +54,10 @@ struct RuleParam {
 template <typename T>
 struct RulePiece {
   uint64_t num_values = 0;
-  const T* factors = nullptr;      // [num_factors]
+  const T* factors = nullptr;      // [kMaxRuleFactors], num_factors of them from the rule
   const double* params = nullptr;  // [num_params]
   const T* grad = nullptr;         // the reduced contribution; overlaps nothing else; nullptr in `finish`
+  const T* addend = nullptr;       // where not nullptr, g = grad + addend: the last sum of the fold, left to the rule
   const T* value_in = nullptr;     // the values before the step
   T* value_out = nullptr;          // those behind it; may equal value_in
   T* states[kMaxRuleStates] = {};  // read and written in place

@@ -6,6 +6,7 @@
 #define GEEPS_RUNTIME_TABLE_RULE_KERNELS_H_
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 
@@ -25,18 +26,48 @@ inline double Power(double base, uint64_t exponent) {
   return power;
 }
 
+// A copy of the factors, so that the compiler knows that no store changes them.
+template <typename T>
+using LocalFactors = std::array<T, kMaxRuleFactors>;
+
+template <typename T>
+LocalFactors<T> CopyFactors(const RulePiece<T>& piece) {
+  LocalFactors<T> factors;
+  std::copy_n(piece.factors, kMaxRuleFactors, factors.begin());
+  return factors;
+}
+
+// Calls fn.operator()<V>(i, g) as ForLanes does, with the reduced contribution at place i.
+template <typename T, typename Fn>
+void ForGrads(const RulePiece<T>& piece, Fn&& fn) {
+  const T* const grad = piece.grad;
+  const T* const addend = piece.addend;
+  if (addend == nullptr) {
+    ForLanes<T>(piece.num_values,
+                [=]<typename V>(uint64_t i) { fn.template operator()<V>(i, LoadLanes<V>(grad + i)); });
+  } else {
+    ForLanes<T>(piece.num_values, [=]<typename V>(uint64_t i) {
+      const V g = LoadLanes<V>(grad + i) + LoadLanes<V>(addend + i);
+      fn.template operator()<V>(i, g);
+    });
+  }
+}
+
 inline void NoFactors(const double* /*params*/, uint64_t /*steps*/, double* /*factors*/) {}
 
 // add: value = value + g.
 template <typename T>
 void StepAdd(const RulePiece<T>& piece) {
-  AddLanes(piece.num_values, piece.value_in, piece.grad, piece.value_out);
+  const T* const in = piece.value_in;
+  T* const out = piece.value_out;
+  ForGrads(piece, [=]<typename V>(uint64_t i, const V& g) { StoreLanes(out + i, LoadLanes<V>(in + i) + g); });
 }
 
 // replace: value = g.
 template <typename T>
 void StepReplace(const RulePiece<T>& piece) {
-  std::copy_n(piece.grad, piece.num_values, piece.value_out);
+  T* const out = piece.value_out;
+  ForGrads(piece, [=]<typename V>(uint64_t i, const V& g) { StoreLanes(out + i, g); });
 }
 
 // sgd. params, factors: lr, momentum. States: m.
@@ -49,13 +80,12 @@ template <typename T>
 void StepSgd(const RulePiece<T>& piece) {
   const T lr = piece.factors[0];
   const T momentum = piece.factors[1];
-  const T* const grad = piece.grad;
   const T* const in = piece.value_in;
   T* const out = piece.value_out;
   T* const m = piece.states[0];
-  ForLanes<T>(piece.num_values, [=]<typename V>(uint64_t i) {
+  ForGrads(piece, [=]<typename V>(uint64_t i, const V& g) {
     const V decayed = momentum * LoadLanes<V>(m + i);
-    const V next = decayed + LoadLanes<V>(grad + i);
+    const V next = decayed + g;
     const V change = lr * next;
     StoreLanes(m + i, next);
     StoreLanes(out + i, LoadLanes<V>(in + i) - change);
@@ -73,7 +103,7 @@ inline void MomentFactors(const double* params, double* factors) {
 
 // The next m, stored.
 template <typename V, typename T>
-V NextMean(const T* factors, const V& grad, T* m) {
+V NextMean(const LocalFactors<T>& factors, const V& grad, T* m) {
   const V kept = factors[0] * LoadLanes<V>(m);
   const V added = factors[1] * grad;
   const V next = kept + added;
@@ -83,7 +113,7 @@ V NextMean(const T* factors, const V& grad, T* m) {
 
 // The next v, stored.
 template <typename V, typename T>
-V NextSquare(const T* factors, const V& grad, T* v) {
+V NextSquare(const LocalFactors<T>& factors, const V& grad, T* v) {
   const V kept = factors[2] * LoadLanes<V>(v);
   const V square = grad * grad;
   const V added = factors[3] * square;
@@ -112,16 +142,15 @@ inline void AdamFactors(const double* params, uint64_t steps, double* factors) {
 
 template <typename T>
 void StepAdam(const RulePiece<T>& piece) {
-  const T* const f = piece.factors;
-  const T* const grad = piece.grad;
+  const LocalFactors<T> f = CopyFactors(piece);
   const T* const in = piece.value_in;
   T* const out = piece.value_out;
   T* const m = piece.states[0];
   T* const v = piece.states[1];
-  ForLanes<T>(piece.num_values, [=]<typename V>(uint64_t i) {
+  ForGrads(piece, [=]<typename V>(uint64_t i, const V& grad) {
     const V value = LoadLanes<V>(in + i);
     const V decay = f[7] * value;
-    const V g = LoadLanes<V>(grad + i) + decay;
+    const V g = grad + decay;
     const V mean = NextMean<V>(f, g, m + i);
     const V square = NextSquare<V>(f, g, v + i);
     StoreLanes(out + i, value - MomentRatio<V>(mean, square, f[4], f[5], f[6]));
@@ -136,14 +165,12 @@ inline void AdamWFactors(const double* params, uint64_t steps, double* factors) 
 
 template <typename T>
 void StepAdamW(const RulePiece<T>& piece) {
-  const T* const f = piece.factors;
-  const T* const grad = piece.grad;
+  const LocalFactors<T> f = CopyFactors(piece);
   const T* const in = piece.value_in;
   T* const out = piece.value_out;
   T* const m = piece.states[0];
   T* const v = piece.states[1];
-  ForLanes<T>(piece.num_values, [=]<typename V>(uint64_t i) {
-    const V g = LoadLanes<V>(grad + i);
+  ForGrads(piece, [=]<typename V>(uint64_t i, const V& g) {
     const V mean = NextMean<V>(f, g, m + i);
     const V square = NextSquare<V>(f, g, v + i);
     const V decayed = f[7] * LoadLanes<V>(in + i);
@@ -165,14 +192,13 @@ void StepAdagrad(const RulePiece<T>& piece) {
   const T lr = piece.factors[0];
   const T eps = piece.factors[1];
   const T weight_decay = piece.factors[2];
-  const T* const grad = piece.grad;
   const T* const in = piece.value_in;
   T* const out = piece.value_out;
   T* const s = piece.states[0];
-  ForLanes<T>(piece.num_values, [=]<typename V>(uint64_t i) {
+  ForGrads(piece, [=]<typename V>(uint64_t i, const V& grad) {
     const V value = LoadLanes<V>(in + i);
     const V decay = weight_decay * value;
-    const V g = LoadLanes<V>(grad + i) + decay;
+    const V g = grad + decay;
     const V square = g * g;
     const V sum = LoadLanes<V>(s + i) + square;
     StoreLanes(s + i, sum);
@@ -195,16 +221,15 @@ inline void RmsPropFactors(const double* params, uint64_t /*steps*/, double* fac
 
 template <typename T>
 void StepRmsProp(const RulePiece<T>& piece) {
-  const T* const f = piece.factors;
-  const T* const grad = piece.grad;
+  const LocalFactors<T> f = CopyFactors(piece);
   const T* const in = piece.value_in;
   T* const out = piece.value_out;
   T* const v = piece.states[0];
   T* const b = piece.states[1];
-  ForLanes<T>(piece.num_values, [=]<typename V>(uint64_t i) {
+  ForGrads(piece, [=]<typename V>(uint64_t i, const V& grad) {
     const V value = LoadLanes<V>(in + i);
     const V decay = f[5] * value;
-    const V g = LoadLanes<V>(grad + i) + decay;
+    const V g = grad + decay;
     const V kept = f[0] * LoadLanes<V>(v + i);
     const V square = g * g;
     const V added = f[1] * square;
@@ -228,7 +253,7 @@ inline void LambFactors(const double* params, uint64_t steps, double* factors) {
 
 // u = ratio of the moments + weight_decay * value.
 template <typename V, typename T>
-V LambChange(const V& mean, const V& square, const V& value, const T* f) {
+V LambChange(const V& mean, const V& square, const V& value, const LocalFactors<T>& f) {
   const V ratio = MomentRatio<V>(mean, square, f[4], f[5], f[6]);
   const V decay = f[7] * value;
   return ratio + decay;
@@ -236,15 +261,13 @@ V LambChange(const V& mean, const V& square, const V& value, const T* f) {
 
 template <typename T>
 void StepLamb(const RulePiece<T>& piece) {
-  const T* const f = piece.factors;
-  const T* const grad = piece.grad;
+  const LocalFactors<T> f = CopyFactors(piece);
   const T* const in = piece.value_in;
   T* const m = piece.states[0];
   T* const v = piece.states[1];
   alignas(16) T change[kRulePieceValues];
   T* const u = change;
-  ForLanes<T>(piece.num_values, [=]<typename V>(uint64_t i) {
-    const V g = LoadLanes<V>(grad + i);
+  ForGrads(piece, [=]<typename V>(uint64_t i, const V& g) {
     const V mean = NextMean<V>(f, g, m + i);
     const V square = NextSquare<V>(f, g, v + i);
     StoreLanes(u + i, LambChange<V>(mean, square, LoadLanes<V>(in + i), f));
@@ -260,7 +283,7 @@ void FinishLamb(const RulePiece<T>& piece) {
   const double change_norm = std::sqrt(piece.sums[1]);
   const double trust = value_norm > 0.0 && change_norm > 0.0 ? value_norm / change_norm : 1.0;
   const T rate = static_cast<T>(piece.params[0] * trust);
-  const T* const f = piece.factors;
+  const LocalFactors<T> f = CopyFactors(piece);
   const T* const in = piece.value_in;
   T* const out = piece.value_out;
   const T* const m = piece.states[0];
