@@ -16,7 +16,8 @@ namespace {
 
 constexpr uint64_t kMs = 1'000'000;
 constexpr uint64_t kRetryNs = 20 * kMs;
-// How often a worker that has found somebody by a file looks whether the file names somebody else now.
+// How often a worker looks at the file, whether it has found somebody by it or not: each look is work for a file
+// server.
 constexpr uint64_t kFileCheckNs = 100 * kMs;
 // A worker that is connected leaves it to the coordinator to say who is missing.
 constexpr uint64_t kStartGraceNs = 1000 * kMs;
@@ -26,13 +27,16 @@ std::string OwnHostName() {
   return gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown";
 }
 
-std::string Seconds(std::chrono::nanoseconds time) { return absl::StrCat(static_cast<double>(time.count()) / 1e9, " s"); }
+std::string Seconds(std::chrono::nanoseconds time) {
+  return absl::StrCat(static_cast<double>(time.count()) / 1e9, " s");
+}
 
 }  // namespace
 
 uint64_t ControlPlane::Impl::NowNs() {
   return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
 }
 
 absl::Status ControlPlane::Impl::Begin() {
@@ -121,7 +125,7 @@ void ControlPlane::Impl::RetryLater(const absl::Status& why, uint64_t now_ns) {
   last_failure_ = std::string(why.message());
   channel_ = Channel(Socket());
   connecting_ = false;
-  retry_ns_ = now_ns + kRetryNs;
+  retry_ns_ = now_ns + (rendezvous_.kind == Rendezvous::Kind::kFile ? kFileCheckNs : kRetryNs);
 }
 
 void ControlPlane::Impl::RetryElsewhere(const absl::Status& why, uint64_t now_ns) {
@@ -157,7 +161,8 @@ void ControlPlane::Impl::OpenListener(uint64_t now_ns) {
   absl::Status failure;
   for (const std::string& address : *addresses) {
     uint16_t port = 0;
-    absl::StatusOr<std::unique_ptr<Listener>> listener = ListenAtAddress(address, {rendezvous_.port, rendezvous_.port}, &port);
+    absl::StatusOr<std::unique_ptr<Listener>> listener =
+        ListenAtAddress(address, {rendezvous_.port, rendezvous_.port}, &port);
     if (listener.ok()) {
       host_->SetListener(*std::move(listener));
       lookup_ = nullptr;
@@ -200,10 +205,11 @@ void ControlPlane::Impl::ReportWaiting(uint64_t now_ns) {
   const std::string waited = absl::StrCat(" for ", (now_ns - begun_ns_) / (1000 * kMs), " s");
   const bool connected = channel_.open() && !connecting_;
   options_.log->Write(LogLevel::kWarning, "control",
-                      connected ? absl::StrCat("rank ", options_.rank, " is connected to rank 0 at ", options_.rendezvous,
-                                               " and waits", waited, " until all ", options_.world, " workers have come")
-                                : absl::StrCat("rank ", options_.rank, " waits for rank 0 at ", options_.rendezvous, waited,
-                                               ": ", last_failure_));
+                      connected
+                          ? absl::StrCat("rank ", options_.rank, " is connected to rank 0 at ", options_.rendezvous,
+                                         " and waits", waited, " until all ", options_.world, " workers have come")
+                          : absl::StrCat("rank ", options_.rank, " waits for rank 0 at ", options_.rendezvous, waited,
+                                         ": ", last_failure_));
 }
 
 void ControlPlane::Impl::CheckStart(uint64_t now_ns) {

@@ -28,8 +28,8 @@ absl::StatusOr<Place> Finder::FindInFile() {
   // Whatever is wrong with it, rank 0 may still put another one there.
   if (!file.ok()) return NotFound(file.status().message());
   if (rejected_.has_value() && *rejected_ == *file) {
-    return NotFound("at ", file->address, " port ", file->port, ", which the file names, a stranger answers (", rejected_why_,
-                    "); rank 0 has not replaced the file yet");
+    return NotFound("at ", file->address, " port ", file->port, ", which the file names, a stranger answers (",
+                    rejected_why_, "); rank 0 has not replaced the file yet");
   }
   file_ = *file;
   Place place;

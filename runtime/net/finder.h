@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finder: where a worker other than rank 0 finds rank 0, as far as it is known now. With a host name the place comes from
-// HostLookup; with a file from what rank 0 wrote there. A file may have been left by a dead job: its place is tried like any
-// other, and once a stranger has answered there it is not tried again until the file says something else.
-// Thread contract: the control thread.
+// Finder: where a worker other than rank 0 finds rank 0, as far as it is known now. With a host name the place comes
+// from HostLookup; with a file from what rank 0 wrote there. A file may have been left by a dead job: its place is
+// tried like any other, and once a stranger has answered there it is not tried again until the file says something
+// else. Thread contract: the control thread.
 #ifndef GEEPS_RUNTIME_NET_FINDER_H_
 #define GEEPS_RUNTIME_NET_FINDER_H_
 
@@ -26,7 +26,8 @@ class Finder {
  public:
   Finder(const Rendezvous& rendezvous, const ResolveFn& resolve);
 
-  // Where to try now; remembered as the last place. Errors: kDenied is final; after all others another call may succeed.
+  // Where to try now; remembered as the last place. Errors: kDenied is final; after all others another call may
+  // succeed.
   absl::StatusOr<Place> Find(uint64_t now_ns);
   // Of the job that the last place belongs to; 0: unknown, anybody who listens there is taken for rank 0.
   uint64_t nonce() const { return file_.has_value() ? file_->nonce : 0; }

@@ -37,9 +37,9 @@ absl::StatusOr<HostAddresses> ResolveHost(const std::string& host) {
     for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
       if (entry->ai_family != family) continue;
       char text[INET6_ADDRSTRLEN] = {};
-      const void* const address = family == AF_INET
-                                      ? static_cast<const void*>(&reinterpret_cast<sockaddr_in*>(entry->ai_addr)->sin_addr)
-                                      : &reinterpret_cast<sockaddr_in6*>(entry->ai_addr)->sin6_addr;
+      const void* const address =
+          family == AF_INET ? static_cast<const void*>(&reinterpret_cast<sockaddr_in*>(entry->ai_addr)->sin_addr)
+                            : &reinterpret_cast<sockaddr_in6*>(entry->ai_addr)->sin6_addr;
       if (inet_ntop(family, address, text, sizeof(text)) == nullptr) continue;
       if (std::find(addresses.begin(), addresses.end(), text) == addresses.end()) addresses.emplace_back(text);
     }

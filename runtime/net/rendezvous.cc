@@ -35,7 +35,8 @@ bool IsHostName(absl::string_view text) {
 absl::Status ParseTcp(absl::string_view text, absl::string_view rest, Rendezvous* out) {
   const size_t colon = rest.rfind(':');
   uint32_t port = 0;
-  if (colon == absl::string_view::npos || !absl::SimpleAtoi(rest.substr(colon + 1), &port) || port == 0 || port > 65535) {
+  if (colon == absl::string_view::npos || !absl::SimpleAtoi(rest.substr(colon + 1), &port) || port == 0 ||
+      port > 65535) {
     return Invalid("rendezvous '", text, "' does not end in a port from 1 to 65535");
   }
   absl::string_view host = rest.substr(0, colon);

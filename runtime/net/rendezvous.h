@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rendezvous: where the workers of a job meet, as an option says it; PortRange: where a worker may listen. What is checked here
-// needs no network: literal addresses that are not loopback are refused, names are left to HostLookup.
+// Rendezvous: where the workers of a job meet, as an option says it; PortRange: where a worker may listen. What is
+// checked here needs no network: literal addresses that are not loopback are refused, names are left to HostLookup.
 // Thread contract: pure functions and plain structs.
 #ifndef GEEPS_RUNTIME_NET_RENDEZVOUS_H_
 #define GEEPS_RUNTIME_NET_RENDEZVOUS_H_

@@ -102,7 +102,8 @@ absl::StatusOr<RendezvousFile> DecodeRendezvousFile(absl::string_view text) {
   const absl::StatusOr<PortRange> range = ParsePortRange(port);
   if (!range.ok() || range->low != range->high) return Malformed("its port is none");
   file.port = range->low;
-  if (nonce.size() != 16 || !absl::SimpleHexAtoi(nonce, &file.nonce) || file.nonce == 0) return Malformed("its nonce is none");
+  if (nonce.size() != 16 || !absl::SimpleHexAtoi(nonce, &file.nonce) || file.nonce == 0)
+    return Malformed("its nonce is none");
   absl::StatusOr<std::string> literal = ParseLoopback(address);
   if (!literal.ok()) return Prefixed(literal.status(), "its address");
   file.address = *std::move(literal);
@@ -118,8 +119,8 @@ absl::StatusOr<RendezvousFile> ReadRendezvousFile(const std::string& path) {
 absl::Status WriteRendezvousFile(const std::string& path, const RendezvousFile& file) {
   const absl::StatusOr<std::string> before = ReadText(path);
   const bool there = before.ok() || DetailOf(before.status()).code != Code::kNotFound;
-  if (there && (!before.ok() || (!before->empty() && before->compare(0, kFirstLine.size(), kFirstLine.data(),
-                                                                     kFirstLine.size()) != 0))) {
+  if (there && (!before.ok() || (!before->empty() &&
+                                 before->compare(0, kFirstLine.size(), kFirstLine.data(), kFirstLine.size()) != 0))) {
     return WrongState("rendezvous file://", path, ": what is there is no rendezvous file, and is left alone");
   }
   const std::string written = absl::StrCat(path, ".", absl::Hex(file.nonce, absl::kZeroPad16));

@@ -14,8 +14,8 @@ namespace geeps::session {
 namespace {
 
 constexpr const char* kKeys[] = {
-    "device",   "transport", "rank",         "world",           "rendezvous",    "launcher",  "advertise",
-    "port",     "rendezvous_port", "start_limit_s", "heartbeat_ms", "log_level", "plugin_path", "test.skip_wait",
+    "device", "transport",       "rank",          "world",        "rendezvous", "launcher",    "advertise",
+    "port",   "rendezvous_port", "start_limit_s", "heartbeat_ms", "log_level",  "plugin_path", "test.skip_wait",
 };
 
 absl::Status ReadNumber(const OptionValues& values, const char* key, uint64_t min, uint64_t max, uint64_t* out) {
@@ -80,7 +80,8 @@ absl::Status ReadRendezvous(const OptionValues& values, Config* config) {
                    " workers must meet at inproc://NAME, tcp://HOST:PORT or file:///PATH");
   }
   if (values.count("rendezvous_port") > 0 && rendezvous->kind != Kind::kFile) {
-    return Invalid("option rendezvous_port is for a rendezvous file:///PATH; the rendezvous is '", config->rendezvous, "'");
+    return Invalid("option rendezvous_port is for a rendezvous file:///PATH; the rendezvous is '", config->rendezvous,
+                   "'");
   }
   const bool in_process = rendezvous->kind == Kind::kNone || rendezvous->kind == Kind::kInproc;
   if (config->transport.empty()) config->transport = in_process ? "inproc" : "tcp";

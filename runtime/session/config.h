@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Config: the options of a runtime, parsed and checked. docs/options.md lists them. With the option launcher, options that
-// were not given come from the environment of that launcher; nothing else reads the environment.
-// Thread contract: pure, but for reading the environment.
+// Config: the options of a runtime, parsed and checked. docs/options.md lists them. With the option launcher, options
+// that were not given come from the environment of that launcher; nothing else reads the environment. Thread contract:
+// pure, but for reading the environment.
 #ifndef GEEPS_RUNTIME_SESSION_CONFIG_H_
 #define GEEPS_RUNTIME_SESSION_CONFIG_H_
 
@@ -23,8 +23,8 @@ struct Config {
   uint32_t rank = 0;
   uint32_t world = 1;
   std::string rendezvous;  // empty: alone
-  std::string advertise;   // where peers find this worker: a literal loopback address; empty: what the transport chooses
-  std::string port;        // "PORT" or "LOW-HIGH", where the transport listens; empty: the transport chooses
+  std::string advertise;  // where peers find this worker: a literal loopback address; empty: what the transport chooses
+  std::string port;       // "PORT" or "LOW-HIGH", where the transport listens; empty: the transport chooses
   net::PortRange rendezvous_ports;  // rank 0 with a rendezvous file
   uint64_t start_limit_s = 60;
   uint64_t heartbeat_ms = 10000;

@@ -29,7 +29,8 @@ absl::Status ExpandRange(absl::string_view range, Names* numbers) {
   const absl::string_view high = dash == absl::string_view::npos ? low : range.substr(dash + 1);
   uint64_t first = 0;
   uint64_t last = 0;
-  if (!IsNumber(low) || !IsNumber(high) || !absl::SimpleAtoi(low, &first) || !absl::SimpleAtoi(high, &last) || first > last) {
+  if (!IsNumber(low) || !IsNumber(high) || !absl::SimpleAtoi(low, &first) || !absl::SimpleAtoi(high, &last) ||
+      first > last) {
     return Invalid("'", range, "' between brackets is neither a number nor a range of numbers");
   }
   if (last - first >= kHostsMax) return Invalid("it has more than ", kHostsMax, " hosts");
@@ -42,7 +43,8 @@ absl::Status ExpandRange(absl::string_view range, Names* numbers) {
 
 // Appends each of `endings` to each of `names`, the last part changing fastest.
 absl::Status Multiply(const Names& endings, Names* names) {
-  if (endings.size() > kHostsMax / std::max<size_t>(names->size(), 1)) return Invalid("it has more than ", kHostsMax, " hosts");
+  if (endings.size() > kHostsMax / std::max<size_t>(names->size(), 1))
+    return Invalid("it has more than ", kHostsMax, " hosts");
   Names products;
   for (const std::string& name : *names) {
     for (const std::string& ending : endings) products.push_back(absl::StrCat(name, ending));

@@ -31,15 +31,16 @@ class Reader {
     (*values_)[key] = OptionValue{std::move(text), std::move(source)};
   }
 
-  // Errors: Invalid when the variable is missing, or no whole number from min to max; `meaning` says what it should hold.
+  // Errors: Invalid when the variable is missing, or no whole number from min to max; `meaning` says what it should
+  // hold.
   absl::Status Number(const char* variable, const char* meaning, uint64_t min, uint64_t max, uint64_t* out) const {
     const char* const text = Value(variable);
     if (text == nullptr) return Missing(variable, meaning);
     const absl::string_view view = text;
     const bool digits = std::all_of(view.begin(), view.end(), [](char c) { return absl::ascii_isdigit(c); });
     if (!view.empty() && digits && absl::SimpleAtoi(view, out) && *out >= min && *out <= max) return absl::OkStatus();
-    return Invalid("launcher = ", launcher_, ": ", variable, " = '", text, "': ", meaning, ", a whole number from ", min, " to ",
-                   max);
+    return Invalid("launcher = ", launcher_, ": ", variable, " = '", text, "': ", meaning, ", a whole number from ",
+                   min, " to ", max);
   }
   absl::Status Missing(const char* variable, const char* meaning) const {
     return Invalid("launcher = ", launcher_, ": the variable ", variable, " is not set; it holds ", meaning,
@@ -90,7 +91,8 @@ absl::Status AddSlurm(Reader reader) {
   const char* const tasks = reader.Value("SLURM_STEP_NUM_TASKS") != nullptr ? "SLURM_STEP_NUM_TASKS" : "SLURM_NTASKS";
   GEEPS_RETURN_IF_ERROR(reader.AddPlace(tasks, "SLURM_PROCID"));
   if (!reader.NeedsRendezvous()) return absl::OkStatus();
-  const char* const variable = reader.Value("SLURM_STEP_NODELIST") != nullptr ? "SLURM_STEP_NODELIST" : "SLURM_JOB_NODELIST";
+  const char* const variable =
+      reader.Value("SLURM_STEP_NODELIST") != nullptr ? "SLURM_STEP_NODELIST" : "SLURM_JOB_NODELIST";
   const char* const list = reader.Value(variable);
   if (list == nullptr) return reader.Missing(variable, "the hosts of the job");
   const absl::StatusOr<std::vector<std::string>> hosts = ExpandHostlist(list);
@@ -105,7 +107,8 @@ absl::Status AddSlurm(Reader reader) {
     GEEPS_RETURN_IF_ERROR(reader.Number("SLURM_STEP_ID", "the number of the step", 0, UINT32_MAX, &step));
   }
   // Tasks that share one host need no network to meet. A host may stand in the list more than once.
-  const bool one_host = std::all_of(hosts->begin(), hosts->end(), [&](const std::string& host) { return host == hosts->front(); });
+  const bool one_host =
+      std::all_of(hosts->begin(), hosts->end(), [&](const std::string& host) { return host == hosts->front(); });
   const uint64_t port = kSlurmPortMin + (16 * job + step) % kSlurmPorts;
   reader.Set("rendezvous", absl::StrCat("tcp://", one_host ? kLoopback : hosts->front().c_str(), ":", port), variable);
   return absl::OkStatus();
@@ -117,8 +120,9 @@ absl::Status AddMpi(Reader reader) {
   GEEPS_RETURN_IF_ERROR(pmi ? reader.AddPlace("PMI_SIZE", "PMI_RANK")
                             : reader.AddPlace("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"));
   if (!reader.NeedsRendezvous()) return absl::OkStatus();
-  return Invalid("launcher = mpi: option rendezvous is missing: mpirun does not say where workers can meet; give tcp://HOST:PORT, "
-                 "or file:///PATH in a directory that all see");
+  return Invalid(
+      "launcher = mpi: option rendezvous is missing: mpirun does not say where workers can meet; give tcp://HOST:PORT, "
+      "or file:///PATH in a directory that all see");
 }
 
 // torchrun's own store listens at MASTER_PORT: the workers meet at the next port.

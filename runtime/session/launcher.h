@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Launcher: what the program that starts the workers says in the environment: `geeps run`, Slurm, MPI, torchrun. Read only when
-// the option launcher asks for it by name, and only for options that are not given: variables of several launchers may be set
-// at the same time (mpirun within a Slurm job), so nothing is guessed.
-// Thread contract: pure, but for the environment that is passed in.
+// Launcher: what the program that starts the workers says in the environment: `geeps run`, Slurm, MPI, torchrun. Read
+// only when the option launcher asks for it by name, and only for options that are not given: variables of several
+// launchers may be set at the same time (mpirun within a Slurm job), so nothing is guessed. Thread contract: pure, but
+// for the environment that is passed in.
 #ifndef GEEPS_RUNTIME_SESSION_LAUNCHER_H_
 #define GEEPS_RUNTIME_SESSION_LAUNCHER_H_
 
@@ -24,7 +24,8 @@ using OptionValues = std::map<std::string, OptionValue>;  // by key
 // The value of a variable, or nullptr.
 using Environment = std::function<const char*(const char*)>;
 
-// With launcher = slurm the workers of a job meet at one of these ports: kSlurmPortMin + (16 * job + step) mod kSlurmPorts.
+// With launcher = slurm the workers of a job meet at one of these ports: kSlurmPortMin + (16 * job + step) mod
+// kSlurmPorts.
 inline constexpr unsigned kSlurmPortMin = 12000;
 inline constexpr unsigned kSlurmPorts = 20000;
 

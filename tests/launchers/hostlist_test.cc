@@ -37,8 +37,29 @@ TEST_CASE("ExpandHostlist: names, numbers, ranges with their leading zeros, seve
 }
 
 TEST_CASE("ExpandHostlist: what is no such list is refused, and so are lists without end") {
-  for (const char* text : {"", ",", "a,", ",a", "a,,b", "n[", "n[1", "n[1-2", "n]", "n[]", "n[1-]", "n[-1]", "n[2-1]", "n[a-b]", "n[1,]",
-                           "n[1-2-3]", "n[[1]]", "a b", "n[ 1]", "n[1-65537]", "n[0-65535],a", "n[0-999][0-999]", "n[0-99999999999999999999]",
+  for (const char* text : {"",
+                           ",",
+                           "a,",
+                           ",a",
+                           "a,,b",
+                           "n[",
+                           "n[1",
+                           "n[1-2",
+                           "n]",
+                           "n[]",
+                           "n[1-]",
+                           "n[-1]",
+                           "n[2-1]",
+                           "n[a-b]",
+                           "n[1,]",
+                           "n[1-2-3]",
+                           "n[[1]]",
+                           "a b",
+                           "n[ 1]",
+                           "n[1-65537]",
+                           "n[0-65535],a",
+                           "n[0-999][0-999]",
+                           "n[0-99999999999999999999]",
                            "n[1-999999999999999999]"}) {
     CAPTURE(text);
     const absl::Status status = ExpandHostlist(text).status();

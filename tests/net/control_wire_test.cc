@@ -21,6 +21,7 @@ protocol::Cause SampleCause() {
 
 Hello SampleHello() {
   Hello hello;
+  hello.nonce = 0xfedcba9876543210;
   hello.job = "job";
   hello.worker.rank = 2;
   hello.worker.world = 5;
@@ -82,6 +83,7 @@ std::vector<Sample> Samples() {
 TEST_CASE("control messages: what is encoded is decoded") {
   Hello hello;
   REQUIRE(Decode(Encode(SampleHello()), &hello).ok());
+  CHECK(hello.nonce == 0xfedcba9876543210);
   CHECK(hello.job == "job");
   CHECK(hello.worker.pid == 77);
   CHECK(hello.worker.address == std::string("\0\1\2", 3));

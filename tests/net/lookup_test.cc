@@ -44,7 +44,9 @@ TEST_CASE("HostLookup: it answers as soon as the resolver has, with loopback add
   CHECK(*addresses == HostAddresses{"127.0.0.3", "::1"});
 }
 
-TEST_CASE("HostLookup: after an error it asks again when the pause is over, not before; a good answer outlives a later error") {
+TEST_CASE(
+    "HostLookup: after an error it asks again when the pause is over, not before; a good answer outlives a later "
+    "error") {
   auto asked = std::make_shared<std::atomic<int>>(0);
   HostLookup lookup("host", [asked](const std::string&) -> absl::StatusOr<HostAddresses> {
     const int time = ++*asked;
@@ -58,7 +60,9 @@ TEST_CASE("HostLookup: after an error it asks again when the pause is over, not 
     }
     return condition(lookup.Poll(now_ns));
   };
-  CHECK(poll_until([](const absl::StatusOr<HostAddresses>& answer) { return absl::StrContains(answer.status().message(), "attempt 1"); }));
+  CHECK(poll_until([](const absl::StatusOr<HostAddresses>& answer) {
+    return absl::StrContains(answer.status().message(), "attempt 1");
+  }));
   now_ns += HostLookup::kPauseNs - 1;
   CHECK(!lookup.Poll(now_ns).ok());
   CHECK(*asked == 1);
@@ -89,15 +93,18 @@ TEST_CASE("ControlPlane: a name that has other addresses than loopback only is d
     worker.options.resolve = Answer({"10.0.0.1", "2001:db8::1"});
     const absl::Status cause = worker.plane.Start(worker.options, &worker).status();
     CHECK(DetailOf(cause).code == Code::kDenied);
-    CHECK(absl::StrContains(cause.message(), "rank0.test (10.0.0.1, 2001:db8::1) is not a loopback address: refused until"));
+    CHECK(absl::StrContains(cause.message(),
+                            "rank0.test (10.0.0.1, 2001:db8::1) is not a loopback address: refused until"));
   }
 }
 
 TEST_CASE("ControlPlane: when nobody knows the name until the limit, the sentence says so, on each rank") {
   for (const uint32_t rank : {0, 1}) {
     Worker worker(rank, 2, AtName());
-    worker.options.start_limit = std::chrono::milliseconds(100);
-    worker.options.resolve = [](const std::string&) -> absl::StatusOr<HostAddresses> { return NotFound("no such thing"); };
+    worker.options.start_limit = std::chrono::milliseconds(1500);
+    worker.options.resolve = [](const std::string&) -> absl::StatusOr<HostAddresses> {
+      return NotFound("no such thing");
+    };
     const absl::Status cause = worker.plane.Start(worker.options, &worker).status();
     CHECK(DetailOf(cause).code == Code::kTimeout);
     CHECK(absl::StrContains(cause.message(), "the name rank0.test is not known: no such thing"));

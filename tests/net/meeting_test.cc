@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Meeting by a file: what dead jobs leave behind, who may answer there instead of rank 0; and what workers say while they wait.
+// Meeting by a file: what dead jobs leave behind, who may answer there instead of rank 0; and what workers say while
+// they wait.
 #include <doctest/doctest.h>
-
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -93,7 +93,8 @@ TEST_CASE("Meeting by a file: without one a worker gives up at its limit and say
   worker.options.start_limit = std::chrono::milliseconds(50);
   const absl::Status cause = worker.plane.Start(worker.options, &worker).status();
   CHECK(DetailOf(cause).code == Code::kTimeout);
-  CHECK(absl::StrContains(cause.message(), absl::StrCat("nobody answered at ", Url(folder.File("job")), " within 0.05 s: the file is not there yet")));
+  CHECK(absl::StrContains(cause.message(), absl::StrCat("nobody answered at ", Url(folder.File("job")),
+                                                        " within 0.05 s: the file is not there yet")));
 }
 
 TEST_CASE("Meeting by a file: one that a dead job left, at whose port nobody answers, is waited out") {
@@ -120,18 +121,21 @@ TEST_CASE("Meeting by a file: a dead job's file that names the port of a live jo
     TemporaryFolder folder;
     Workers strangers = MakeWorkers(2, stranger_has_a_file ? Url(folder.File("other")) : FreshPort());
     strangers[0]->Begin();
-    const uint16_t port = stranger_has_a_file ? ReadRendezvousFile(folder.File("other"))->port : PortOf(strangers[0]->options.rendezvous);
+    const uint16_t port =
+        stranger_has_a_file ? ReadRendezvousFile(folder.File("other"))->port : PortOf(strangers[0]->options.rendezvous);
     REQUIRE(WriteRendezvousFile(folder.File("job"), {"127.0.0.1", port, 7}).ok());
     // The same rank, world, name of the job and transport as the one that the stranger waits for.
     Workers workers = MakeWorkers(2, Url(folder.File("job")));
     workers[1]->Begin();
-    REQUIRE(workers[1]->Logs(LogLevel::kDebug, "a stranger answers (it is rank 0 of another job); rank 0 has not replaced the file yet"));
+    REQUIRE(workers[1]->Logs(LogLevel::kDebug,
+                             "a stranger answers (it is rank 0 of another job); rank 0 has not replaced the file yet"));
     MeetAndPart(workers);
     strangers[1]->Begin();
     for (auto& stranger : strangers) REQUIRE(stranger->plane.AwaitWelcome().ok());
     ShutDown(strangers);
     // It asked once, not all the time.
-    CHECK(strangers[0]->CountLines(LogLevel::kWarning, "looks for another job, whose rendezvous file is out of date") == 1);
+    CHECK(strangers[0]->CountLines(LogLevel::kWarning, "looks for another job, whose rendezvous file is out of date") ==
+          1);
   }
 }
 
@@ -141,7 +145,7 @@ TEST_CASE("Meeting by a file: at the limit a worker that has met a stranger only
   strangers[0]->Begin();
   REQUIRE(WriteRendezvousFile(folder.File("job"), {"127.0.0.1", PortOf(strangers[0]->options.rendezvous), 7}).ok());
   Worker worker(1, 2, Url(folder.File("job")));
-  worker.options.start_limit = std::chrono::milliseconds(300);
+  worker.options.start_limit = std::chrono::milliseconds(1500);
   const absl::Status cause = worker.plane.Start(worker.options, &worker).status();
   CHECK(DetailOf(cause).code == Code::kTimeout);
   CHECK(absl::StrContains(cause.message(), "a stranger answers (it is rank 0 of another job)"));
@@ -163,7 +167,8 @@ TEST_CASE("Meeting by a file: who knows the port but not the nonce is refused") 
   Worker worker(1, 2, absl::StrCat("tcp://127.0.0.1:", ReadRendezvousFile(folder.File("job"))->port));
   worker.Begin();
   CHECK(DetailOf(worker.Down()).code == Code::kMismatch);
-  CHECK(absl::StrContains(worker.Down().message(), absl::StrCat("it does not come by the file of ", Url(folder.File("job")))));
+  CHECK(absl::StrContains(worker.Down().message(),
+                          absl::StrCat("it does not come by the file of ", Url(folder.File("job")))));
 }
 
 class Listening {
@@ -186,7 +191,8 @@ class Listening {
   const int fd_;
 };
 
-TEST_CASE("Meeting by a file: at the port of a dead job another program says something else: the worker waits for rank 0") {
+TEST_CASE(
+    "Meeting by a file: at the port of a dead job another program says something else: the worker waits for rank 0") {
   TemporaryFolder folder;
   Listening program;
   REQUIRE(WriteRendezvousFile(folder.File("job"), {"127.0.0.1", program.port, 7}).ok());
@@ -219,9 +225,11 @@ TEST_CASE("Waiting: rank 0 warns who is missing, and again; a worker warns what 
   Workers workers = MakeWorkers(4, rendezvous);
   for (auto& worker : workers) worker->options.report_period = std::chrono::milliseconds(20);
   workers[1]->Begin();
-  CHECK(workers[1]->Logs(LogLevel::kWarning, absl::StrCat("rank 1 waits for rank 0 at ", rendezvous, " for 0 s: nobody waits at ", rendezvous)));
+  CHECK(workers[1]->Logs(LogLevel::kWarning, absl::StrCat("rank 1 waits for rank 0 at ", rendezvous,
+                                                          " for 0 s: nobody waits at ", rendezvous)));
   workers[0]->Begin();
-  CHECK(workers[1]->Logs(LogLevel::kWarning, absl::StrCat("rank 1 is connected to rank 0 at ", rendezvous, " and waits for 0 s until all 4 workers have come")));
+  CHECK(workers[1]->Logs(LogLevel::kWarning, absl::StrCat("rank 1 is connected to rank 0 at ", rendezvous,
+                                                          " and waits for 0 s until all 4 workers have come")));
   const std::string missing = absl::StrCat("waiting for ranks 2, 3 of 4 at ", rendezvous, " for ");
   CHECK(workers[0]->WaitFor([&] { return workers[0]->CountLines(LogLevel::kWarning, missing) >= 2; }));
   workers[2]->Begin();

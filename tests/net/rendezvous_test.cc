@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the texts of options and files say about where workers meet.
-#include <doctest/doctest.h>
+#include "runtime/net/rendezvous.h"
 
+#include <doctest/doctest.h>
 #include <sys/stat.h>
 
 #include <string>
@@ -9,7 +10,6 @@
 
 #include "runtime/base/status.h"
 #include "runtime/net/control_socket.h"
-#include "runtime/net/rendezvous.h"
 #include "runtime/net/rendezvous_file.h"
 #include "tests/net/temporary_folder.h"
 #include "tools/geeps/free_port.h"
@@ -42,8 +42,9 @@ TEST_CASE("ParseRendezvous: literal addresses that are not loopback are denied, 
   for (const char* text : {"tcp://10.0.0.1:1", "tcp://0.0.0.0:1", "tcp://[::]:1", "tcp://[2001:db8::1]:1"}) {
     CHECK(DetailOf(ParseRendezvous(text).status()).code == Code::kDenied);
   }
-  for (const char* text : {"udp://a:1", "tcp://a", "tcp://a:", "tcp://a:0", "tcp://a:65536", "tcp://:1", "tcp://a b:1", "tcp://10.1:1",
-                           "tcp://-a:1", "tcp://a/b:1", "inproc://", "file://", "file://a", "file:///", "file:///a/", "file://host/a"}) {
+  for (const char* text :
+       {"udp://a:1", "tcp://a", "tcp://a:", "tcp://a:0", "tcp://a:65536", "tcp://:1", "tcp://a b:1", "tcp://10.1:1",
+        "tcp://-a:1", "tcp://a/b:1", "inproc://", "file://", "file://a", "file:///", "file:///a/", "file://host/a"}) {
     CAPTURE(text);
     const absl::Status status = ParseRendezvous(text).status();
     CHECK(DetailOf(status).code == Code::kInvalid);
@@ -57,7 +58,8 @@ TEST_CASE("ParsePortRange: a port or a range, each end from 1 to 65535") {
   CHECK(ParsePortRange("4000-65535")->low == 4000);
   CHECK(ParsePortRange("4000-65535")->high == 65535);
   CHECK(ParsePortRange("5-5").ok());
-  for (const char* text : {"", "0", "65536", "-1", "1-", "-", "5-4", "0-1", "1-65536", "1-2-3", " 1", "+1", "0x1", "99999999999"}) {
+  for (const char* text :
+       {"", "0", "65536", "-1", "1-", "-", "5-4", "0-1", "1-65536", "1-2-3", " 1", "+1", "0x1", "99999999999"}) {
     CAPTURE(text);
     CHECK(!ParsePortRange(text).ok());
   }
@@ -74,9 +76,16 @@ TEST_CASE("RendezvousFile: what is written is read again") {
 TEST_CASE("RendezvousFile: every prefix and every file with a part changed is refused") {
   const std::string good = EncodeRendezvousFile({"127.0.0.1", 4000, 7});
   for (size_t bytes = 0; bytes < good.size(); ++bytes) CHECK(!DecodeRendezvousFile(good.substr(0, bytes)).ok());
-  for (const auto& [part, other] : std::vector<std::pair<std::string, std::string>>{
-           {"geeps rendezvous 1", "geeps rendezvous 2"}, {"127.0.0.1", "host"}, {"4000", "0"}, {"4000", "4000-4001"}, {"4000", "x"},
-           {"0000000000000007", "7"}, {"0000000000000007", "0000000000000000"}, {"nonce", "once"}, {"address ", ""}}) {
+  for (const auto& [part, other] :
+       std::vector<std::pair<std::string, std::string>>{{"geeps rendezvous 1", "geeps rendezvous 2"},
+                                                        {"127.0.0.1", "host"},
+                                                        {"4000", "0"},
+                                                        {"4000", "4000-4001"},
+                                                        {"4000", "x"},
+                                                        {"0000000000000007", "7"},
+                                                        {"0000000000000007", "0000000000000000"},
+                                                        {"nonce", "once"},
+                                                        {"address ", ""}}) {
     std::string bad = good;
     bad.replace(bad.find(part), part.size(), other);
     CAPTURE(bad);
@@ -143,8 +152,9 @@ TEST_CASE("ListenAtAddress: the first free port of the range; when none is, the 
   uint16_t port = 0;
   const absl::Status none = ListenAtAddress("127.0.0.1", {low, static_cast<uint16_t>(low + 1)}, &port).status();
   CHECK(DetailOf(none).code == Code::kIo);
-  CHECK(std::string(none.message()).find("none of the 2 ports " + std::to_string(low) + " to " + std::to_string(low + 1) +
-                                         " is free") != std::string::npos);
+  CHECK(std::string(none.message())
+            .find("none of the 2 ports " + std::to_string(low) + " to " + std::to_string(low + 1) + " is free") !=
+        std::string::npos);
   const absl::Status taken = ListenAtAddress("127.0.0.1", {low, low}, &port).status();
   CHECK(std::string(taken.message()).find("127.0.0.1 port " + std::to_string(low)) != std::string::npos);
   CHECK(ListenAtAddress("127.0.0.1", {}, &port).ok());

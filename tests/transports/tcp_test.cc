@@ -174,6 +174,45 @@ TEST_CASE("tcp: strangers and damaged greetings are sent away before the host he
   CHECK(victim.side->Count(GEEPS_TP_CONN_REQUEST) == 1);
 }
 
+TEST_CASE("tcp: it listens at the port, or at the first free one of the range; when none is the sentence has the numbers") {
+  TpWorld world("tcp");
+  const auto port_of = [](const Endpoint& endpoint) { return Decoded(*endpoint.Address()).port; };
+  const auto create = [&](const std::string& port) {
+    Endpoint::Options options = world.Options();
+    options.transport_options = {{"port", port}};
+    return Endpoint::Create(world.transport, options);
+  };
+  // Two free ports beside one another: the second of a pair of endpoints gets the next port.
+  for (int i = 0; i < 100; ++i) {
+    const absl::StatusOr<Endpoint> any = create("0");
+    REQUIRE(any.ok());
+    const int low = port_of(*any);
+    if (low == 65535) continue;
+    const std::string range = std::to_string(low) + "-" + std::to_string(low + 1);
+    const absl::StatusOr<Endpoint> next = create(range);
+    if (!next.ok()) continue;
+    CHECK(port_of(*next) == low + 1);
+    const absl::Status none = create(range).status();
+    CHECK(DetailOf(none).code == Code::kIo);
+    CHECK(none.message().find("none of the 2 ports " + std::to_string(low) + " to " + std::to_string(low + 1) + " is free") !=
+          absl::string_view::npos);
+    const absl::Status taken = create(std::to_string(low)).status();
+    CHECK(taken.message().find("cannot listen on port " + std::to_string(low) + ": ") != absl::string_view::npos);
+    return;
+  }
+  FAIL("no two free ports beside one another");
+}
+
+TEST_CASE("tcp: what is neither a port nor a range is refused") {
+  TpWorld world("tcp");
+  for (const char* port : {"", "x", "-1", "65536", "1-", "-", "5-4", "0-5", "1-65536", "1-2-3", " 1", "1 "}) {
+    CAPTURE(port);
+    Endpoint::Options options = world.Options();
+    options.transport_options = {{"port", port}};
+    CHECK(DetailOf(Endpoint::Create(world.transport, options).status()).code == Code::kInvalid);
+  }
+}
+
 TEST_CASE("tcp: addresses that are not loopback are refused until connections are authenticated") {
   TpWorld world("tcp");
   Endpoint::Options options = world.Options();
