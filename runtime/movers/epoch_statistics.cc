@@ -28,6 +28,8 @@ void CountMemory(const EpochInput& input, Epoch* epoch) {
     TableMemory* const memory = &scope->memory[kept.table];
     memory->kept_rows += kept.num_rows;
     memory->shard += kept.shard->memory.size();
+    if (kept.shard->masters != nullptr) memory->shard += kept.shard->masters->size();
+    if (kept.shard->steps != nullptr) memory->rule_state += kept.shard->steps->size();
     for (const std::shared_ptr<device::Memory>& state : kept.shard->states) {
       if (state != nullptr) memory->rule_state += state->size();
     }
