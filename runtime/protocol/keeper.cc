@@ -20,6 +20,7 @@ KeeperPartition::KeeperPartition(const KeeperOptions& options)
     peers_[i].slots.resize(num_slots_);
     peers_[i].due = true;  // the first version
     any_mapped_ = any_mapped_ || options_.participants[i].mapped;
+    num_awaited_ += options_.participants[i].observer && !Broken(Mutant::kObserverAwaited) ? 0 : 1;
   }
   if (options_.async) arrivals_.resize(peers_.size() * num_slots_);
 }
@@ -33,7 +34,7 @@ void KeeperPartition::OnContribution(uint32_t participant, Clock clock, uint32_t
                                      const RuleParams& params, std::vector<KeeperEffect>* effects) {
   if (failed_) return;
   const Peer& peer = peers_[participant];
-  if (options_.frozen) return Fail(Fault::kFrozen, participant, participant, clock, age_, effects);
+  if (!MayContribute(participant, clock, effects)) return;
   if ((clock != peer.next && !Broken(Mutant::kClockUnchecked)) ||
       (!InWindow(peer, clock) && !Broken(Mutant::kWindowUnchecked))) {
     return Fail(Fault::kClock, participant, participant, clock, peer.next, effects);
@@ -61,10 +62,17 @@ void KeeperPartition::OnContribution(uint32_t participant, Clock clock, uint32_t
   Advance(age_, effects);
 }
 
+bool KeeperPartition::MayContribute(uint32_t participant, Clock clock, std::vector<KeeperEffect>* effects) {
+  const bool observer = options_.participants[participant].observer && !Broken(Mutant::kObserverMayContribute);
+  if (!options_.frozen && !observer) return true;
+  Fail(options_.frozen ? Fault::kFrozen : Fault::kObserver, participant, participant, clock, age_, effects);
+  return false;
+}
+
 void KeeperPartition::OnFire(uint32_t participant, Clock clock, uint32_t set_id, std::vector<KeeperEffect>* effects) {
   if (failed_) return;
   Peer& peer = peers_[participant];
-  if (options_.frozen) return Fail(Fault::kFrozen, participant, participant, clock, age_, effects);
+  if (!MayContribute(participant, clock, effects)) return;
   if (options_.async) return OnFireAsync(participant, clock, set_id, effects);
   if (clock < peer.fire_expected || clock > peer.next_unfired) {
     return Fail(Fault::kClock, participant, participant, clock, peer.next_unfired, effects);
@@ -138,7 +146,8 @@ void KeeperPartition::Missing(std::vector<uint32_t>* ranks) const {
   if (options_.frozen || options_.async) return;
   for (size_t i = 0; i < peers_.size(); ++i) {
     // next_unfired never passes next: a clock is fired when it is delivered, or later.
-    if (peers_[i].next_unfired <= age_) ranks->push_back(options_.participants[i].rank);
+    if (peers_[i].next_unfired <= age_ && !options_.participants[i].observer)
+      ranks->push_back(options_.participants[i].rank);
   }
 }
 
@@ -147,14 +156,14 @@ bool KeeperPartition::Known(const KeeperOptions::Participant& participant, uint3
 }
 
 bool KeeperPartition::Complete() const {
-  if (options_.frozen || peers_.empty()) return false;
+  if (options_.frozen || num_awaited_ == 0) return false;
   if (Broken(Mutant::kFireNotAwaited)) {
-    for (const Peer& peer : peers_) {
-      if (peer.next <= age_) return false;
+    for (size_t i = 0; i < peers_.size(); ++i) {
+      if (peers_[i].next <= age_ && !options_.participants[i].observer) return false;
     }
     return true;
   }
-  size_t needed = peers_.size();
+  size_t needed = num_awaited_;
   if (Broken(Mutant::kParticipantForgotten) && needed > 1) --needed;
   return pending_[age_ % num_slots_].num_ready >= needed;
 }
@@ -248,7 +257,8 @@ void KeeperPartition::PublishTo(uint32_t participant, std::vector<KeeperEffect>*
   publish.participant = participant;
   publish.from = VersionBuffer(age_);
   publish.age = age_;
-  if (options_.async) publish.own_clock = Broken(Mutant::kOwnClockOfArrivals) ? peer.next : peer.contained;
+  if (options_.async)
+    publish.own_clock = options.observer ? 0 : Broken(Mutant::kOwnClockOfArrivals) ? peer.next : peer.contained;
   const Age unchanged_since =
       Broken(Mutant::kUnchangedTooOften) && last_changed_ > 0 ? last_changed_ - 1 : last_changed_;
   if (!options.reads) {

@@ -3,10 +3,10 @@
 // has them applied, and publishes to the subscribers with credit: in bounded tables (keeper.cc) a clock is applied when
 // it is complete, and its version goes to everybody; in async tables (keeper_async.cc) each contribution is applied by
 // itself, in the order of arrival, and who sent it gets the answer.
-// Every participant is also a subscriber, under the same index. A participant whose memory is mapped delivers through
-// its log and reads the version buffers; it gets no publish. A clock to which nobody contributed is passed over
-// without an apply when V = 1. REQUIRES everywhere: participant < participants.size().
-// Pure: one call at a time, no allocation after construction, copyable (the exhaustive search copies it).
+// Every participant is also a subscriber, under the same index, and observers are subscribers only. A participant whose
+// memory is mapped delivers through its log and reads the version buffers; it gets no publish. A clock to which nobody
+// contributed is passed over without an apply when V = 1. REQUIRES everywhere: participant < participants.size(). Pure:
+// one call at a time, no allocation after construction, copyable (the exhaustive search copies it).
 #ifndef GEEPS_RUNTIME_PROTOCOL_KEEPER_H_
 #define GEEPS_RUNTIME_PROTOCOL_KEEPER_H_
 
@@ -24,8 +24,9 @@ struct KeeperOptions {
     bool mapped = false;
     bool reads = true;           // R(w,p) is not empty: publishes to it carry values
     std::vector<bool> has_data;  // by set id: U(w,p,q) is not empty
+    bool observer = false;       // subscribes, and does not take part: neither mapped nor with data
   };
-  std::vector<Participant> participants;  // ascending ranks
+  std::vector<Participant> participants;  // ascending ranks, observers among them
   uint32_t slack_max = 0;
   uint32_t num_versions = 1;  // V: 1, or slack_max + 1 when a participant is mapped
   Age first_age = 0;
@@ -51,6 +52,7 @@ struct KeeperEffect {
     kFireWithoutData,  // FIRE for a set that has data here, and no data came
     kCredit,           // CREDIT that was not owed: clock is the age received, age the one sent
     kFrozen,           // a contribution to a frozen partition
+    kObserver,         // a contribution, or FIRE, of an observer
   };
   Kind kind = Kind::kApply;
   uint8_t flags = 0;  // kPublish: kFlag*
@@ -155,6 +157,7 @@ class KeeperPartition {
   void Answer(std::vector<KeeperEffect>* effects);
   void Tell(std::vector<KeeperEffect>* effects);
   void RaiseAge();
+  bool MayContribute(uint32_t participant, Clock clock, std::vector<KeeperEffect>* effects);
   void DeliverFire(uint32_t participant, Clock clock, uint32_t set_id, std::vector<KeeperEffect>* effects);
   bool BufferBusy(uint32_t buffer) const;
   void PublishTo(uint32_t participant, std::vector<KeeperEffect>* effects);
@@ -165,7 +168,8 @@ class KeeperPartition {
   KeeperOptions options_;
   uint32_t num_slots_;  // W
   Age age_;
-  Age last_changed_;  // youngest version that some contribution changed: subscribers that have it have all values
+  Age last_changed_;        // youngest version that some contribution changed: subscribers that have it have all values
+  size_t num_awaited_ = 0;  // participants that are no observers
   bool any_mapped_ = false;
   bool applying_ = false;
   bool failed_ = false;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The keeper of an async table (docs/protocol.md, section 5). What has arrived is taken in batches: a batch is all that
 // is there when it begins, and is applied one contribution after another, each a step of the rule with its own
-// parameters. Then who sent something gets the newest values, and the next batch gathers while these sends run, since
-// there is one buffer and an apply waits for the sends out of it. EMPTY changes nothing and is answered like data.
+// parameters. Then who sent something, and every observer, gets the newest values, and the next batch gathers while
+// these sends run, since there is one buffer and an apply waits for the sends out of it. EMPTY changes nothing and is
+// answered like data.
 #include "runtime/protocol/keeper.h"
 
 namespace geeps::protocol {
@@ -33,6 +34,9 @@ void KeeperPartition::OnFireAsync(uint32_t participant, Clock clock, uint32_t se
 void KeeperPartition::OnAppliedAsync(std::vector<KeeperEffect>* effects) {
   ++age_;
   last_changed_ = age_;
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    if (options_.participants[i].observer && !Broken(Mutant::kObserverNotTold)) peers_[i].due = true;
+  }
   TakeFront();
   AdvanceAsync(effects);
 }

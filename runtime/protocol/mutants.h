@@ -30,25 +30,29 @@ enum class Mutant : uint32_t {
   kOwnEntryNotKept,     // R10, read-my-writes: an entry is given up before a version with its clock is absorbed
 
   // keeper.cc
-  kClockUnchecked,        // R3: a contribution is accepted although it is not the participant's next
-  kWindowUnchecked,       // R3: a contribution is accepted although its landing slot is not free
-  kSetUnchecked,          // R3: a contribution that does not fit the row sets of its plan is accepted
-  kParamsUnchecked,       // R3: contributions of one clock may have different rule parameters
-  kFireNotAwaited,        // R4: a clock counts as complete when it is delivered, fired or not
-  kParticipantForgotten,  // R4: a clock counts as complete although one participant has delivered nothing
-  kSendsNotAwaited,       // R5: a buffer is overwritten while it is being sent
-  kEmptyNotCarried,       // R5: a clock without data does not carry the values into its version buffer
-  kPublishWhileApplying,  // R5, R6: a version is sent out of the buffer that is being overwritten
-  kAgeBeforeApplied,      // R5, R6: the age is raised, slots are freed and versions published when the apply begins
-  kCreditNotSpent,        // R6: a publish does not spend the credit
-  kUnchangedTooOften,     // R6: a version with one clock of changes is called unchanged
+  kClockUnchecked,         // R3: a contribution is accepted although it is not the participant's next
+  kWindowUnchecked,        // R3: a contribution is accepted although its landing slot is not free
+  kSetUnchecked,           // R3: a contribution that does not fit the row sets of its plan is accepted
+  kParamsUnchecked,        // R3: contributions of one clock may have different rule parameters
+  kFireNotAwaited,         // R4: a clock counts as complete when it is delivered, fired or not
+  kObserverMayContribute,  // R3: a contribution of an observer is accepted
+  kObserverAwaited,        // R4: a clock is not complete before an observer has delivered it
+  kParticipantForgotten,   // R4: a clock counts as complete although one participant has delivered nothing
+  kSendsNotAwaited,        // R5: a buffer is overwritten while it is being sent
+  kEmptyNotCarried,        // R5: a clock without data does not carry the values into its version buffer
+  kPublishWhileApplying,   // R5, R6: a version is sent out of the buffer that is being overwritten
+  kAgeBeforeApplied,       // R5, R6: the age is raised, slots are freed and versions published when the apply begins
+  kCreditNotSpent,         // R6: a publish does not spend the credit
+  kUnchangedTooOften,      // R6: a version with one clock of changes is called unchanged
 
   // keeper_async.cc
   kAsyncSendsNotAwaited,  // section 5: values are stepped while they are being sent
   kAsyncAnswersAll,       // section 5: every subscriber is told, not only who sent a contribution
+  kObserverNotTold,       // section 5: an observer hears nothing, since it sends nothing
   kOwnClockOfArrivals,    // section 5: own_clock counts what has arrived, contained or not
 
   // subscriber.cc
+  kObserverBound,       // R8: an observer waits for versions as a participant does
   kOwnClockIgnored,     // section 5: the age of an async table is taken for the own clock
   kStaleAbsorbed,       // R7: a version that is not newer is absorbed
   kFillWhileAbsorbing,  // R7: a fill begins while the cache is being written

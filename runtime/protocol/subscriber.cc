@@ -17,7 +17,7 @@ SubscriberEffects Failure() {
 // An answer contains more of the own clocks, even if the values are those of the last one.
 bool SubscriberPartition::IsNewer(Age age, Clock own_clock) const {
   if (absorbed_ == kNoAge || Broken(Mutant::kStaleAbsorbed)) return true;
-  return options_.async ? age >= absorbed_ && own_clock > own_clock_ : age > absorbed_;
+  return IsAnswered() ? age >= absorbed_ && own_clock > own_clock_ : age > absorbed_;
 }
 
 SubscriberEffects SubscriberPartition::OnPublish(Age age, bool payload, bool frozen, Clock own_clock) {
@@ -106,7 +106,7 @@ SubscriberEffects SubscriberPartition::Finish() {
 // Own updates that the pending version contains are never added again.
 void SubscriberPartition::DropContained() {
   if (Broken(Mutant::kOwnForgotten)) return own_updates_.clear();
-  const Clock contained = options_.async ? pending_own_clock_ : pending_;
+  const Clock contained = IsAnswered() ? pending_own_clock_ : pending_;
   const Clock end = Broken(Mutant::kOwnAddedTwice) && contained > 0 ? contained - 1 : contained;
   auto first = own_updates_.begin();
   while (first != own_updates_.end() && first->clock < end) ++first;

@@ -25,6 +25,7 @@ struct SubscriberOptions {
   bool mapped = false;          // reads the keeper's version buffers: ages come by OnAgeWord
   bool lands_in_cache = false;  // s_max = 0: the payload was received into the cache itself, nothing is left to copy
   bool async = false;           // publishes answer own contributions; any version serves. REQUIRES: none of the above
+  bool observer = false;        // takes no part; any version serves. REQUIRES: neither mapped nor lands_in_cache
   // Own updates are added to the cache, and added again on top of versions that do not contain them. REQUIRES: neither
   // mapped nor lands_in_cache; the rule is value += update.
   bool read_my_writes = false;
@@ -65,7 +66,8 @@ class SubscriberPartition {
 
   // R8: a read at `clock` with `slack` may use what is absorbed. A frozen partition serves every clock.
   bool Serves(Clock clock, uint32_t slack) const {
-    return absorbed_ != kNoAge && (frozen_ || options_.async || AgeServes(absorbed_, clock, slack));
+    const bool any_version = frozen_ || options_.async || (options_.observer && !Broken(Mutant::kObserverBound));
+    return absorbed_ != kNoAge && (any_version || AgeServes(absorbed_, clock, slack));
   }
   // False while the cache is being written or a writer waits for its turn: so that fills cannot starve the writer.
   bool CanFill() const { return pending_ == kNoAge || Broken(Mutant::kFillWhileAbsorbing); }
@@ -74,12 +76,14 @@ class SubscriberPartition {
   absl::Span<const OwnUpdate> own_updates() const { return own_updates_; }
   Age absorbed() const { return absorbed_; }
   // The worker's clocks below it are contained in what is absorbed: what the contributor is told (Contributor::OnAge),
-  // and what a fence at clock k waits for. kNoAge: nothing is absorbed yet.
-  Clock own_clock() const { return options_.async && !Broken(Mutant::kOwnClockIgnored) ? own_clock_ : absorbed_; }
+  // and what a fence at clock k waits for. kNoAge: nothing is absorbed yet. An observer has none: its age.
+  Clock own_clock() const { return IsAnswered() && !Broken(Mutant::kOwnClockIgnored) ? own_clock_ : absorbed_; }
   bool frozen() const { return frozen_; }
   uint64_t StateDigest() const;
 
  private:
+  // Publishes answer own contributions, and tell which.
+  bool IsAnswered() const { return options_.async && !options_.observer; }
   bool IsNewer(Age age, Clock own_clock) const;
   SubscriberEffects BeginAbsorbIfFree();
   SubscriberEffects Finish();

@@ -18,8 +18,8 @@ inline std::string Numbered(const char* word, uint64_t number) { return std::str
 // "publish 1 v3 b0 unchanged", "apply c2 b0>b1", "age 3", "fail clock p1 got 4 want 2"; async: "publish 1 v3 b0 own 2",
 // "apply p1 c2".
 inline std::string Describe(const KeeperEffect& effect) {
-  static constexpr const char* kFaults[] = {"none",   "clock", "set", "empty", "params", "fire-without-data",
-                                            "credit", "frozen"};
+  static constexpr const char* kFaults[] = {"none",   "clock",  "set",     "empty", "params", "fire-without-data",
+                                            "credit", "frozen", "observer"};
   switch (effect.kind) {
     case KeeperEffect::Kind::kApply:
       if (effect.alone) return Numbered("apply p", effect.participant) + Numbered(" c", effect.clock);

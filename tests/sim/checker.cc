@@ -248,6 +248,10 @@ std::string CheckRead(const Reference& reference, const ReadRecord& record, std:
     }
     Age high = record.clock;
     Age low = std::max(world.first_clock, record.clock >= record.slack ? record.clock - record.slack : 0);
+    if (record.observer) {
+      low = world.first_clock;
+      high = protocol::kNoAge;
+    }
     if (world.partitions[p].frozen) low = high = world.first_clock;
     const PartitionView view(reference, record, begin, end);
     const Age limit = std::min(high, reference.Complete(p));

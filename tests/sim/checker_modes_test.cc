@@ -292,4 +292,15 @@ TEST_CASE("Checker: every one of these histories with read-my-writes is rejected
   }
 }
 
+TEST_CASE("Checker: an observer may see any version, older or younger than its clock, and never an older one again") {
+  const Change observer = [](ReadRecord* record) { record->observer = true; };
+  History history(false);
+  CHECK(history.Read(1, 9, {0, {{2, 2}, {2, 2}, {5, 5}, {5, 5}}}, observer) == "");
+  CHECK(history.Read(1, 0, {0, {{4, 4}, {4, 4}, {6, 6}, {6, 6}}}, observer) == "");
+  CHECK(history.Read(1, 10, {0, {{3, 3}, {3, 3}}}, observer) != "");
+  CHECK(history.Read(1, 10, {2, {{6, 6}, {5, 5}}}, observer) != "");
+  CHECK(history.Read(1, 10, {2, {{6, 5}}}, observer) != "");
+  CHECK(history.Read(1, 10, {2, {{kClocks + 1, kClocks + 1}}}, observer) != "");
+}
+
 }  // namespace geeps::sim

@@ -21,6 +21,7 @@ class Generator {
     for (uint32_t t = 0; t < num_tables_; ++t) AddTable(t);
     input_.workers.resize(world_);
     for (uint32_t w = 0; w < world_; ++w) {
+      worker_ = w;
       for (uint32_t q = 0; q < num_plans_; ++q) input_.workers[w].plans.push_back(RecordPlan(q));
       AddPasses(w);
     }
@@ -63,9 +64,11 @@ class Generator {
     }
     table.async = add && random_.Chance(25);
     table.read_my_writes = add && random_.Chance(35);
+    const bool observed = world_ > 1 && random_.Chance(25);
     for (uint32_t w = 0; w < world_; ++w) {
+      table.observer.push_back(observed && random_.Chance(40));
       const bool mapped = memory_ == 1 || (memory_ == 2 && random_.Chance(50));
-      table.mapped.push_back(mapped && !table.async && !table.read_my_writes);
+      table.mapped.push_back(mapped && !table.async && !table.read_my_writes && !table.observer[w]);
     }
     uint64_t row = 0;
     uint32_t keeper = random_.Below(world_);
@@ -125,7 +128,8 @@ class Generator {
     }
     const uint32_t t = random_.Below(num_tables_);
     const table::TableSchema& schema = input_.tables[t].schema;
-    const bool update = !no_clock && random_.Chance(50);
+    const bool observer = input_.tables[t].observer[worker_];
+    const bool update = !no_clock && random_.Chance(50) && !observer;
     uint32_t flags = 0;
     uint32_t slack = 0;
     if (update) {
@@ -133,7 +137,7 @@ class Generator {
       if (random_.Chance(25)) flags |= plan::kUpdateZeroed;
     } else {
       if (random_.Chance(15)) flags |= plan::kOptional;
-      if (random_.Chance(35) || input_.tables[t].read_my_writes) flags |= plan::kReadCopy;
+      if (random_.Chance(35) || input_.tables[t].read_my_writes || observer) flags |= plan::kReadCopy;
       slack = random_.Between(0, slack_cap_[t]);
     }
     const plan::OpKind kind = update ? plan::OpKind::kUpdate : plan::OpKind::kRead;
@@ -190,6 +194,7 @@ class Generator {
   Random random_;
   WorldInput input_;
   uint32_t world_ = 1;
+  uint32_t worker_ = 0;  // whose plans are recorded
   uint32_t num_tables_ = 1;
   uint32_t num_plans_ = 1;
   uint32_t num_clocks_ = 1;

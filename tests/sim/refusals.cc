@@ -15,6 +15,7 @@ using protocol::Age;
 using protocol::Clock;
 using protocol::KeeperEffect;
 using protocol::KeeperPartition;
+using protocol::kSetNothing;
 using protocol::RuleParams;
 using protocol::SubscriberPartition;
 
@@ -61,6 +62,17 @@ struct Case {
 bool KeeperRefuses(const std::function<void(Keeper*)>& wrong, uint32_t slack_max = 1) {
   Keeper keeper(slack_max);
   if (keeper.Refused()) return false;
+  wrong(&keeper);
+  return keeper.Refused();
+}
+
+// The same; the second participant is an observer.
+bool ObserverRefused(const std::function<void(Keeper*)>& wrong) {
+  protocol::KeeperOptions options = Keeper::Options(1);
+  options.participants[1].observer = true;
+  options.participants[1].has_data = {false, false};
+  Keeper keeper(1);
+  keeper.machine = KeeperPartition(options);
   wrong(&keeper);
   return keeper.Refused();
 }
@@ -147,6 +159,9 @@ std::vector<Case> KeeperCases() {
            k->machine.OnCredit(0, 5, &k->effects);
          });
        }},
+      {"data of an observer", [] { return ObserverRefused([](Keeper* k) { k->Contribute(1, 5, 1, true); }); }},
+      {"FIRE of an observer",
+       [] { return ObserverRefused([](Keeper* k) { k->machine.OnFire(1, 5, kSetNothing, &k->effects); }); }},
       {"data for a frozen partition",
        [] {
          protocol::KeeperOptions options = Keeper::Options(1);

@@ -72,6 +72,13 @@ class WorldWriter {
     out_.input.tables.back().async = true;
     return *this;
   }
+  // Worker w observes the last table.
+  WorldWriter& Observer(uint32_t w) {
+    out_.input.tables.back().observer.assign(out_.input.workers.size(), false);
+    out_.input.tables.back().observer[w] = true;
+    out_.input.tables.back().mapped[w] = false;
+    return *this;
+  }
   // The last table has read-my-writes.
   WorldWriter& ReadMyWrites() {
     out_.input.tables.back().read_my_writes = true;
@@ -292,6 +299,35 @@ SearchWorld OwnAcross(uint32_t slack, uint32_t clocks, bool async) {
   return writer.Done();
 }
 
+// The last worker observes, and makes more clocks than the others: it must not wait for versions that never come.
+SearchWorld Observed(uint32_t world, uint32_t slack, uint32_t clocks, bool async, bool mapped) {
+  WorldWriter writer(absl::StrCat("observed: ", world, " workers, ", async ? "async" : absl::StrCat("slack ", slack),
+                                  ", ", clocks, " clocks, ", NameOf(mapped)),
+                     world, mapped);
+  writer.Table(1, 0).Observer(world - 1);
+  if (async) writer.Async();
+  for (uint32_t w = 0; w < world; ++w) {
+    const bool observer = w + 1 == world;
+    PlanWriter plan("p");
+    plan.Read(0, 0, 1, slack, observer ? plan::kReadCopy : 0).End(0);
+    if (!observer) plan.Update(0, 0, 1).End(1);
+    writer.Plan(w, plan.Done());
+    writer.Passes(w, std::vector<uint32_t>(observer ? clocks + 2 : clocks, 0));
+  }
+  return writer.Done();
+}
+
+void AddObservedWorlds(std::vector<SearchWorld>* worlds) {
+  for (uint32_t slack = 0; slack <= 1; ++slack) {
+    for (bool mapped : {false, true}) {
+      worlds->push_back(Observed(2, slack, 1, false, mapped));
+      worlds->push_back(Observed(3, slack, 2, false, mapped));
+    }
+  }
+  worlds->push_back(Observed(2, 0, 1, true, false));
+  worlds->push_back(Observed(3, 0, 2, true, false));
+}
+
 void AddOwnWorlds(std::vector<SearchWorld>* worlds) {
   for (uint32_t slack = 0; slack <= 2; ++slack) {
     worlds->push_back(OwnWrites(slack, 3, false, 1));
@@ -343,6 +379,7 @@ std::vector<SearchWorld> SearchWorlds() {
   }
   AddAsyncWorlds(&worlds);
   AddOwnWorlds(&worlds);
+  AddObservedWorlds(&worlds);
   return worlds;
 }
 

@@ -109,6 +109,7 @@ class SpecBuilder {
     const uint64_t first_row = partition.where.first_row;
     ParticipantSpec participant;
     participant.rank = w;
+    participant.observer = spec_->input.tables[partition.where.table].IsObserver(w);
     participant.mapped = spec_->input.tables[partition.where.table].mapped[w];
     sets.reads.ForEachRow(
         [&](uint64_t row) { participant.read_rows.push_back(static_cast<uint32_t>(row - first_row)); });
@@ -136,6 +137,7 @@ class SpecBuilder {
       peer.rank = participant.rank;
       peer.mapped = participant.mapped;
       peer.reads = !participant.read_rows.empty();
+      peer.observer = participant.observer;
       for (const table::RowSet& rows : participant.updates) {
         peer.has_data.push_back(!rows.IsEmpty());
         options.frozen = options.frozen && rows.IsEmpty();
@@ -182,7 +184,8 @@ class SpecBuilder {
         op.zeroed = (planned.flags & plan::kUpdateZeroed) != 0;
         op.table = planned.table;
         op.slack = planned.slack;
-        op.any_version = planned.kind == plan::OpKind::kRead && spec_->input.tables[planned.table].async;
+        const WorldInput::Table* table = op.is_local ? nullptr : &spec_->input.tables[planned.table];
+        op.any_version = planned.kind == plan::OpKind::kRead && (table->async || table->IsObserver(w));
         op.subscriptions = planned.subscriptions;
         plan.ops.push_back(std::move(op));
       }
@@ -301,7 +304,7 @@ class SpecBuilder {
       // Workers start at different partitions.
       const uint32_t s = (i + w) % static_cast<uint32_t>(layout.subscriptions.size());
       const PartitionSpec& partition = spec_->partitions[layout.subscriptions[s].partition];
-      if (partition.options.frozen) continue;
+      if (partition.options.frozen || spec_->input.tables[t].IsObserver(w)) continue;
       protocol::ContributorOptions::Partition lane;
       lane.partition = layout.subscriptions[s].partition;
       auto keeper = std::find(table.keepers.begin(), table.keepers.end(), partition.where.keeper);
@@ -337,7 +340,9 @@ class SpecBuilder {
       out.first_row = partition.where.first_row;
       out.num_rows = partition.where.num_rows;
       out.frozen = partition.options.frozen;
-      for (const ParticipantSpec& participant : partition.participants) out.participants.push_back(participant.rank);
+      for (const ParticipantSpec& participant : partition.participants) {
+        if (!participant.observer) out.participants.push_back(participant.rank);
+      }
       out.initial.resize(partition.num_values);
       table::FillInitial(spec_->input.tables[out.table].schema, out.first_row, out.num_rows, out.initial.data());
       checked.partitions.push_back(std::move(out));
@@ -347,7 +352,7 @@ class SpecBuilder {
   // Whether versions land in a buffer of their own at this worker, and not in the cache.
   bool HasLandings(uint32_t t, uint32_t w) const {
     const WorldInput::Table& table = spec_->input.tables[t];
-    return !table.mapped[w] && (spec_->slack_max[t] > 0 || table.read_my_writes);
+    return !table.mapped[w] && (spec_->slack_max[t] > 0 || table.read_my_writes || table.IsObserver(w));
   }
 
   uint32_t NumPartitions(uint32_t t) const {

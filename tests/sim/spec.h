@@ -42,6 +42,8 @@ struct WorldInput {
     bool async = false;        // never mapped
     // Rule add, every read recorded as copied, never mapped.
     bool read_my_writes = false;
+    std::vector<bool> observer;  // by worker, empty: nobody. Every read recorded as copied, no update, not mapped
+    bool IsObserver(uint32_t w) const { return w < observer.size() && observer[w]; }
   };
   struct Worker {
     std::vector<plan::RecordedPlan> plans;  // the same names on every worker, ascending
@@ -67,6 +69,7 @@ inline uint64_t LocalObject(uint32_t local) { return 500 + local; }
 
 struct ParticipantSpec {
   uint32_t rank = 0;
+  bool observer = false;
   bool mapped = false;
   uint32_t subscription = 0;           // index in the worker's table
   std::vector<table::RowSet> updates;  // by set id, rows relative to the partition

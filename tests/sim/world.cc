@@ -60,11 +60,14 @@ World::World(std::shared_ptr<const WorldSpec> spec, WorldMode mode, Checker* che
     worker.program.clock = spec_->input.first_clock;
     for (uint32_t t = 0; t < worker_spec.tables.size(); ++t) {
       const WorkerTableSpec& table = worker_spec.tables[t];
+      const WorldInput::Table& input = spec_->input.tables[t];
       protocol::SubscriberOptions options;
       options.mapped = table.mapped;
-      options.async = spec_->input.tables[t].async;
-      options.read_my_writes = spec_->input.tables[t].read_my_writes;
-      options.lands_in_cache = !table.mapped && spec_->slack_max[t] == 0 && !options.read_my_writes;
+      options.async = input.async;
+      options.read_my_writes = input.read_my_writes;
+      options.observer = input.IsObserver(w);
+      options.lands_in_cache =
+          !table.mapped && spec_->slack_max[t] == 0 && !options.read_my_writes && !options.observer;
       worker.subscribers.emplace_back(table.subscriptions.size(), protocol::SubscriberPartition(options));
       worker.contributors.emplace_back(table.contributor);
       worker.log_headers.emplace_back(table.log.size());

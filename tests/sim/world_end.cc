@@ -65,6 +65,12 @@ std::string World::CheckAsyncCopies(uint32_t p) const {
     const WorkerState& worker = state_.workers[participant.rank];
     const protocol::SubscriberPartition& subscriber = worker.subscribers[t][participant.subscription];
     const protocol::Clock own_clock = subscriber.own_clock();
+    if (participant.observer) {
+      const protocol::Age kept_age = state_.keepers[p].machine->age();
+      if (subscriber.absorbed() == kept_age) continue;
+      return absl::StrCat("at the end observer ", participant.rank, " has absorbed version ", subscriber.absorbed(),
+                          " of partition ", p, ", kept is ", kept_age);
+    }
     if (own_clock != worker.program.clock && !partition.options.frozen) {
       return absl::StrCat("at the end worker ", participant.rank, " at clock ", worker.program.clock,
                           " is answered up to clock ", own_clock, " at partition ", p);

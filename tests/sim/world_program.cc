@@ -158,7 +158,9 @@ void World::CheckShown(uint32_t w, uint32_t op_index) {
     record.values.insert(record.values.end(), row, row + spec_->lanes(planned.table));
   }
   if (spec_->input.tables[planned.table].read_my_writes) record.own = OwnBefore(w, planned.table, record.rows);
-  record.claimed = state_.workers[w].ops[set_id][op_index].ages;
+  const WorldInput::Table& table = spec_->input.tables[planned.table];
+  record.observer = table.IsObserver(w);
+  if (!table.async || !record.observer) record.claimed = state_.workers[w].ops[set_id][op_index].ages;
   if (checker_ != nullptr) {
     std::string wrong = checker_->OnRead(record);
     if (!wrong.empty()) Fail(std::move(wrong));

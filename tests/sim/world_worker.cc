@@ -274,7 +274,7 @@ void World::BeginFill(uint32_t w, const SequencerEffect& effect) {
   if (planned.kind == plan::OpKind::kRead) {
     for (size_t i = 0; i < planned.subscriptions.size(); ++i) {
       protocol::SubscriberPartition& subscriber = worker.subscribers[planned.table][planned.subscriptions[i]];
-      op.ages[i] = spec_->input.tables[planned.table].async ? subscriber.own_clock() : subscriber.absorbed();
+      op.ages[i] = subscriber.own_clock();
       subscriber.OnFillBegun();
       if (op.ages[i] == protocol::kNoAge)
         return Fail(absl::StrCat("worker ", w, ": a fill reads a partition never absorbed"));
