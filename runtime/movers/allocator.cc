@@ -62,7 +62,7 @@ void Allocator::Fill(const protocol::SequencerEffect& effect) {
     if (!moves_.empty()) status = context_->fill_stream.MoveRows(moves_);
   }
   if (!context_->Check(status)) return;
-  context_->Await(context_->fill_stream, kWaitForFill, &plan->fill[effect.op]);
+  context_->Await(context_->fill_stream, kWaitForFill, &plan->fill[effect.op], effect.clock);
 }
 
 void Allocator::OnFilled(uint32_t set_id, uint32_t op_index) {
@@ -121,7 +121,7 @@ void Reclaimer::Drain(const protocol::SequencerEffect& effect) {
   context_->statistics->drains.Add();
   context_->statistics->drain_bytes.Add(op.num_rows * table->schema.row_bytes());
   if (num_moves > 0 && !context_->Check(context_->drain_stream.MoveRows(absl::MakeConstSpan(moves, num_moves)))) return;
-  context_->Await(context_->drain_stream, kWaitForDrain, &plan->drain[effect.op]);
+  context_->Await(context_->drain_stream, kWaitForDrain, &plan->drain[effect.op], effect.clock);
 }
 
 void Reclaimer::OnDrained(uint32_t set_id, uint32_t op) {

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "runtime/base/mutex.h"
 #include "runtime/movers/epoch.h"
 #include "runtime/movers/statistics.h"
+#include "runtime/movers/trace.h"
 
 namespace geeps::movers {
 
@@ -48,6 +50,7 @@ struct Sent {
   uint32_t first = 0;   // kContribution: table; kPublish: index of the kept partition
   uint32_t second = 0;  // kContribution: lane; kPublish: participant
   protocol::Clock clock = 0;
+  uint64_t begin_ns = 0;  // when it was sent, while there is a trace
 };
 
 using Action = std::variant<protocol::SequencerEffect, ContributorAction, KeeperAction, SubscriberAction, Done, Sent>;
@@ -172,12 +175,27 @@ struct MoverContext {
   Puller* puller = nullptr;
   Log* log = nullptr;
   Statistics* statistics = nullptr;
+  Trace* trace = nullptr;  // nullptr: none is wanted
   ActionQueue actions;
   Completions* completions = nullptr;
   std::function<void(const absl::Status&)> fail;  // an error of this worker that ends the job
 
-  // Work was put into `stream`: its end comes back as ticket->done. `site` names the wait for the test switch.
-  void Await(const device::Stream& stream, device::WaitSite site, Ticket* ticket) {
+  // Begin of what is to be traced.
+  uint64_t TraceTime() const { return trace != nullptr ? Trace::Now() : 0; }
+  // Of something that began at begin_ns and ends now; begin_ns 0: a moment.
+  void TraceEnd(TraceEvent::Kind kind, uint32_t first, uint32_t second, uint64_t clock, uint64_t begin_ns = 0) {
+    if (trace == nullptr) return;
+    const uint64_t now = Trace::Now();
+    trace->movers.Push({kind, first, second, epoch->number, clock, begin_ns != 0 ? begin_ns : now, now});
+  }
+  // The end of a device's work, of a send.
+  void TraceDone(const Done& done);
+  void TraceSent(const Sent& sent);
+  // Work for `clock` was put into `stream`: its end comes back as ticket->done. `site` names the wait for the test
+  // switch.
+  void Await(const device::Stream& stream, device::WaitSite site, Ticket* ticket, uint64_t clock) {
+    ticket->done.clock = clock;
+    ticket->done.begin_ns = TraceTime();
     if (device->is_synchronous()) {
       actions.Push(ticket->done);
       return;
@@ -197,6 +215,10 @@ struct MoverContext {
     return false;
   }
 };
+
+// What the numbers in the events of `epoch` mean. plans: its plans, by set id.
+std::shared_ptr<const TraceNames> NamesForTrace(const Epoch& epoch,
+                                                const std::vector<std::shared_ptr<const plan::RecordedPlan>>& plans);
 
 }  // namespace geeps::movers
 

@@ -33,6 +33,7 @@ Engine::Engine(const Options& options)
   context_.puller = &puller_;
   context_.log = options.log;
   context_.statistics = &statistics_;
+  context_.trace = options.trace;
   context_.completions = completions_.get();
   context_.fail = [this](const absl::Status& status) { Fail(status); };
 }
@@ -328,6 +329,7 @@ void Engine::Execute(const Done& done) {
     Fail(MakeStatus(detail, absl::StrCat("the device failed (", CodeName(done.status), ") while ", work)));
     return;
   }
+  context_.TraceDone(done);
   switch (done.kind) {
     case Done::Kind::kFill:
       allocator_.OnFilled(done.first, done.second);
@@ -348,6 +350,7 @@ void Engine::Execute(const Done& done) {
 }
 
 void Engine::Execute(const Sent& sent) {
+  context_.TraceSent(sent);
   if (sent.kind == Sent::Kind::kContribution) {
     pusher_.OnSent(sent.first, sent.second, sent.clock);
   } else if (sent.kind == Sent::Kind::kPublish) {

@@ -38,6 +38,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
     const device::Device* device = nullptr;
     net::Endpoint* endpoint = nullptr;
     Log* log = nullptr;
+    Trace* trace = nullptr;  // nullptr: none is wanted
   };
 
   explicit Engine(const Options& options);
@@ -61,6 +62,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   ProgramWait* program_wait() { return &program_wait_; }
   Statistics* statistics() { return &statistics_; }
   const Statistics& statistics() const { return statistics_; }
+  Trace* trace() const { return options_.trace; }
   uint64_t clock_value() const { return clock_.load(std::memory_order_relaxed); }
   std::atomic<uint64_t>* clock() { return &clock_; }
   // Meets the other workers; OnWelcome or OnDown follows. Once. Errors: those of net::ControlPlane::Begin.

@@ -38,6 +38,8 @@ struct Done {
   uint32_t first = 0;   // kFill, kDrain: plan; kApply, kGather: index of the kept partition; kAbsorb: table
   uint32_t second = 0;  // kFill, kDrain: operation; kGather: participant; kAbsorb: subscription
   geeps_status status = GEEPS_OK;
+  uint64_t clock = 0;     // clock or age that the work is for
+  uint64_t begin_ns = 0;  // when it began, while there is a trace
 };
 
 // One effect that takes time on the device. Its event notifies the mover thread.
@@ -53,6 +55,7 @@ struct Landing {
   device::Memory own;
   bool open = false;               // the slot waits for a publish
   const uint8_t* local = nullptr;  // a version of this worker's own shard, instead of a message
+  protocol::Age age = 0;           // of what landed last
   Ticket absorb;
 };
 

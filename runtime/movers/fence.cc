@@ -377,6 +377,7 @@ void Fence::PutInPlace() {
   next_shards_.clear();
   context_->epoch = epoch_->get();
   context_->statistics->SetScope(context_->epoch->statistics);
+  if (context_->trace != nullptr) context_->trace->AddEpoch(NamesForTrace(*context_->epoch, job_->plans));
   context_->log->Debug("fence", "epoch ", context_->epoch->number, " is in force: ", context_->epoch->plans.size(),
                        " plans, ", context_->epoch->tables.size(), " tables, ", context_->epoch->kept.size(),
                        " partitions kept here, data connections to ", context_->epoch->peers.size(), " workers");

@@ -101,6 +101,7 @@ void Keeper::OnContribution(uint32_t rank, const protocol::Header& header, const
     return;
   }
   peer->arrived[header.clock % peer->arrived.size()] = empty ? nullptr : values;
+  if (!empty) context_->TraceEnd(TraceEvent::Kind::kArrived, header.partition, rank, header.clock);
   kept->machine->OnContribution(participant, header.clock, header.set_id, empty,
                                 (header.flags & protocol::kFlagFired) != 0, header.params, &effects_);
   Queue(index);
@@ -255,7 +256,7 @@ void Keeper::Apply(uint32_t index, protocol::Clock clock) {
   apply.inputs = inputs_.data();
   apply.num_inputs = inputs_.size();
   if (!context_->Check(context_->keep_stream.Apply(absl::MakeConstSpan(&apply, 1)))) return;
-  context_->Await(context_->keep_stream, kWaitForApply, &kept->apply);
+  context_->Await(context_->keep_stream, kWaitForApply, &kept->apply, clock);
 }
 
 // The landing slots are open again before the version can be published: a publish is what lets the next contribution
@@ -299,7 +300,7 @@ void Keeper::Publish(uint32_t index, const protocol::KeeperEffect& effect) {
         device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table.schema.dtype), table.schema.row_values,
                             peer->staging.data(), kept->shard->values, peer->gather);
     if (!context_->Check(context_->keep_stream.MoveRows(absl::MakeConstSpan(&move, 1)))) return;
-    context_->Await(context_->keep_stream, kWaitForGather, &peer->staged);
+    context_->Await(context_->keep_stream, kWaitForGather, &peer->staged, effect.age);
     return;
   }
   const table::RowRun run = peer->reads.runs()[0];
@@ -342,7 +343,7 @@ void Keeper::Deliver(Kept* kept, uint32_t participant, const uint8_t* values, ui
   context_->statistics->publish_bytes_sent.Add(bytes);
   context_->epoch->tables[kept->table].counters->publish_bytes_sent.Add(bytes);
   context_->links->Send(peer.rank, protocol::SlotOfPublish(kept->partition), header, values, bytes,
-                        Sent{Sent::Kind::kPublish, index, participant, age});
+                        Sent{Sent::Kind::kPublish, index, participant, age, context_->TraceTime()});
 }
 
 void Keeper::OnPublishSent(uint32_t index, uint32_t participant) {
@@ -360,6 +361,7 @@ void Keeper::OnLocalAbsorbed(uint32_t partition) {
 // The word holds age + 1, so that 0, fresh memory, means that nothing was stored yet.
 void Keeper::StoreAge(Kept* kept, protocol::Age age) {
   EpochTable* const table = &context_->epoch->tables[kept->table];
+  context_->TraceEnd(TraceEvent::Kind::kPublish, kept->partition, context_->rank, age);
   table->ages[kept->partition - table->first_partition]->store(age + 1, std::memory_order_release);
   for (const Kept::Participant& peer : kept->participants) {
     if (peer.rank == context_->rank) {

@@ -68,6 +68,7 @@ void Puller::OnPublish(const protocol::Header& header, const uint8_t* values) {
   EpochTable* const table = &epoch->tables[t];
   const bool payload = (header.flags & (protocol::kFlagHeaderOnly | protocol::kFlagUnchanged)) == 0;
   table->landings[i].local = values;
+  table->landings[i].age = header.clock;
   const protocol::SubscriberEffects effects =
       table->subscribers[i].OnPublish(header.clock, payload, (header.flags & protocol::kFlagFrozen) != 0);
   context_->actions.Push(SubscriberAction{t, i, effects});
@@ -128,7 +129,7 @@ void Puller::Absorb(uint32_t t, uint32_t i) {
   const absl::Status status =
       context_->fill_stream.Copy(table->cache + block.first * row_bytes, from, block.rows * row_bytes);
   if (!context_->Check(status)) return;
-  context_->Await(context_->fill_stream, kWaitForAbsorb, &landing->absorb);
+  context_->Await(context_->fill_stream, kWaitForAbsorb, &landing->absorb, landing->age);
 }
 
 void Puller::OnAbsorbed(uint32_t t, uint32_t i) {

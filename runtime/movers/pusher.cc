@@ -17,6 +17,7 @@ void Pusher::OnData(uint32_t t, protocol::Clock clock, uint32_t set_id) {
 }
 
 void Pusher::OnFire(uint32_t t, protocol::Clock clock, uint32_t set_id) {
+  context_->TraceEnd(TraceEvent::Kind::kFired, t, 0, clock);
   context_->epoch->tables[t].contributor->OnFired(clock, set_id, &effects_);
   Queue(t);
 }
@@ -87,7 +88,7 @@ void Pusher::SendContribution(EpochTable* table, uint32_t t, const protocol::Con
   context_->statistics->contribution_bytes_sent.Add(bytes);
   table->counters->contribution_bytes_sent.Add(bytes);
   context_->links->Send(keeper, protocol::SlotOfContribution(partition, effect.clock, table->slack_max), header, values,
-                        bytes, Sent{Sent::Kind::kContribution, t, effect.index, effect.clock});
+                        bytes, Sent{Sent::Kind::kContribution, t, effect.index, effect.clock, context_->TraceTime()});
 }
 
 void Pusher::SendFire(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect) {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr const char* kKeys[] = {
     "device", "transport",       "rank",          "world",        "rendezvous", "launcher",    "advertise",
-    "port",   "rendezvous_port", "start_limit_s", "heartbeat_ms", "log_level",  "plugin_path", "test.skip_wait",
+    "port",   "rendezvous_port", "start_limit_s", "heartbeat_ms", "log_level",  "plugin_path", "trace", "test.skip_wait",
 };
 
 absl::Status ReadNumber(const OptionValues& values, const char* key, uint64_t min, uint64_t max, uint64_t* out) {
@@ -125,6 +125,7 @@ absl::StatusOr<Config> ParseConfig(absl::Span<const std::pair<absl::string_view,
   ReadText(values, "port", &config.port);
   GEEPS_RETURN_IF_ERROR(ReadPorts(values, "rendezvous_port", &config.rendezvous_ports));
   ReadText(values, "plugin_path", &config.plugin_path);
+  ReadText(values, "trace", &config.trace);
   ReadText(values, "test.skip_wait", &config.skipped_wait);
   GEEPS_RETURN_IF_ERROR(ReadRendezvous(values, &config));
   return config;

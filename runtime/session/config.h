@@ -30,6 +30,7 @@ struct Config {
   uint64_t heartbeat_ms = 10000;
   LogLevel log_level = LogLevel::kWarning;
   std::string plugin_path;
+  std::string trace;         // file; empty: none
   std::string skipped_wait;  // test.skip_wait: a wait of the movers to leave out, to prove that the tests notice
 };
 

@@ -18,13 +18,14 @@ namespace {
 constexpr size_t kJobNameMax = 256;  // a transport takes no longer ones; the end of a long path tells more than its beginning
 
 movers::Engine::Options EngineOptions(const Config& config, const device::Device* device, net::Endpoint* endpoint,
-                                      Log* log) {
+                                      Log* log, TraceWriter* trace) {
   movers::Engine::Options options;
   options.rank = config.rank;
   options.world = config.world;
   options.device = device;
   options.endpoint = endpoint;
   options.log = log;
+  options.trace = trace != nullptr ? trace->trace() : nullptr;
   return options;
 }
 
@@ -49,6 +50,9 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Config& config, L
                      ? absl::StrCat("alone/", getpid(), "/", reinterpret_cast<uintptr_t>(log.get()))
                      : config.rendezvous.substr(config.rendezvous.size() - std::min(config.rendezvous.size(), kJobNameMax));
   GEEPS_ASSIGN_OR_RETURN(open.endpoint, net::Endpoint::Create(transport, endpoint));
+  if (!config.trace.empty()) {
+    GEEPS_ASSIGN_OR_RETURN(open.trace, TraceWriter::Create(config.trace, config.rank, log.get()));
+  }
   std::unique_ptr<Runtime> runtime(new Runtime(config, std::move(log), std::move(plugins), std::move(open)));
   GEEPS_RETURN_IF_ERROR(runtime->engine_.Start());
   runtime->log_.Debug("runtime", "rank ", config.rank, " of ", config.world, ", device ", config.device, ", transport ",
@@ -63,9 +67,10 @@ Runtime::Runtime(const Config& config, std::unique_ptr<Log> log, std::unique_ptr
       log_(*log_owner_),
       plugins_owner_(std::move(plugins)),
       plugins_(*plugins_owner_),
+      trace_(std::move(open.trace)),
       endpoint_(std::move(open.endpoint)),
       device_(std::move(open.device)),
-      engine_(EngineOptions(config_, device_.get(), &endpoint_, &log_)),
+      engine_(EngineOptions(config_, device_.get(), &endpoint_, &log_, trace_.get())),
       walk_(&engine_),
       partitions_(std::make_shared<table::PartitionMap>(config.world)) {}
 

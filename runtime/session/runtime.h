@@ -23,6 +23,7 @@
 #include "runtime/plan/recorded_plan.h"
 #include "runtime/session/config.h"
 #include "runtime/session/request.h"
+#include "runtime/session/trace_writer.h"
 #include "runtime/session/walk.h"
 #include "runtime/table/partition.h"
 #include "runtime/table/schema.h"
@@ -108,6 +109,7 @@ class Runtime {
   struct Open {  // everything that may fail while a runtime is made
     net::Endpoint endpoint;
     std::unique_ptr<device::Device> device;
+    std::unique_ptr<TraceWriter> trace;
   };
 
   struct Call {
@@ -135,6 +137,7 @@ class Runtime {
   Log& log_;
   std::unique_ptr<net::PluginRegistry> plugins_owner_;
   net::PluginRegistry& plugins_;
+  std::unique_ptr<TraceWriter> trace_;  // written to its end after the engine has stopped
   net::Endpoint endpoint_;
   std::unique_ptr<device::Device> device_;
   movers::Engine engine_;

@@ -75,6 +75,10 @@ absl::Status Walk::BeginPass(uint32_t set_id) {
   num_open_ = 0;
   states_.assign(pass().ops.size(), OpState::kAhead);
   updated_.assign(epoch_->tables.size(), 0);
+  if (engine_->trace() != nullptr) {
+    pass_begin_ns_ = movers::Trace::Now();
+    opened_ns_.assign(pass().ops.size(), 0);
+  }
   engine_->statistics()->passes.Add();
   epoch_->plans[set_id_].counters->passes.Add();
   return absl::OkStatus();
@@ -111,6 +115,8 @@ absl::Status Walk::End(uint64_t next, bool clock) {
       GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kSkipped, set_id_, op));
     }
   }
+  // What ends is traced before the movers hear of it: causes come before what they cause.
+  TraceEnd(movers::TraceEvent::Kind::kPass, 0, pass_begin_ns_);
   GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kPassEnd, next_id, 0));
   in_pass_ = false;
   if (armed_) engine_->program_wait()->Disarm();  // slots may go at the next commit
@@ -183,7 +189,9 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
   const auto is_over = [&] { return slot.word.load(std::memory_order_seq_cst) == ready || engine_->failed(); };
   if (limit_ns > 0) {
     const auto begin = std::chrono::steady_clock::now();
+    const uint64_t begin_ns = engine_->trace() != nullptr ? movers::Trace::Now() : 0;
     const bool in_time = engine_->program_wait()->Until(limit_ns, is_over);
+    TraceEnd(movers::TraceEvent::Kind::kWait, op, begin_ns);
     const uint64_t waited_ns = static_cast<uint64_t>((std::chrono::steady_clock::now() - begin).count());
     engine_->statistics()->waits.Add();
     engine_->statistics()->wait_ns.Add(waited_ns);
@@ -203,6 +211,19 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
   engine_->program_wait()->Arm(&slot.word, ready);
   armed_ = true;
   return false;
+}
+
+void Walk::TraceEnd(movers::TraceEvent::Kind kind, uint32_t op, uint64_t begin_ns) {
+  if (engine_->trace() == nullptr) return;
+  engine_->trace()->program.Push({kind, set_id_, op, epoch_->number, clock_, begin_ns, movers::Trace::Now()});
+}
+
+void Walk::NoteOver(uint32_t op) {
+  if (engine_->trace() != nullptr) TraceEnd(movers::TraceEvent::Kind::kOperation, op, opened_ns_[op]);
+}
+
+void Walk::NoteOpened(uint32_t op) {
+  if (engine_->trace() != nullptr) opened_ns_[op] = movers::Trace::Now();
 }
 
 // A read in place with slack, of one partition that is mapped: the newest version there is now. Its keeper does not
@@ -259,12 +280,14 @@ absl::StatusOr<bool> Walk::Read(uint64_t op, uint64_t limit_ns, View* out) {
   CountersOf(index)->staleness_max.Note(staleness);
   states_[index] = OpState::kOpen;
   ++num_open_;
+  NoteOpened(index);
   Advance();
   return true;
 }
 
 absl::Status Walk::PostRead(uint64_t op) {
   GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kRead, op, true));
+  NoteOver(index);
   GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kPosted, set_id_, index));
   // Only a post that lets the table be fired is worth a wake-up; the movers see the others when they next wake.
   if (position_ >= pass().tables[pass().ops[index].table].fire_step) engine_->WakeForProgram();
@@ -292,6 +315,7 @@ absl::StatusOr<bool> Walk::PreUpdate(uint64_t op, uint64_t limit_ns, View* out) 
   CountersOf(index)->calls.Add();
   states_[index] = OpState::kOpen;
   ++num_open_;
+  NoteOpened(index);
   Advance();
   return true;
 }
@@ -303,6 +327,7 @@ absl::Status Walk::Update(uint64_t op) {
     return WrongState(Name(index), " was made where another update of the table was skipped in this pass: all or none");
   }
   if (updated_[t] == 0) epoch_->tables[t].log.SetParams(clock_, params_[t]);
+  NoteOver(index);
   GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kPosted, set_id_, index));
   engine_->WakeForProgram();
   updated_[t] = kMade;
@@ -330,6 +355,7 @@ absl::StatusOr<bool> Walk::AccessLocal(uint64_t op, View* out) {
   out->fixed = true;
   states_[index] = OpState::kOpen;
   ++num_open_;
+  NoteOpened(index);
   Advance();
   return true;
 }
@@ -337,6 +363,7 @@ absl::StatusOr<bool> Walk::AccessLocal(uint64_t op, View* out) {
 absl::Status Walk::PostLocal(uint64_t op) {
   GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kLocal, op, true));
   const plan::PlannedOp& planned = pass().ops[index];
+  NoteOver(index);
   epoch_->locals[planned.table]->SetKept(epoch_->layout.local_segments[set_id_][index],
                                          (planned.flags & plan::kLocalKeep) != 0);
   states_[index] = OpState::kOver;

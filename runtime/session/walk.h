@@ -77,6 +77,10 @@ class Walk {
   void Advance();
   std::string Name(uint32_t op) const;
   const plan::PlannedPass& pass() const { return epoch_->layout.plans[set_id_]; }
+  // Of what began at begin_ns and ends now.
+  void TraceEnd(movers::TraceEvent::Kind kind, uint32_t op, uint64_t begin_ns);
+  void NoteOpened(uint32_t op);
+  void NoteOver(uint32_t op);
   movers::OpCounters* CountersOf(uint32_t op) const { return &epoch_->plans[set_id_].counters->ops[op]; }
 
   movers::Engine* const engine_;
@@ -94,6 +98,9 @@ class Walk {
   uint32_t num_open_ = 0;
   protocol::Clock clock_ = 0;
   std::vector<OpState> states_;  // by operation
+  // While there is a trace.
+  uint64_t pass_begin_ns_ = 0;
+  std::vector<uint64_t> opened_ns_;  // by operation
 };
 
 }  // namespace geeps::session

@@ -12,6 +12,7 @@
 #include "tools/geeps/free_port.h"
 #include "tools/geeps/launcher.h"
 #include "tools/geeps/options.h"
+#include "tools/geeps/trace_merge.h"
 
 namespace geeps::tool {
 namespace {
@@ -31,6 +32,8 @@ constexpr char kHelp[] =
     "                     (neither: bound when there are enough cores)\n"
     "  --transport NAME   tcp, or the path of a transport plugin (default: tcp)\n"
     "  --log-level LEVEL  least important lines of libgeeps that workers get: error, warning, info or debug\n"
+    "  --trace DIR        each worker writes DIR/rank-R.json, and at the end all of them are DIR/trace.json, for\n"
+    "                     chrome://tracing or https://ui.perfetto.dev\n"
     "  --grace SECONDS    how long the others may go on after a worker has failed (default: 5)\n"
     "  --help             this text\n"
     "\n"
@@ -58,6 +61,7 @@ struct RunOptions {
   std::string transport = "tcp";
   std::optional<std::string> log_level;
   int grace_s = 5;
+  std::string trace_folder;
   std::vector<std::string> command;
   bool help = false;
 };
@@ -72,6 +76,9 @@ std::optional<std::string> SetValue(const std::string& option, const std::string
     const std::optional<int> seconds = ParseInt(value, 0, kGraceSecondsMax);
     if (!seconds.has_value()) return "--grace wants a number of seconds from 0 to 3600, not '" + value + "'";
     options->grace_s = *seconds;
+  } else if (option == "--trace") {
+    if (value.empty()) return "--trace wants a folder";
+    options->trace_folder = value;
   } else if (option == "--transport") {
     if (value.empty()) return "--transport wants a name or a path";
     if (value == "inproc") return "--transport inproc joins workers of one process; 'geeps run' starts several";
@@ -98,7 +105,8 @@ std::optional<std::string> Parse(const std::vector<std::string>& arguments, RunO
       options->binding = Binding::kAlways;
     } else if (*option == "--no-bind") {
       options->binding = Binding::kNever;
-    } else if (*option == "-n" || *option == "--grace" || *option == "--transport" || *option == "--log-level") {
+    } else if (*option == "-n" || *option == "--grace" || *option == "--transport" || *option == "--log-level" ||
+               *option == "--trace") {
       const std::optional<std::string> value = reader.Value();
       if (!value.has_value()) return *option + " wants a value";
       const std::optional<std::string> error = SetValue(*option, *value, options);
@@ -154,7 +162,24 @@ int RunCommand(const std::vector<std::string>& arguments) {
                      {"GEEPS_RENDEZVOUS", "tcp://127.0.0.1:" + std::to_string(*port)},
                      {"GEEPS_TRANSPORT", options.transport}};
   if (options.log_level.has_value()) job.environment.emplace_back("GEEPS_LOG_LEVEL", *options.log_level);
-  return Launcher(std::move(job)).Run();
+  if (options.trace_folder.empty()) return Launcher(std::move(job)).Run();
+  job.trace_folder = options.trace_folder;
+  std::optional<std::string> trouble = PrepareTraceFolder(options.trace_folder, options.num_workers);
+  if (trouble.has_value()) {
+    std::fprintf(stderr, "%s: --trace: %s\n", kCommand, trouble->c_str());
+    return 1;
+  }
+  const int exit_code = Launcher(std::move(job)).Run();
+  int num_merged = 0;
+  trouble = MergeTraces(options.trace_folder, options.num_workers, &num_merged);
+  if (trouble.has_value()) {
+    std::fprintf(stderr, "%s: --trace: %s\n", kCommand, trouble->c_str());
+    return exit_code != 0 ? exit_code : 1;
+  }
+  std::fprintf(stderr, "%s: %s/trace.json holds the traces of %d of %d workers; open it in chrome://tracing or "
+               "https://ui.perfetto.dev\n",
+               kCommand, options.trace_folder.c_str(), num_merged, options.num_workers);
+  return exit_code;
 }
 
 }  // namespace geeps::tool

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/movers/context.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace geeps::movers {
+
+void MoverContext::TraceDone(const Done& done) {
+  if (trace == nullptr) return;
+  const auto end = [&](TraceEvent::Kind kind, uint32_t first, uint32_t second) {
+    TraceEnd(kind, first, second, done.clock, done.begin_ns);
+  };
+  switch (done.kind) {
+    case Done::Kind::kFill:
+      return end(TraceEvent::Kind::kFill, done.first, done.second);
+    case Done::Kind::kDrain:
+      return end(TraceEvent::Kind::kDrain, done.first, done.second);
+    case Done::Kind::kApply:
+      return end(TraceEvent::Kind::kApply, epoch->kept[done.first].partition, 0);
+    case Done::Kind::kGather: {
+      const Kept& kept = epoch->kept[done.first];
+      return end(TraceEvent::Kind::kGather, kept.partition, kept.participants[done.second].rank);
+    }
+    case Done::Kind::kAbsorb: {
+      const uint32_t partition = epoch->layout.tables[done.first].subscriptions[done.second].partition;
+      return end(TraceEvent::Kind::kAbsorb, partition, epoch->keeper_of_partition[partition]);
+    }
+  }
+}
+
+void MoverContext::TraceSent(const Sent& sent) {
+  if (trace == nullptr) return;
+  if (sent.kind == Sent::Kind::kContribution) {
+    const protocol::ContributorOptions& options = epoch->tables[sent.first].contributor->options();
+    const protocol::ContributorOptions::Partition& lane = options.partitions[sent.second];
+    TraceEnd(TraceEvent::Kind::kContribution, lane.partition, epoch->keeper_of_partition[lane.partition], sent.clock,
+             sent.begin_ns);
+  } else if (sent.kind == Sent::Kind::kPublish) {
+    const Kept& kept = epoch->kept[sent.first];
+    TraceEnd(TraceEvent::Kind::kPublish, kept.partition, kept.participants[sent.second].rank, sent.clock,
+             sent.begin_ns);
+  }
+}
+
+std::shared_ptr<const TraceNames> NamesForTrace(
+    const Epoch& epoch, const std::vector<std::shared_ptr<const plan::RecordedPlan>>& plans) {
+  auto names = std::make_shared<TraceNames>();
+  names->epoch = epoch.number;
+  for (const std::shared_ptr<const plan::RecordedPlan>& plan : plans) {
+    names->plans.push_back(plan->name);
+    names->operations.emplace_back();
+    for (uint32_t op = 0; op < plan->ops.size(); ++op) {
+      names->operations.back().push_back(plan::NameOfOperation(*plan, op));
+    }
+  }
+  for (const EpochTable& table : epoch.tables) names->tables.push_back(table.schema.name);
+  for (uint32_t p = 0; p < epoch.table_of_partition.size(); ++p) {
+    const uint32_t t = epoch.table_of_partition[p];
+    names->partitions.push_back(t == kNone ? ""
+                                           : absl::StrCat("table '", epoch.tables[t].schema.name, "' partition ",
+                                                          p - epoch.tables[t].first_partition));
+  }
+  return names;
+}
+
+}  // namespace geeps::movers
