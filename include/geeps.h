@@ -169,6 +169,7 @@ typedef struct geeps_view {  /* filled by the runtime; valid until the operation
  *   rendezvous_port    where rank 0 listens with file:///PATH: PORT or LOW-HIGH
  *   start_limit_s      limit of geeps_runtime_start; default 60
  *   heartbeat_ms       a worker that is silent for this long is lost; default 10000
+ *   wait_warning_ms    a read or pre_update that has waited this long logs who is missing; default 10000, 0 never
  *   trace              a file that becomes a trace in the JSON of chrome://tracing and Perfetto; default none
  *   log_level = error | warning | info | debug; default warning
  *   plugin_path        directories to look for plugins in, separated by ':' */

@@ -21,6 +21,7 @@ Engine::Engine(const Options& options)
       pusher_(&context_),
       keeper_(&context_),
       puller_(&context_),
+      inquiry_(&context_),
       allocator_(&context_, [this] { program_wait_.Notify(); }),
       reclaimer_(&context_),
       fence_(&context_, &control_, options.endpoint, &epoch_, &shards_),
@@ -358,11 +359,13 @@ void Engine::Execute(const Sent& sent) {
   }
 }
 
-// Messages of old epochs are late credits; those of the next one wait for its begin.
+// Messages of old epochs are late credits or questions; those of the next one wait for its begin.
 void Engine::OnMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) {
   if (epoch_ == nullptr || header.epoch != epoch_->number) {
-    const bool late =
-        epoch_ != nullptr && header.epoch < epoch_->number && header.type == protocol::MessageType::kCredit;
+    const bool may_be_late = header.type == protocol::MessageType::kCredit ||
+                             header.type == protocol::MessageType::kWho ||
+                             header.type == protocol::MessageType::kMissing;
+    const bool late = epoch_ != nullptr && header.epoch < epoch_->number && may_be_late;
     if (late || fence_.Stash(rank, slot, header, payload_bytes)) return;
     StatusDetail detail;
     detail.code = Code::kData;
@@ -383,6 +386,12 @@ void Engine::OnMessage(uint32_t rank, uint32_t slot, const protocol::Header& hea
       break;
     case protocol::MessageType::kCredit:
       keeper_.OnCredit(rank, header);
+      break;
+    case protocol::MessageType::kWho:
+      keeper_.OnWho(rank, header);
+      break;
+    case protocol::MessageType::kMissing:
+      inquiry_.OnMissing(rank, header);
       break;
   }
 }

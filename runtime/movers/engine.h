@@ -21,6 +21,7 @@
 #include "runtime/movers/allocator.h"
 #include "runtime/movers/context.h"
 #include "runtime/movers/fence.h"
+#include "runtime/movers/inquiry.h"
 #include "runtime/movers/keeper.h"
 #include "runtime/movers/links.h"
 #include "runtime/movers/program_wait.h"
@@ -57,6 +58,10 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   absl::Status failure() const;
   // [any-thread]
   bool failed() const { return failed_.load(std::memory_order_acquire); }
+  // [any-thread] The program has waited long for an operation: the log will say whose contributions are missing.
+  void AskWhoIsMissing(uint32_t set_id, uint32_t op, std::string what) {
+    PostUnlessLost([this, set_id, op, what = std::move(what)] { inquiry_.Ask(set_id, op, what); });
+  }
   // [any-thread] The program has put something into its queue that matters now.
   void WakeForProgram() { Wake(); }
   ProgramWait* program_wait() { return &program_wait_; }
@@ -124,6 +129,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   Pusher pusher_;
   Keeper keeper_;
   Puller puller_;
+  Inquiry inquiry_;
   Allocator allocator_;
   Reclaimer reclaimer_;
   std::unique_ptr<Epoch> epoch_;

@@ -125,6 +125,29 @@ void Keeper::OnFire(uint32_t rank, const protocol::Header& header) {
   }
 }
 
+protocol::Header Keeper::MissingAt(uint32_t partition) const {
+  const Kept& kept = context_->epoch->kept[context_->epoch->kept_of_partition[partition]];
+  std::vector<uint32_t> ranks;
+  kept.machine->Missing(&ranks);
+  protocol::Header header;
+  header.type = protocol::MessageType::kMissing;
+  header.partition = partition;
+  header.clock = kept.machine->age();
+  header.num_missing = static_cast<uint32_t>(ranks.size());
+  for (uint32_t i = 0; i < ranks.size() && i < protocol::kMissingListed; ++i) header.missing[i] = ranks[i];
+  return header;
+}
+
+void Keeper::OnWho(uint32_t rank, const protocol::Header& header) {
+  if (header.partition >= context_->epoch->kept_of_partition.size() ||
+      context_->epoch->kept_of_partition[header.partition] == kNone) {
+    Refuse(rank, absl::StrCat("it asked who is missing at partition ", header.partition, ", which rank ",
+                              context_->rank, " does not keep"));
+    return;
+  }
+  context_->links->Send(rank, GEEPS_TP_MAILBOX, MissingAt(header.partition), nullptr, 0, Sent{});
+}
+
 void Keeper::OnCredit(uint32_t rank, const protocol::Header& header) {
   uint32_t participant = 0;
   Kept* const kept = FindKept(rank, header, &participant);

@@ -24,6 +24,10 @@ class Keeper {
   void OnContributionMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes);
   void OnCredit(uint32_t rank, const protocol::Header& header);
   void OnFire(uint32_t rank, const protocol::Header& header);
+  // A reader has waited long: who has not delivered the clock that comes next?
+  void OnWho(uint32_t rank, const protocol::Header& header);
+  // The answer. REQUIRES: the partition is kept here.
+  protocol::Header MissingAt(uint32_t partition) const;
   // Values of a contribution, wherever they lie. REQUIRES: header checked.
   void OnContribution(uint32_t rank, const protocol::Header& header, const uint8_t* values);
   // Looks at the fired words of the participants of a mapped table.

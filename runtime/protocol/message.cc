@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Places in the header, in bytes: type 0, flags 1, number of parameters 2, table 4, partition 8, set id 12, epoch 16,
-// sequence 24, clock 32, parameters 40 to 103, own clock 104. Everything else, and every field that its type does not
+// sequence 24, clock 32, parameters or missing ranks 40 to 103, own clock 104, number of missing ranks 112. Everything else, and every field that its type does not
 // have, is zero.
 #include "runtime/protocol/message.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -20,7 +21,9 @@ constexpr size_t kSequenceAt = 24;
 constexpr size_t kClockAt = 32;
 constexpr size_t kParamsAt = 40;
 constexpr size_t kOwnClockAt = kParamsAt + 8 * kNumParamsMax;
-constexpr size_t kReservedAt = kOwnClockAt + 8;
+constexpr size_t kNumMissingAt = kOwnClockAt + 8;
+constexpr size_t kReservedAt = kNumMissingAt + 4;
+static_assert(4 * kMissingListed == 8 * kNumParamsMax);
 static_assert(kReservedAt <= kHeaderBytes);
 
 void Put(uint8_t* out, uint64_t value, int num_bytes) {
@@ -34,7 +37,7 @@ uint64_t Get(const uint8_t* in, int num_bytes) {
 }
 
 bool KnownType(uint8_t type) {
-  return type >= static_cast<uint8_t>(MessageType::kContribution) && type <= static_cast<uint8_t>(MessageType::kCredit);
+  return type >= static_cast<uint8_t>(MessageType::kContribution) && type <= static_cast<uint8_t>(MessageType::kMissing);
 }
 
 uint8_t FlagsOf(MessageType type) {
@@ -45,6 +48,8 @@ uint8_t FlagsOf(MessageType type) {
       return kFlagHeaderOnly | kFlagUnchanged | kFlagFrozen;
     case MessageType::kFire:
     case MessageType::kCredit:
+    case MessageType::kWho:
+    case MessageType::kMissing:
       break;
   }
   return 0;
@@ -53,6 +58,7 @@ uint8_t FlagsOf(MessageType type) {
 bool HasPartition(MessageType type) { return type != MessageType::kFire; }
 bool HasSetId(MessageType type) { return type == MessageType::kContribution || type == MessageType::kFire; }
 bool HasParams(MessageType type) { return type == MessageType::kContribution; }
+bool HasMissing(MessageType type) { return type == MessageType::kMissing; }
 bool HasOwnClock(MessageType type) { return type == MessageType::kPublish; }
 
 // Index of the first byte in [from, to) that is not zero, or `to`.
@@ -61,16 +67,17 @@ size_t FirstNonZero(absl::Span<const uint8_t> bytes, size_t from, size_t to) {
   return from;
 }
 
-// The places that a header of this type with so many parameters must leave zero.
-absl::Status CheckUnused(absl::Span<const uint8_t> bytes, MessageType type, uint32_t num_params) {
+// The places that a header of this type must leave zero. list_bytes: of its parameters or missing ranks.
+absl::Status CheckUnused(absl::Span<const uint8_t> bytes, MessageType type, uint64_t list_bytes) {
   struct Range {
     size_t from, to;
   };
   const Range unused[] = {{3, kTableAt},
                           {kPartitionAt, HasPartition(type) ? kPartitionAt : kSetIdAt},
                           {kSetIdAt, HasSetId(type) ? kSetIdAt : kEpochAt},
-                          {kParamsAt + 8 * num_params, kOwnClockAt},
-                          {HasOwnClock(type) ? kReservedAt : kOwnClockAt, kHeaderBytes}};
+                          {kParamsAt + list_bytes, kOwnClockAt},
+                          {kOwnClockAt, HasOwnClock(type) ? kOwnClockAt : kNumMissingAt},
+                          {HasMissing(type) ? kReservedAt : kNumMissingAt, kHeaderBytes}};
   for (const Range& range : unused) {
     const size_t at = FirstNonZero(bytes, range.from, range.to);
     if (at < range.to) {
@@ -94,6 +101,11 @@ void EncodeHeader(const Header& header, uint8_t out[kHeaderBytes]) {
   Put(out + kSequenceAt, header.sequence, 8);
   Put(out + kClockAt, header.clock, 8);
   if (HasOwnClock(header.type)) Put(out + kOwnClockAt, header.own_clock, 8);
+  if (HasMissing(header.type)) {
+    Put(out + kNumMissingAt, header.num_missing, 4);
+    const uint32_t num_listed = std::min(header.num_missing, kMissingListed);
+    for (uint32_t i = 0; i < num_listed; ++i) Put(out + kParamsAt + 4 * i, header.missing[i], 4);
+  }
   if (!HasParams(header.type)) return;
   const uint32_t num = header.params.num < kNumParamsMax ? header.params.num : kNumParamsMax;
   out[2] = static_cast<uint8_t>(num);
@@ -118,7 +130,9 @@ absl::Status DecodeHeader(absl::Span<const uint8_t> bytes, Header* out) {
     return BadData("a message header of type ", static_cast<int>(bytes[0]), " has ", header.params.num,
                    " rule parameters, at most ", num_params_max, " are possible");
   }
-  GEEPS_RETURN_IF_ERROR(CheckUnused(bytes, header.type, header.params.num));
+  if (HasMissing(header.type)) header.num_missing = static_cast<uint32_t>(Get(&bytes[kNumMissingAt], 4));
+  const uint32_t num_listed = std::min(header.num_missing, kMissingListed);
+  GEEPS_RETURN_IF_ERROR(CheckUnused(bytes, header.type, 8 * header.params.num + 4 * num_listed));
   header.table = static_cast<uint32_t>(Get(&bytes[kTableAt], 4));
   header.partition = static_cast<uint32_t>(Get(&bytes[kPartitionAt], 4));
   header.set_id = static_cast<uint32_t>(Get(&bytes[kSetIdAt], 4));
@@ -128,6 +142,9 @@ absl::Status DecodeHeader(absl::Span<const uint8_t> bytes, Header* out) {
   header.own_clock = Get(&bytes[kOwnClockAt], 8);
   for (uint32_t i = 0; i < header.params.num; ++i) {
     header.params.values[i] = std::bit_cast<double>(Get(&bytes[kParamsAt + 8 * i], 8));
+  }
+  for (uint32_t i = 0; i < num_listed; ++i) {
+    header.missing[i] = static_cast<uint32_t>(Get(&bytes[kParamsAt + 4 * i], 4));
   }
   *out = header;
   return absl::OkStatus();

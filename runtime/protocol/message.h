@@ -5,6 +5,7 @@
 #ifndef GEEPS_RUNTIME_PROTOCOL_MESSAGE_H_
 #define GEEPS_RUNTIME_PROTOCOL_MESSAGE_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,13 +15,15 @@
 
 namespace geeps::protocol {
 
-enum class MessageType : uint8_t { kContribution = 1, kFire = 2, kPublish = 3, kCredit = 4 };
+enum class MessageType : uint8_t { kContribution = 1, kFire = 2, kPublish = 3, kCredit = 4, kWho = 5, kMissing = 6 };
 
 inline constexpr uint8_t kFlagEmpty = 0x1;       // contribution: no data at this partition, no payload
 inline constexpr uint8_t kFlagFired = 0x2;       // contribution: the table was fired for this clock
 inline constexpr uint8_t kFlagHeaderOnly = 0x4;  // publish: the subscriber reads no row here, no payload
 inline constexpr uint8_t kFlagUnchanged = 0x8;   // publish: no contribution since the version sent last, no payload
 inline constexpr uint8_t kFlagFrozen = 0x10;  // publish: nobody updates the partition; there will be no further version
+
+inline constexpr uint32_t kMissingListed = 16;
 
 struct Header {
   MessageType type = MessageType::kContribution;
@@ -30,9 +33,12 @@ struct Header {
   uint32_t set_id = 0;     // contribution, fire: the plan, or kSetNothing
   uint64_t epoch = 0;
   uint64_t sequence = 0;   // per connection and direction, from 0
-  uint64_t clock = 0;      // contribution, fire: the clock; publish, credit: the age
+  uint64_t clock = 0;      // contribution, fire: the clock; publish, credit, missing: the age
   uint64_t own_clock = 0;  // publish of an async table: the receiver's clocks below it are contained; else 0
   RuleParams params;       // contribution
+  // missing: how many have not delivered and fired the clock that comes next, and the first of them
+  uint32_t num_missing = 0;
+  std::array<uint32_t, kMissingListed> missing{};
 };
 
 inline constexpr size_t kHeaderBytes = 128;

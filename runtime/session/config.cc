@@ -15,7 +15,7 @@ namespace {
 
 constexpr const char* kKeys[] = {
     "device", "transport",       "rank",          "world",        "rendezvous", "launcher",    "advertise",
-    "port",   "rendezvous_port", "start_limit_s", "heartbeat_ms", "log_level",  "plugin_path", "trace", "test.skip_wait",
+    "port",   "rendezvous_port", "start_limit_s", "heartbeat_ms", "wait_warning_ms", "log_level",  "plugin_path", "trace", "test.skip_wait",
 };
 
 absl::Status ReadNumber(const OptionValues& values, const char* key, uint64_t min, uint64_t max, uint64_t* out) {
@@ -114,6 +114,7 @@ absl::StatusOr<Config> ParseConfig(absl::Span<const std::pair<absl::string_view,
   GEEPS_RETURN_IF_ERROR(ReadNumber(values, "rank", 0, world - 1, &rank));
   GEEPS_RETURN_IF_ERROR(ReadNumber(values, "start_limit_s", 1, 86400, &config.start_limit_s));
   GEEPS_RETURN_IF_ERROR(ReadNumber(values, "heartbeat_ms", 10, 3600000, &config.heartbeat_ms));
+  GEEPS_RETURN_IF_ERROR(ReadNumber(values, "wait_warning_ms", 0, 3600000, &config.wait_warning_ms));
   GEEPS_RETURN_IF_ERROR(ReadLogLevel(values, &config.log_level));
   config.rank = static_cast<uint32_t>(rank);
   config.world = static_cast<uint32_t>(world);

@@ -28,6 +28,7 @@ struct Config {
   net::PortRange rendezvous_ports;  // rank 0 with a rendezvous file
   uint64_t start_limit_s = 60;
   uint64_t heartbeat_ms = 10000;
+  uint64_t wait_warning_ms = 10000;  // 0: no warning
   LogLevel log_level = LogLevel::kWarning;
   std::string plugin_path;
   std::string trace;         // file; empty: none

@@ -71,7 +71,7 @@ Runtime::Runtime(const Config& config, std::unique_ptr<Log> log, std::unique_ptr
       endpoint_(std::move(open.endpoint)),
       device_(std::move(open.device)),
       engine_(EngineOptions(config_, device_.get(), &endpoint_, &log_, trace_.get())),
-      walk_(&engine_),
+      walk_(&engine_, config_.wait_warning_ms * 1000000),
       partitions_(std::make_shared<table::PartitionMap>(config.world)) {}
 
 // Without a shutdown the others are told why this worker ends.

@@ -190,7 +190,7 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
   if (limit_ns > 0) {
     const auto begin = std::chrono::steady_clock::now();
     const uint64_t begin_ns = engine_->trace() != nullptr ? movers::Trace::Now() : 0;
-    const bool in_time = engine_->program_wait()->Until(limit_ns, is_over);
+    const bool in_time = Wait(op, limit_ns, is_over);
     TraceEnd(movers::TraceEvent::Kind::kWait, op, begin_ns);
     const uint64_t waited_ns = static_cast<uint64_t>((std::chrono::steady_clock::now() - begin).count());
     engine_->statistics()->waits.Add();
@@ -211,6 +211,17 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
   engine_->program_wait()->Arm(&slot.word, ready);
   armed_ = true;
   return false;
+}
+
+// Sleeps as ProgramWait::Until does; a long wait is said to the log, with those who are missing, while it goes on.
+bool Walk::Wait(uint32_t op, uint64_t limit_ns, const std::function<bool()>& is_over) {
+  movers::ProgramWait* const wait = engine_->program_wait();
+  if (wait_warning_ns_ == 0 || limit_ns <= wait_warning_ns_) return wait->Until(limit_ns, is_over);
+  if (wait->Until(wait_warning_ns_, is_over)) return true;
+  engine_->AskWhoIsMissing(set_id_, op,
+                           absl::StrCat(Name(op), " of plan '", pass().name, "' has waited for ",
+                                        wait_warning_ns_ / 1000000, " ms at clock ", clock_));
+  return wait->Until(limit_ns - wait_warning_ns_, is_over);
 }
 
 void Walk::TraceEnd(movers::TraceEvent::Kind kind, uint32_t op, uint64_t begin_ns) {

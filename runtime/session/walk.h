@@ -6,6 +6,7 @@
 #define GEEPS_RUNTIME_SESSION_WALK_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,8 @@ struct View {
 
 class Walk {
  public:
-  explicit Walk(movers::Engine* engine) : engine_(engine) {}
+  // wait_warning_ns: a longer wait is logged; 0: none is.
+  Walk(movers::Engine* engine, uint64_t wait_warning_ns) : engine_(engine), wait_warning_ns_(wait_warning_ns) {}
 
   // A commit has put `epoch` in force. plans: the serial number of each plan's handle, by set id; recorded: for texts.
   void Attach(movers::Epoch* epoch, std::vector<uint64_t> serials,
@@ -69,6 +71,7 @@ class Walk {
   absl::StatusOr<uint32_t> Due(plan::OpKind kind, uint64_t op, bool end);
   absl::Status NotDue(plan::OpKind kind, uint64_t op, bool end) const;
   absl::StatusOr<bool> AwaitReady(uint32_t op, uint64_t limit_ns);
+  bool Wait(uint32_t op, uint64_t limit_ns, const std::function<bool()>& is_over);
   void ChooseVersion(const plan::PlannedOp& op, View* view) const;
   absl::Status Tell(movers::ProgramEvent::Kind kind, uint32_t set_id, uint32_t op);
   absl::Status End(uint64_t next, bool clock);
@@ -84,6 +87,7 @@ class Walk {
   movers::OpCounters* CountersOf(uint32_t op) const { return &epoch_->plans[set_id_].counters->ops[op]; }
 
   movers::Engine* const engine_;
+  const uint64_t wait_warning_ns_;
   movers::Epoch* epoch_ = nullptr;
   std::vector<uint64_t> serials_;
   std::vector<std::shared_ptr<const plan::RecordedPlan>> recorded_;

@@ -59,6 +59,8 @@ std::vector<Bad> BadRuntimeOptions() {
           {"start_limit_s", "soon"},
           {"heartbeat_ms", "0"},
           {"heartbeat_ms", "-5"},
+          {"wait_warning_ms", "soon"},
+          {"wait_warning_ms", "3600001"},
           {"log_level", "loud"},
           {"log_level", "2"},
           {"test.skip_wait", "keeper.aply"}};

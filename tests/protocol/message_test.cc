@@ -29,7 +29,8 @@ absl::Status Decode(const Bytes& bytes, Header* out) { return DecodeHeader(absl:
 bool Same(const Header& a, const Header& b) {
   return a.type == b.type && a.flags == b.flags && a.table == b.table && a.partition == b.partition &&
          a.set_id == b.set_id && a.epoch == b.epoch && a.sequence == b.sequence && a.clock == b.clock &&
-         a.own_clock == b.own_clock && SameBits(a.params, b.params);
+         a.own_clock == b.own_clock && SameBits(a.params, b.params) && a.num_missing == b.num_missing &&
+         a.missing == b.missing;
 }
 
 // One of each type, every field of the type with a value of its own.
@@ -63,7 +64,14 @@ std::vector<Header> Samples() {
   credit.type = MessageType::kCredit;
   credit.flags = 0;
   credit.own_clock = 0;
-  return {contribution, fire, publish, credit};
+  Header who = credit;
+  who.type = MessageType::kWho;
+
+  Header missing = credit;
+  missing.type = MessageType::kMissing;
+  missing.num_missing = 3;
+  missing.missing = {1, 0x51525354, 4};
+  return {contribution, fire, publish, credit, who, missing};
 }
 
 }  // namespace
@@ -95,6 +103,18 @@ TEST_CASE("Header: bytes are little endian, at fixed places") {
   CHECK(publish[104] == 0x48);
   CHECK(publish[111] == 0x41);
   CHECK(std::all_of(publish.begin() + 112, publish.end(), [](uint8_t byte) { return byte == 0; }));
+}
+
+TEST_CASE("Header: of many missing ranks the first are listed") {
+  Header header = Samples()[5];
+  header.num_missing = 5000;
+  for (uint32_t i = 0; i < kMissingListed; ++i) header.missing[i] = 100 + i;
+  const Bytes bytes = Encode(header);
+  CHECK(bytes[40] == 100);
+  CHECK(bytes[40 + 4 * (kMissingListed - 1)] == 100 + kMissingListed - 1);
+  Header decoded;
+  REQUIRE(Decode(bytes, &decoded).ok());
+  CHECK(Same(decoded, header));
 }
 
 TEST_CASE("Header: fields that a type does not have are encoded as zero") {
@@ -158,7 +178,7 @@ TEST_CASE("Header: unknown types, unknown flags, too many parameters and bytes t
     return std::string(Decode(bytes, &out).message());
   };
   CHECK(refusal(0, 0).find("unknown type 0") != std::string::npos);
-  CHECK(refusal(0, 5).find("unknown type 5") != std::string::npos);
+  CHECK(refusal(0, 7).find("unknown type 7") != std::string::npos);
   CHECK(refusal(1, 0x80).find("flags 128, known are 3") != std::string::npos);
   CHECK(refusal(1, kFlagFrozen).find("flags 16, known are 3") != std::string::npos);
   CHECK(refusal(2, 9).find("9 rule parameters, at most 8") != std::string::npos);

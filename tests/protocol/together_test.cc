@@ -269,6 +269,9 @@ void World::Deliver(uint32_t from, uint32_t to) {
       return Run(p, effects);
     case MessageType::kPublish:
       break;
+    case MessageType::kWho:
+    case MessageType::kMissing:
+      return;  // nobody asks here
   }
   if (message.payload) {
     workers[to].landing[p] = shards[p].versions[message.buffer];

@@ -239,6 +239,9 @@ void World::Arrive(uint32_t channel_index) {
       return DeliverPublish(message, to);
     case MessageType::kCredit:
       return DeliverCredit(message, from);
+    case MessageType::kWho:
+    case MessageType::kMissing:
+      return;  // nobody asks here: they only serve the log
   }
 }
 

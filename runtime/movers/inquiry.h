@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inquiry: finds out why the program has waited long: asks the keeper of a partition that the operation waits for whose
+// contributions are missing there (WHO, MISSING), and logs the answer. Nothing depends on it but the log.
+// Thread contract: the mover thread.
+#ifndef GEEPS_RUNTIME_MOVERS_INQUIRY_H_
+#define GEEPS_RUNTIME_MOVERS_INQUIRY_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runtime/movers/context.h"
+#include "runtime/protocol/message.h"
+
+namespace geeps::movers {
+
+class Inquiry {
+ public:
+  explicit Inquiry(MoverContext* context) : context_(context) {}
+
+  // The program waits for an operation of plan set_id; `what` begins the line of the log. Nothing when the operation
+  // has become ready since.
+  void Ask(uint32_t set_id, uint32_t op, std::string what);
+  // An answer. What nobody asked for any more is dropped.
+  void OnMissing(uint32_t rank, const protocol::Header& header);
+
+ private:
+  struct Open {
+    uint64_t epoch = 0;
+    uint32_t partition = 0;
+    std::string what;
+  };
+
+  // The partition with the oldest version among those that keep the operation waiting, or kNone.
+  uint32_t FindLate(const plan::PlannedOp& op) const;
+
+  MoverContext* const context_;
+  std::vector<Open> open_;
+};
+
+}  // namespace geeps::movers
+
+#endif  // GEEPS_RUNTIME_MOVERS_INQUIRY_H_
