@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -132,8 +133,8 @@ std::string Reference::Add(uint32_t rank, uint32_t table, Clock clock, uint64_t 
     return absl::StrCat("worker ", rank, " updates table ", table, " at clock ", clock, ", which it has fired already");
   }
   const CheckedTable& checked = world_.tables[table];
-  if (checked.async || checked.read_my_writes) ledger_.Add(rank, table, clock, row, values);
-  if (checked.async) return "";
+  if (checked.IsCut() || checked.read_my_writes) ledger_.Add(rank, table, clock, row, values);
+  if (checked.IsCut()) return "";
   auto& clocks = addends_[PartitionOf(table, row)];
   const size_t index = clock - world_.first_clock;
   if (clocks.size() <= index) clocks.resize(index + 1);
@@ -157,8 +158,36 @@ std::string Reference::Fire(uint32_t rank, uint32_t table, Clock clock) {
   return "";
 }
 
+std::string Reference::Step(uint32_t rank, uint32_t partition, Clock clock) {
+  const size_t index = clock - world_.first_clock;
+  std::vector<Addend> step;
+  for (size_t i = 0; i < addends_[partition].size(); ++i) {
+    std::vector<Addend>& addends = addends_[partition][i];
+    const auto other = [rank](const Addend& addend) { return addend.rank != rank; };
+    const auto own = std::stable_partition(addends.begin(), addends.end(), other);
+    if (own == addends.end()) continue;
+    if (i < index)
+      return absl::StrCat("partition ", partition, ": worker ", rank, "'s clock ", clock, " comes too early");
+    if (i > index) break;
+    step.assign(std::make_move_iterator(own), std::make_move_iterator(addends.end()));
+    addends.erase(own, addends.end());
+  }
+  if (step.empty()) {
+    return absl::StrCat("partition ", partition, ": worker ", rank, "'s clock ", clock, " has nothing or was applied");
+  }
+  FoldAddends(partition, clock, std::move(step));
+  return "";
+}
+
+size_t Reference::NumPending(uint32_t partition) const {
+  size_t num = 0;
+  for (const std::vector<Addend>& addends : addends_[partition]) num += addends.size();
+  return num;
+}
+
 Age Reference::Complete(uint32_t partition) const {
   const CheckedPartition& checked = world_.partitions[partition];
+  if (world_.tables[checked.table].async) return world_.first_clock + versions_[partition].values.size() - 1;
   if (checked.frozen || checked.participants.empty()) return world_.first_clock;
   Clock least = protocol::kNoAge;
   for (uint32_t rank : checked.participants) least = std::min(least, fired_[rank][checked.table]);
@@ -172,13 +201,19 @@ const double* Reference::Row(uint32_t table, uint64_t row, Age age) const {
 }
 
 void Reference::FoldClock(uint32_t partition, Clock clock) {
+  const size_t index = clock - world_.first_clock;
+  std::vector<Addend> addends;
+  if (index < addends_[partition].size()) addends = std::move(addends_[partition][index]);
+  FoldAddends(partition, clock, std::move(addends));
+}
+
+// One step of each row that somebody added to.
+void Reference::FoldAddends(uint32_t partition, Clock clock, std::vector<Addend> addends) {
   const CheckedPartition& checked = world_.partitions[partition];
   const CheckedTable& table = world_.tables[checked.table];
   Versions& versions = versions_[partition];
   std::vector<double> next = versions.values.back();
-  const size_t index = clock - world_.first_clock;
-  if (index < addends_[partition].size() && !addends_[partition][index].empty()) {
-    std::vector<Addend> addends = std::move(addends_[partition][index]);
+  if (!addends.empty()) {
     // Rows ascending, ranks ascending, a worker's own updates in the order in which it made them.
     std::stable_sort(addends.begin(), addends.end(), [](const Addend& a, const Addend& b) {
       return std::pair(a.row, a.rank) < std::pair(b.row, b.rank);
@@ -230,7 +265,7 @@ std::string CheckRead(const Reference& reference, const ReadRecord& record, std:
     while (end < record.rows.size() && record.rows[end] < end_row) ++end;
     SeenAges ages;
     ages.partition = p;
-    if (world.tables[record.table].async) {
+    if (world.tables[record.table].IsCut()) {
       std::string wrong = CheckCut(reference, record, begin, end, false, &ages);
       if (!wrong.empty()) return wrong;
       if (seen->size() < record.claimed.size() && record.own.empty() && !world.partitions[p].frozen) {
@@ -248,7 +283,7 @@ std::string CheckRead(const Reference& reference, const ReadRecord& record, std:
     }
     Age high = record.clock;
     Age low = std::max(world.first_clock, record.clock >= record.slack ? record.clock - record.slack : 0);
-    if (record.observer) {
+    if (record.observer || world.tables[record.table].async) {
       low = world.first_clock;
       high = protocol::kNoAge;
     }
@@ -284,7 +319,7 @@ std::string Checker::OnRead(const ReadRecord& record) {
   bool stale = false;
   for (const SeenAges& ages : partitions) {
     if (reference_.world().partitions[ages.partition].frozen) continue;
-    if (reference_.world().tables[record.table].async) {
+    if (reference_.world().tables[record.table].IsCut()) {
       wrong = CheckCutGrows(record, ages);
       if (!wrong.empty()) return wrong;
       continue;

@@ -12,8 +12,10 @@
 //
 // A read of an async table is right when in each of its partitions all rows show one cut: for each worker all its
 // clocks below some clock and no other, each once; for the reader that clock is the own clock that the machines say;
-// and the same operation has not seen more before (checker_cut.cc). With read-my-writes all own updates that come
-// before the read in the program are there, on top of the version or the cut. One thread at a time.
+// and the same operation has not seen more before (checker_cut.cc). Where rows are no vector clocks, the keeper tells
+// what it applies, and every read is the version behind some of these steps, none older than before. With
+// read-my-writes all own updates that come before the read in the program are there, on top of the version or the cut.
+// One thread at a time.
 #ifndef GEEPS_TESTS_SIM_CHECKER_H_
 #define GEEPS_TESTS_SIM_CHECKER_H_
 
@@ -37,9 +39,9 @@ struct CheckedTable {
   uint32_t row_values = 0;
   bool mean = false;
   bool lanes = false;  // rows are vector clocks
-  // Both only with lanes.
   bool async = false;
-  bool read_my_writes = false;
+  bool read_my_writes = false;  // only with lanes
+  bool IsCut() const { return async && lanes; }
 };
 struct CheckedPartition {
   uint32_t table = 0;
@@ -94,7 +96,13 @@ class Reference {
   // Worker `rank` has fired `table` for `clock`: nothing more is added. Every clock once, ascending.
   std::string Fire(uint32_t rank, uint32_t table, protocol::Clock clock);
 
-  // Youngest version whose clocks all participants have fired.
+  // The keeper of an async table without lanes applies what `rank` has added at `clock`. Empty, or what is wrong: it
+  // has added nothing, or this was applied before, or a later clock of its.
+  std::string Step(uint32_t rank, uint32_t partition, protocol::Clock clock);
+  // What was added to a partition of such a table and never applied.
+  size_t NumPending(uint32_t partition) const;
+
+  // Youngest version: all participants have fired its clocks; async: all steps.
   protocol::Age Complete(uint32_t partition) const;
   // Values of `row` in version `age`. REQUIRES: first_clock <= age <= Complete(partition of the row).
   const double* Row(uint32_t table, uint64_t row, protocol::Age age) const;
@@ -115,6 +123,7 @@ class Reference {
   };
 
   void FoldClock(uint32_t partition, protocol::Clock clock);
+  void FoldAddends(uint32_t partition, protocol::Clock clock, std::vector<Addend> addends);
   bool Participates(uint32_t partition, uint32_t rank) const;
 
   CheckedWorld world_;
@@ -149,6 +158,9 @@ class Checker {
   }
   std::string OnFired(uint32_t rank, uint32_t table, protocol::Clock clock) {
     return reference_.Fire(rank, table, clock);
+  }
+  std::string OnApplied(uint32_t rank, uint32_t partition, protocol::Clock clock) {
+    return reference_.Step(rank, partition, clock);
   }
   std::string OnRead(const ReadRecord& record);
   uint64_t num_async_reads() const { return num_async_reads_; }

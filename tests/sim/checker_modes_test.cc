@@ -303,4 +303,32 @@ TEST_CASE("Checker: an observer may see any version, older or younger than its c
   CHECK(history.Read(1, 10, {2, {{kClocks + 1, kClocks + 1}}}, observer) != "");
 }
 
+TEST_CASE("Reference: an async table without lanes takes a step for each contribution, once, in its sender's order") {
+  CheckedWorld world;
+  world.world = 2;
+  world.params = Params;
+  world.tables.push_back({table::FindRule(table::RuleId::kSgd), 1, true, false, true});
+  world.partitions.push_back({0, 0, 1, false, {0, 1}, {8.0}});
+  Checker checker(world);
+  CHECK(checker.OnUpdate(0, 0, 0, 0, std::vector<double>{2.0}) == "");
+  CHECK(checker.OnUpdate(1, 0, 0, 0, std::vector<double>{4.0}) == "");
+  CHECK(checker.OnUpdate(1, 0, 1, 0, std::vector<double>{1.0}) == "");
+  CHECK(checker.OnApplied(1, 0, 1) != "");  // clock 0 comes first
+  CHECK(checker.OnApplied(1, 0, 0) == "");
+  CHECK(checker.OnApplied(1, 0, 0) != "");
+  CHECK(checker.reference().NumPending(0) == 2);
+  CHECK(checker.OnApplied(0, 0, 0) == "");
+  // m = 4, then 0.5 * 4 + 2 = 4; value = 8 - 4 / 8 - 4 / 8.
+  CHECK(*checker.reference().Row(0, 0, 1) == 8.0 - 4.0 / 8);
+  CHECK(*checker.reference().Row(0, 0, 2) == 7.0);
+  ReadRecord read;
+  read.rows = {0};
+  read.values = {7.0};
+  CHECK(checker.OnRead(read) == "");
+  read.values = {7.5};
+  CHECK(checker.OnRead(read) != "");  // older than before
+  read.values = {7.25};
+  CHECK(checker.OnRead(read) != "");  // no version
+}
+
 }  // namespace geeps::sim

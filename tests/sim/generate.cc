@@ -62,7 +62,7 @@ class Generator {
     } else {
       schema.init = {table::InitKind::kUniform, -1.0, 1.0};
     }
-    table.async = add && random_.Chance(25);
+    table.async = random_.Chance(25);
     table.read_my_writes = add && random_.Chance(35);
     const bool observed = world_ > 1 && random_.Chance(25);
     for (uint32_t w = 0; w < world_; ++w) {

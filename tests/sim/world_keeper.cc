@@ -67,6 +67,10 @@ void World::BeginApply(uint32_t p, const KeeperEffect& effect) {
       offset = participant.landing[effect.clock % participant.landing.size()];
     }
     keeper.inputs.push_back({i, delivery.set_id, offset});
+    if (effect.alone && checker_ != nullptr && !spec_->checked.tables[t].lanes) {
+      std::string wrong = checker_->OnApplied(participant.rank, p, effect.clock);
+      if (!wrong.empty()) Fail(std::move(wrong));
+    }
     BeginRead(offset, static_cast<uint32_t>(participant.updates[delivery.set_id].NumRows()) * spec_->lanes(t),
               "an apply");
   }

@@ -160,7 +160,9 @@ void World::CheckShown(uint32_t w, uint32_t op_index) {
   if (spec_->input.tables[planned.table].read_my_writes) record.own = OwnBefore(w, planned.table, record.rows);
   const WorldInput::Table& table = spec_->input.tables[planned.table];
   record.observer = table.IsObserver(w);
-  if (!table.async || !record.observer) record.claimed = state_.workers[w].ops[set_id][op_index].ages;
+  // Ages of async tables are steps; own clocks show in lanes only.
+  if (!table.async || (spec_->checked.tables[planned.table].lanes && !record.observer))
+    record.claimed = state_.workers[w].ops[set_id][op_index].ages;
   if (checker_ != nullptr) {
     std::string wrong = checker_->OnRead(record);
     if (!wrong.empty()) Fail(std::move(wrong));
