@@ -11,12 +11,15 @@
  *             Compare with GEEPS_OK before using an output. New values may be added.
  *   Errors    On a status other than GEEPS_OK the out-parameters are untouched. `err` may be NULL; it is filled when the
  *             status is negative. When err->flags holds GEEPS_ERROR_LATCHED the runtime is lost: every later call returns
- *             the same cause at once, and geeps_runtime_destroy is the only useful call left. Memory that was handed out
- *             stays mapped until then.
+ *             the first cause at once, but for geeps_runtime_get_info, get_stats, get_event_fd and abort, geeps_log_take
+ *             and the destroy functions, which work as before. Destroy it. Memory that was handed out stays mapped
+ *             until then. A refused argument or a call at the wrong moment changes nothing.
+ *   Versions  Version a of a partition of a table holds the updates of all workers of the clocks 0 .. a-1, and no others;
+ *             version 0 is the initial value. a is its age.
  *   Structs   The caller sets struct_size to sizeof and zeroes the rest. geeps_kv and geeps_rows are frozen: no size.
  *   Handles   Opaque values, checked on every call: NULL, stale and foreign ones are refused with GEEPS_E_INVALID.
  *             Destroying NULL or the child of a destroyed runtime does nothing.
- *   Text in   UTF-8, NUL-terminated, copied before the call returns. Rows and options are copied too.
+ *   Text in   UTF-8, NUL-terminated, copied before the call returns. Rows, options and arrays of plans are copied too.
  *   Text out  (buf, cap, len): *len becomes the bytes needed, NUL included. When *len > cap nothing is written to buf and
  *             the status is still GEEPS_OK. buf may be NULL when cap is 0.
  *   Units     Sizes in bytes, limits in nanoseconds, clocks and ages in iterations.
@@ -60,7 +63,7 @@ typedef int32_t geeps_status;
 #define GEEPS_E_IO (-4)           /* a file, socket or plugin failed; native_code has errno */
 #define GEEPS_E_TIMEOUT (-5)      /* the caller's limit passed; nothing changed, the call may be repeated. With
                                      GEEPS_ERROR_LATCHED: start_limit_s passed, and the runtime is lost */
-#define GEEPS_E_CANCELLED (-6)    /* the request was destroyed, the data source cancelled */
+#define GEEPS_E_CANCELLED (-6)    /* the data source was cancelled */
 #define GEEPS_E_PEER_LOST (-7)    /* err->rank and err->clock say who and when */
 #define GEEPS_E_DATA (-8)         /* a file or message holds something else than it should */
 #define GEEPS_E_ABI (-9)          /* versions or struct sizes that do not fit together */
@@ -123,7 +126,8 @@ typedef int32_t geeps_mem_kind;
 
 /* A stream argument tells in which order the program uses memory. NULL means kind HOST.
  * HOST    handed out: ready when the call returns. Handed back: every use is over when the call is made.
- * DEVICE  handed out: `handle` waits, the host thread does not. Handed back: after all work in `handle` so far. */
+ * DEVICE  handed out: the call still waits for other workers, up to its limit; copies under way then are waited for by `handle`,
+ *         not by the host thread. Handed back: after all work in `handle` so far. GEEPS_E_UNSUPPORTED where views are host memory. */
 #define GEEPS_STREAM_HOST 0u
 #define GEEPS_STREAM_DEVICE 1u
 typedef struct geeps_stream {
@@ -146,7 +150,7 @@ typedef struct geeps_view {  /* filled by the runtime; valid until the operation
   int32_t device_id;         /* -1: host memory */
   uint32_t flags;            /* GEEPS_VIEW_* */
   uint32_t reserved0;
-  uint64_t min_age;          /* reads: smallest and largest version among the partitions touched; */
+  uint64_t min_age;          /* reads: oldest and newest version among the partitions touched; */
   uint64_t max_age;          /* with slack 0 both are the clock. 0 for updates and local data */
 } geeps_view;
 
@@ -158,7 +162,8 @@ typedef struct geeps_view {  /* filled by the runtime; valid until the operation
 #define GEEPS_LOG_DEBUG 4
 
 /* Options, all strings; the full list with defaults is docs/options.md.
- *   device = host | deferred:lazy | deferred:eager | deferred:seeded:SEED
+ *   device = host | deferred:lazy | deferred:eager | deferred:seeded:SEED   no CUDA device in this release; deferred: host
+ *                      memory whose copies run late, for tests
  *   transport = inproc | tcp | PATH of a plugin
  *   rank, world        this worker and the number of workers; default 0 and 1
  *   rendezvous         inproc://NAME (workers of one process) | tcp://HOST:PORT (where rank 0 listens) | file:///PATH (which rank 0
@@ -218,7 +223,7 @@ GEEPS_API geeps_status geeps_runtime_get_info(geeps_runtime *rt, geeps_info *out
 GEEPS_API geeps_status geeps_runtime_abort(geeps_runtime *rt, const char *text, geeps_error *err);
 
 /* [serial per runtime] [blocks] A long call and the last fence, between passes. A worker that is destroyed without it
- * counts as lost for the others. */
+ * counts as lost for the others. Afterwards geeps_runtime_get_info, get_stats, geeps_log_take and destroy are left. */
 GEEPS_API geeps_status geeps_runtime_shutdown(geeps_runtime *rt, geeps_request **out, geeps_error *err);
 
 /* [serial per runtime] [blocks] Bounded in time, in every state; no other call on rt may be under way (abort wakes
@@ -229,26 +234,30 @@ GEEPS_API void geeps_runtime_destroy(geeps_runtime *rt);
  * leave it alone otherwise. Valid until destroy. */
 GEEPS_API geeps_status geeps_runtime_get_event_fd(geeps_runtime *rt, int32_t *fd, geeps_error *err);
 
-/* [any-thread] The oldest line not taken yet (when config.log is NULL), or GEEPS_AGAIN. A line longer than cap stays. */
+/* [any-thread] The oldest line not taken yet (when config.log is NULL), or GEEPS_AGAIN. A line longer than cap stays:
+ * GEEPS_OK with *len > cap means come again with *len bytes. */
 GEEPS_API geeps_status geeps_log_take(geeps_runtime *rt, int32_t *level, char *buf, uint64_t cap, uint64_t *len,
                                       geeps_error *err);
 
-/* [any-thread] Statistics as one JSON object, one consistent picture. */
+/* [any-thread] Statistics as one JSON object (docs/statistics.md); two numbers may be a few events apart. */
 GEEPS_API geeps_status geeps_runtime_get_stats(geeps_runtime *rt, char *buf, uint64_t cap, uint64_t *len,
                                                geeps_error *err);
 
 /* ---- long calls ------------------------------------------------------------------------------------------------- */
 
 /* Functions with a parameter `geeps_request **out` are long calls. out NULL: the call waits for the end, without limit (a lost
- * worker still ends it). Otherwise it returns at once and the caller owns *out. One at a time per runtime. */
+ * worker still ends it). Otherwise it returns at once, GEEPS_OK meaning that it has begun, and the caller owns *out. One at a
+ * time per runtime; until its end passes and other long calls are GEEPS_E_STATE. */
 
-/* [serial per request] [blocks] GEEPS_AGAIN or GEEPS_E_TIMEOUT while it runs; then its result, again and again. */
+/* [serial per request] [blocks] GEEPS_AGAIN or GEEPS_E_TIMEOUT while it runs; then its result, again and again. The result of a
+ * start may be GEEPS_E_TIMEOUT as well, with GEEPS_ERROR_LATCHED (start_limit_s has passed): pass err to tell them apart. */
 GEEPS_API geeps_status geeps_request_wait(geeps_request *req, uint64_t limit_ns, geeps_error *err);
 
 /* [any-thread] A descriptor that is readable from the end of the request on. The request's: poll it, leave it alone otherwise. */
 GEEPS_API geeps_status geeps_request_get_event_fd(geeps_request *req, int32_t *fd, geeps_error *err);
 
-/* [serial per request] Ends the handle; an unfinished fence goes on regardless. */
+/* [serial per request] Ends the handle and its descriptor; an unfinished call goes on regardless, and a failure that loses
+ * the runtime shows in every later call. */
 GEEPS_API void geeps_request_destroy(geeps_request *req);
 
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
@@ -278,7 +287,8 @@ GEEPS_API void geeps_table_destroy(geeps_table *t);
 
 /* [serial per runtime] Sets a rule parameter for the caller's current clock and later ones. key is the parameter's own
  * name, such as "lr", without the "param." of the option. Every worker that updates the table must give the same
- * bits at the same clock (else GEEPS_E_MISMATCH): derive the value from the clock, not from time. GEEPS_E_STATE after the first update of the table in this clock. */
+ * bits at the same clock (else GEEPS_E_MISMATCH): derive the value from the clock, not from time. GEEPS_E_STATE after the first
+ * geeps_update of the table in this clock; before it, between passes or inside one, it may be called whenever the value changes. */
 GEEPS_API geeps_status geeps_table_set_param(geeps_table *t, const char *key, double value, geeps_error *err);
 
 /* ---- local data ------------------------------------------------------------------------------------------------- */
@@ -294,15 +304,17 @@ GEEPS_API void geeps_local_destroy(geeps_local *l);
 /* ---- plans: the dry run ----------------------------------------------------------------------------------------- */
 
 /* Record the calls of one pass in their real order, posts included; that order is the one a pass must keep. Nothing moves.
- * Operations may overlap in any way, also on the same rows. Other workers' operations may differ, except on tables with
- * rows = same. Rows that no committed plan of any worker updates cost nothing. */
+ * Operations may overlap in any way, also on the same rows. The rows of an operation are the same in every pass: where they
+ * depend on the batch, record all that may occur. Other workers' operations may differ, and they may walk other plans in the same
+ * clock, except on tables with rows = same. Rows that no committed plan of any worker updates cost nothing. */
 
 #define GEEPS_OP_OPTIONAL 0x1u   /* geeps_skip is allowed. Of the updates of a table in a plan all are optional or none */
 #define GEEPS_READ_COPY 0x2u     /* never in place: the program may write into it and may hold it long */
 #define GEEPS_UPDATE_ZEROED 0x4u /* handed out zeroed. Without it every row must be written */
 #define GEEPS_LOCAL_FETCH 0x8u   /* what was kept last is wanted; GEEPS_E_STATE at the access when nothing was kept, and
                                     unless the access is OPTIONAL and skipped, the pass cannot go on */
-#define GEEPS_LOCAL_KEEP 0x10u   /* the contents after the post are kept, over passes and plans, until an access without it */
+#define GEEPS_LOCAL_KEEP 0x10u   /* the contents after the post are kept, over passes and plans, until the post of an access
+                                    without KEEP */
 #define GEEPS_PLAN_NO_CLOCK 0x1u /* the pass ends without a clock: unseen by others, any worker, any number of times, no update */
 
 /* [serial per runtime] The caller owns *out. */
@@ -311,7 +323,8 @@ GEEPS_API geeps_status geeps_plan_create(geeps_runtime *rt, const char *name, ge
 /* [serial per runtime] Ends the handle. A pass of the plan that is under way can be finished; no other one can begin. */
 GEEPS_API void geeps_plan_destroy(geeps_plan *p);
 
-/* [serial per plan] slack <= GEEPS_SLACK_MAX: at clock c any version a with c - slack <= a <= c will do. flags: OPTIONAL, COPY. */
+/* [serial per plan] slack <= GEEPS_SLACK_MAX: at clock c any version a with c - slack <= a <= c will do, per
+ * partition. Own updates are seen when all others' of their clock are. flags: OPTIONAL, COPY. */
 GEEPS_API geeps_status geeps_plan_read(geeps_plan *p, geeps_table *t, const geeps_rows *rows, uint64_t num_runs,
                                        uint32_t slack, uint32_t flags, geeps_op *out, geeps_error *err);
 /* [serial per plan] */
@@ -342,8 +355,9 @@ GEEPS_API geeps_status geeps_plan_explain(geeps_plan *p, const char *format, cha
 GEEPS_API geeps_status geeps_commit(geeps_runtime *rt, geeps_plan *const *plans, uint64_t num_plans,
                                     geeps_request **out, geeps_error *err);
 
-/* [serial per runtime] [blocks] A long call and a fence, between passes, all workers at one clock: returns when every worker is there and
- * every cache holds the version of that clock. */
+/* [serial per runtime] [blocks] A long call and a fence, between passes, all workers at one clock: waits for workers that are
+ * behind, and returns when every worker is there and every cache holds the version of that clock. A worker that is beyond it
+ * ends the job with GEEPS_E_MISMATCH. */
 GEEPS_API geeps_status geeps_fence(geeps_runtime *rt, geeps_request **out, geeps_error *err);
 
 /* ---- a pass: one walk through a committed plan, in its order ---------------------------------------------------- */
@@ -359,7 +373,7 @@ GEEPS_API geeps_status geeps_pass_begin(geeps_runtime *rt, geeps_plan *plan, gee
 GEEPS_API geeps_status geeps_pass_end(geeps_runtime *rt, geeps_plan *next, geeps_error *err);
 
 /* [serial per runtime] Ends a pass and the iteration. Never waits. GEEPS_E_STATE when an operation is open or missing. next: the
- * pass that begins at once; NULL: none. Until told otherwise the runtime prefetches for the same plan again. */
+ * pass that begins at once; NULL: none, as before a fence. Until told otherwise the runtime prefetches for the same plan again. */
 GEEPS_API geeps_status geeps_clock(geeps_runtime *rt, geeps_plan *next, geeps_error *err);
 
 /* [serial per runtime] For OPTIONAL operations, at the place of the first call: stands for both. At the place of the second
@@ -368,8 +382,9 @@ GEEPS_API geeps_status geeps_clock(geeps_runtime *rt, geeps_plan *next, geeps_er
 GEEPS_API geeps_status geeps_skip(geeps_runtime *rt, geeps_op op, const geeps_stream *stream, geeps_error *err);
 
 /* Waiting. Calls with limit_ns that return GEEPS_AGAIN (limit 0) or GEEPS_E_TIMEOUT changed nothing; repeat them. GEEPS_AGAIN also
- * arms the event descriptor: from then on it is not readable until that very call has something else to return, its failure
- * included. So: call with limit 0; on GEEPS_AGAIN sleep until the descriptor is readable; call again. */
+ * arms the runtime's event descriptor: from then on it is not readable until that very call has something else to return. So: call
+ * with limit 0; on GEEPS_AGAIN sleep until the descriptor is readable (POLLIN; read nothing from it); call again. When the
+ * runtime is lost the descriptor is readable and stays so; otherwise its state means nothing unless it is armed. */
 
 /* [serial per runtime] [blocks] Do not write into the view unless the operation has GEEPS_READ_COPY. */
 GEEPS_API geeps_status geeps_read(geeps_runtime *rt, geeps_op op, const geeps_stream *stream, uint64_t limit_ns,

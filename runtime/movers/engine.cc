@@ -120,7 +120,7 @@ void Engine::Latch(const absl::Status& cause) {
     failed_.store(true, std::memory_order_seq_cst);
   }
   if (DetailOf(cause).code != Code::kCancelled) log_->Write(LogLevel::kError, "runtime", cause.message());
-  program_wait_.Notify();
+  program_wait_.NotifyFailure();
   Post([this] {
     links_.Silence();
     context_.actions.Clear();
@@ -165,7 +165,7 @@ void Engine::OnException(const absl::Status& cause) noexcept {
     if (failure_.ok()) failure_ = cause;
     failed_.store(true, std::memory_order_seq_cst);
   }
-  program_wait_.Notify();
+  program_wait_.NotifyFailure();
   if (fence_.active()) fence_.OnLatched(failure());
   try {
     Bye(cause);

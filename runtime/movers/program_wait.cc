@@ -11,7 +11,13 @@ void ProgramWait::Notify() {
   if (num_waiting_.load(std::memory_order_seq_cst) == 0) return;
   MutexLock lock(&mutex_);
   cond_.NotifyAll();
-  if (waker_.fd() >= 0 && ArmedIsOver()) waker_.Wake();
+  if (waker_.fd() >= 0 && IsOver()) waker_.Wake();
+}
+
+void ProgramWait::NotifyFailure() {
+  MutexLock lock(&mutex_);
+  cond_.NotifyAll();
+  if (waker_.fd() >= 0) waker_.Wake();
 }
 
 // The waiter says that it waits, then looks again: whoever changes what it waits for does so before looking whether it
@@ -40,7 +46,7 @@ void ProgramWait::Arm(const std::atomic<uint64_t>* word, uint64_t value) {
   value_ = value;
   if (waker_.fd() < 0) return;
   waker_.Drain();
-  if (ArmedIsOver()) waker_.Wake();
+  if (IsOver()) waker_.Wake();
 }
 
 void ProgramWait::Disarm() {
@@ -54,12 +60,13 @@ absl::StatusOr<int> ProgramWait::EventFd() {
   MutexLock lock(&mutex_);
   if (waker_.fd() >= 0) return waker_.fd();
   GEEPS_RETURN_IF_ERROR(waker_.Open());
-  if (ArmedIsOver()) waker_.Wake();
+  if (IsOver()) waker_.Wake();
   return waker_.fd();
 }
 
-bool ProgramWait::ArmedIsOver() const {
-  return word_ != nullptr && (word_->load(std::memory_order_seq_cst) == value_ || failed_->load(std::memory_order_seq_cst));
+bool ProgramWait::IsOver() const {
+  return failed_->load(std::memory_order_seq_cst) ||
+         (word_ != nullptr && word_->load(std::memory_order_seq_cst) == value_);
 }
 
 }  // namespace geeps::movers

@@ -17,17 +17,19 @@ namespace geeps::movers {
 
 class ProgramWait {
  public:
-  // failed: set before the Notify that says so; outlives this.
+  // failed: set before NotifyFailure; outlives this.
   explicit ProgramWait(const std::atomic<bool>* failed) : failed_(failed) {}
 
-  // [any-thread] Something became ready, or failed was set: wakes the sleeper, if what it waits for is there.
+  // [any-thread] Something became ready: wakes the sleeper, if what it waits for is there.
   void Notify();
+  // [any-thread] failed was set: wakes the sleeper; from now on the descriptor is readable.
+  void NotifyFailure();
   // Sleeps until done() is true; false when `limit_ns` has passed (kNoLimit: none). done is called with no lock that
   // others need.
   bool Until(uint64_t limit_ns, const std::function<bool()>& done);
   static constexpr uint64_t kNoLimit = ~uint64_t{0};
 
-  // The descriptor is not readable from now on until *word is `value` or the runtime has failed. word stays valid until
+  // The descriptor is not readable from now on until *word is `value`, or the runtime has failed. word stays valid until
   // Disarm or the next Arm.
   void Arm(const std::atomic<uint64_t>* word, uint64_t value);
   void Disarm();
@@ -35,7 +37,8 @@ class ProgramWait {
   absl::StatusOr<int> EventFd();
 
  private:
-  bool ArmedIsOver() const GEEPS_REQUIRES(mutex_);
+  // The descriptor must be readable.
+  bool IsOver() const GEEPS_REQUIRES(mutex_);
 
   const std::atomic<bool>* const failed_;
   std::atomic<uint32_t> num_waiting_{0};  // a sleeper, an armed word

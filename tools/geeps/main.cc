@@ -26,7 +26,7 @@ constexpr char kHelp[] =
     "'geeps COMMAND --help' tells more about a command.\n"
     "\n"
     "Example: four workers\n"
-    "  geeps run -n 4 samples/hello\n";
+    "  geeps run -n 4 build/samples/hello\n";
 
 // A descriptor 0, 1 or 2 that is closed would become a pipe of a worker.
 void OpenStandardDescriptors() {

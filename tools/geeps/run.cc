@@ -51,7 +51,7 @@ constexpr char kHelp[] =
     "when PROGRAM is not found or cannot be executed; 2 when the command line is wrong.\n"
     "\n"
     "Example:\n"
-    "  geeps run -n 4 samples/hello\n";
+    "  geeps run -n 4 build/samples/hello\n";
 
 enum class Binding { kIfEnoughCores, kAlways, kNever };
 
