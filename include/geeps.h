@@ -308,14 +308,15 @@ GEEPS_API void geeps_local_destroy(geeps_local *l);
  * depend on the batch, record all that may occur. Other workers' operations may differ, and they may walk other plans in the same
  * clock, except on tables with rows = same. Rows that no committed plan of any worker updates cost nothing. */
 
-#define GEEPS_OP_OPTIONAL 0x1u   /* geeps_skip is allowed. Of the updates of a table in a plan all are optional or none */
-#define GEEPS_READ_COPY 0x2u     /* never in place: the program may write into it and may hold it long */
-#define GEEPS_UPDATE_ZEROED 0x4u /* handed out zeroed. Without it every row must be written */
-#define GEEPS_LOCAL_FETCH 0x8u   /* what was kept last is wanted; GEEPS_E_STATE at the access when nothing was kept, and
+/* Above every slack: arguments of geeps_plan_read that were exchanged are refused. */
+#define GEEPS_OP_OPTIONAL 0x100u   /* geeps_skip is allowed. Of the updates of a table in a plan all are optional or none */
+#define GEEPS_READ_COPY 0x200u     /* never in place: the program may write into it and may hold it long */
+#define GEEPS_UPDATE_ZEROED 0x400u /* handed out zeroed. Without it every row must be written */
+#define GEEPS_LOCAL_FETCH 0x800u   /* what was kept last is wanted; GEEPS_E_STATE at the access when nothing was kept, and
                                     unless the access is OPTIONAL and skipped, the pass cannot go on */
-#define GEEPS_LOCAL_KEEP 0x10u   /* the contents after the post are kept, over passes and plans, until the post of an access
+#define GEEPS_LOCAL_KEEP 0x1000u   /* the contents after the post are kept, over passes and plans, until the post of an access
                                     without KEEP */
-#define GEEPS_PLAN_NO_CLOCK 0x1u /* the pass ends without a clock: unseen by others, any worker, any number of times, no update */
+#define GEEPS_PLAN_NO_CLOCK 0x1u   /* the pass ends without a clock: unseen by others, any worker, any number of times, no update */
 
 /* [serial per runtime] The caller owns *out. */
 GEEPS_API geeps_status geeps_plan_create(geeps_runtime *rt, const char *name, geeps_plan **out, geeps_error *err);

@@ -15,6 +15,11 @@ namespace {
 
 constexpr uint64_t kPlansMax = 1024;
 
+static_assert(plan::kOptional == GEEPS_OP_OPTIONAL && plan::kReadCopy == GEEPS_READ_COPY &&
+              plan::kUpdateZeroed == GEEPS_UPDATE_ZEROED && plan::kLocalFetch == GEEPS_LOCAL_FETCH &&
+              plan::kLocalKeep == GEEPS_LOCAL_KEEP);
+static_assert(GEEPS_OP_OPTIONAL > GEEPS_SLACK_MAX);
+
 absl::Status SameRuntime(const Child& plan, const Child& object, const char* what) {
   if (plan.owner == object.owner) return absl::OkStatus();
   return Invalid("the ", what, " belongs to another runtime than the plan");

@@ -17,7 +17,8 @@
 namespace geeps::plan {
 
 enum class OpKind : uint8_t { kRead = 0, kUpdate = 1, kLocal = 2 };
-inline constexpr uint32_t kOptional = 0x1, kReadCopy = 0x2, kUpdateZeroed = 0x4, kLocalFetch = 0x8, kLocalKeep = 0x10;
+inline constexpr uint32_t kOptional = 0x100, kReadCopy = 0x200, kUpdateZeroed = 0x400, kLocalFetch = 0x800,
+                          kLocalKeep = 0x1000;
 
 // A bound that keeps step numbers in 32 bits, far above any real pass.
 inline constexpr uint32_t kOperationsMax = 1u << 24;

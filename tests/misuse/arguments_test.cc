@@ -225,7 +225,8 @@ std::vector<Row> NumberRows() {
                       a->local_runs = 2, a->rows_array[0] = {0, GEEPS_TO_END};
                     }});
     rows.push_back({f, "2^63 runs", [](Arguments* a) { a->num_runs = a->local_runs = uint64_t{1} << 63; }});
-    rows.push_back({f, "unknown flags", [](Arguments* a) { a->flags = 0x100; }});
+    rows.push_back({f, "unknown flags", [](Arguments* a) { a->flags = 0x8000; }});
+    rows.push_back({f, "a slack in the place of the flags", [](Arguments* a) { a->flags = 2; }});
   }
   for (const uint32_t slack : {GEEPS_SLACK_MAX + 1, ~0u}) {
     rows.push_back({"geeps_plan_read", "slack", [slack](Arguments* a) { a->slack = slack; }});
