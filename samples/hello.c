@@ -54,9 +54,7 @@ static geeps_status record(worker *w) {
   TRY(geeps_plan_post_read(w->look_plan, w->look_read, &w->err));
   TRY(geeps_plan_end(w->look_plan, GEEPS_PLAN_NO_CLOCK, &w->err));
 
-  geeps_plan *plans[2];
-  plans[0] = w->add_plan;
-  plans[1] = w->look_plan;
+  geeps_plan *plans[2] = {w->add_plan, w->look_plan};
   return geeps_commit(w->rt, plans, 2, NULL, &w->err);
 }
 
@@ -70,11 +68,9 @@ static int count_wrong(const geeps_view *view, uint64_t clocks, uint32_t world) 
 
 static geeps_status work(worker *w, int *wrong) {
   const geeps_kv options[] = {{"rule", "add"}, {"init", "zero"}};
-  geeps_info info;
-  geeps_view view;
-  memset(&info, 0, sizeof info);
+  geeps_info info = {0};
+  geeps_view view = {0};
   info.struct_size = sizeof info;
-  memset(&view, 0, sizeof view);
   view.struct_size = sizeof view;
 
   TRY(geeps_runtime_start(w->rt, NULL, &w->err));
@@ -113,32 +109,27 @@ static void print_line(void *user, int32_t level, const char *component, const c
   if (level != GEEPS_LOG_ERROR) fprintf(stderr, "hello: %s: %.*s\n", component, (int)len, text);
 }
 
-/* "--key value ..." after the launcher: rank, world and rendezvous from `geeps run`; alone without it. Returns how many
- * options there are, 0 when the arguments are no such pairs. */
+/* "--key value ...". Without --launcher rank, world and rendezvous come from `geeps run`; alone without it. Returns how
+ * many options there are, 0 when the arguments are no such pairs. */
 static uint64_t read_options(int argc, char **argv, geeps_kv *options) {
-  uint64_t num = 0;
-  int launcher_given = 0;
-  for (int i = 1; i < argc; i += 2, ++num) {
+  uint64_t num = 1;
+  options[0].key = "launcher";
+  options[0].value = "geeps";
+  for (int i = 1; i < argc; i += 2) {
     if (strncmp(argv[i], "--", 2) != 0 || i + 1 == argc || num == OPTIONS_MAX) return 0;
-    options[num].key = argv[i] + 2;
-    options[num].value = argv[i + 1];
-    if (strcmp(options[num].key, "launcher") == 0) launcher_given = 1;
-  }
-  if (!launcher_given) {
-    options[num].key = "launcher";
-    options[num++].value = "geeps";
+    geeps_kv *option = strcmp(argv[i], "--launcher") == 0 ? options : &options[num++];
+    option->key = argv[i] + 2;
+    option->value = argv[i + 1];
   }
   return num;
 }
 
 int main(int argc, char **argv) {
-  geeps_kv options[OPTIONS_MAX + 1];
-  geeps_config config;
-  worker w;
+  geeps_kv options[OPTIONS_MAX];
+  geeps_config config = {0};
+  worker w = {0};
   int wrong = 0;
-  memset(&w, 0, sizeof w);
   w.err.struct_size = sizeof w.err;
-  memset(&config, 0, sizeof config);
   config.struct_size = sizeof config;
   config.abi_version = GEEPS_ABI_VERSION;
   config.options = options;
