@@ -135,7 +135,7 @@ class InstallTest(unittest.TestCase):
         folder = self.project(**{"CMakeLists.txt": CMAKE.format(version=re.match(r"\d+\.\d+", self.version).group())})
         out = os.path.join(folder, "out")
         prefix = os.path.dirname(os.path.dirname(self.one("include/geeps.h")))
-        answer = run(["cmake", "-S", folder, "-B", out, f"-DCMAKE_PREFIX_PATH={prefix}",
+        answer = run(["cmake", "-G", "Ninja", "-S", folder, "-B", out, f"-DCMAKE_PREFIX_PATH={prefix}",
                       f"-DCMAKE_C_COMPILER={COMPILER.split()[-1]}"])
         self.assertIn(f"plugins: {os.path.realpath(self.libdir)}/geeps/plugins", answer)
         run(["cmake", "--build", out])
@@ -150,7 +150,7 @@ class InstallTest(unittest.TestCase):
         script = "".join(f"find_package(geeps {w} QUIET CONFIG)\nmessage(STATUS \"<{w}> ${{geeps_FOUND}}\")\nunset(geeps_DIR CACHE)\n"
                          for w in wanted)
         folder = self.project(**{"CMakeLists.txt": "cmake_minimum_required(VERSION 3.13)\nproject(user C)\n" + script})
-        answer = run(["cmake", "-S", folder, "-B", os.path.join(folder, "out"), f"-DCMAKE_PREFIX_PATH={prefix}",
+        answer = run(["cmake", "-G", "Ninja", "-S", folder, "-B", os.path.join(folder, "out"), f"-DCMAKE_PREFIX_PATH={prefix}",
                       f"-DCMAKE_C_COMPILER={COMPILER.split()[-1]}"])
         self.assertEqual(dict(re.findall(r"<(.+?)> (\w+)", answer)), {w: str(int(ok)) for w, ok in wanted.items()}, answer)
 
