@@ -168,7 +168,7 @@ typedef struct geeps_view {  /* filled by the runtime; valid until the operation
  *   rank, world        this worker and the number of workers; default 0 and 1
  *   rendezvous         inproc://NAME (workers of one process) | tcp://HOST:PORT (where rank 0 listens) | file:///PATH (which rank 0
  *                      writes, and removes when all have come); not needed alone
- *   launcher = none | geeps | slurm | mpi | torchrun   rank, world and rendezvous (geeps: transport, log_level) not given here come
+ *   launcher = none | geeps | slurm | mpi | torchrun   rank, world and rendezvous (geeps: transport, log_level, trace) not given here come
  *                      from the environment of that launcher; nothing else ever reads the environment
  *   advertise, port    where the transport listens: a literal loopback address; PORT or LOW-HIGH
  *   rendezvous_port    where rank 0 listens with file:///PATH: PORT or LOW-HIGH

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Log: one runtime's log. Lines go to the embedder's callback, or wait in a bounded ring until geeps_log_take fetches
-// them; the library never writes to a descriptor of the program. Lines that repeat are limited (LogLimiter). Thread
-// contract: any thread; the callback is called from the thread that writes, outside all locks of this class.
+// them; the library never writes to a descriptor of the program. Lines that repeat are limited (LogLimiter).
+// Thread contract: any thread; the callback is called from the thread that writes, outside all locks of this class.
 //
 // Components: "runtime" what ended or ends the job, "control" coordinator and its connections, "links" data
-// connections, "fence" start, commit, fence and shutdown, "movers" the thread that moves rows, "plugin" what is loaded;
-// a plugin names itself. Levels: error     the runtime is lost, or a fault of geeps
+// connections, "fence" start, commit, fence and shutdown, "movers" the thread that moves rows, "wait" long waits of the
+// program, "trace" the file of the trace, "plugin" what is loaded; a plugin names itself.
+//
+// Levels: error     the runtime is lost, or a fault of geeps
 //         warning   something is wrong and the job goes on: look at it
-//         info      what an operator follows: who is missing, which connection ended
+//         info      what an operator follows: which connection ended
 //         debug     states, for whoever reads this code beside the log
 #ifndef GEEPS_RUNTIME_BASE_LOG_H_
 #define GEEPS_RUNTIME_BASE_LOG_H_

@@ -4,7 +4,8 @@
 // Lines are alike when component, level and text are the same but for numbers: "refused rank 3" and "refused rank 4".
 // Of lines that are alike, the first so many of a period are written; the period begins with the first of them. Those
 // above that are counted, and once the period is over one line says how many were left out. Time is what the caller
-// passes in. Thread contract: none; the caller orders the calls.
+// passes in.
+// Thread contract: none; the caller orders the calls.
 #ifndef GEEPS_RUNTIME_BASE_LOG_LIMITER_H_
 #define GEEPS_RUNTIME_BASE_LOG_LIMITER_H_
 

@@ -339,13 +339,13 @@ void Engine::Execute(const Done& done) {
       reclaimer_.OnDrained(done.first, done.second);
       break;
     case Done::Kind::kApply:
-      keeper_.OnApplied(done.first);
+      keeper_.OnApplied(done.first, done.clock);
       break;
     case Done::Kind::kAbsorb:
       puller_.OnAbsorbed(done.first, done.second);
       break;
     case Done::Kind::kGather:
-      keeper_.OnGathered(done.first, done.second);
+      keeper_.OnGathered(done.first, done.second, done.clock);
       break;
   }
 }

@@ -59,8 +59,8 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   // [any-thread]
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   // [any-thread] The program has waited long for an operation: the log will say whose contributions are missing.
-  void AskWhoIsMissing(uint32_t set_id, uint32_t op, std::string what) {
-    PostUnlessLost([this, set_id, op, what = std::move(what)] { inquiry_.Ask(set_id, op, what); });
+  void AskWhoIsMissing(uint32_t set_id, uint32_t op, protocol::Clock clock, std::string what) {
+    PostUnlessLost([this, set_id, op, clock, what = std::move(what)] { inquiry_.Ask(set_id, op, clock, what); });
   }
   // [any-thread] The program has put something into its queue that matters now.
   void WakeForProgram() { Wake(); }

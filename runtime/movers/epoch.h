@@ -105,7 +105,6 @@ struct Kept {
     device::Memory staging;
     Ticket staged;
     uint8_t staged_flags = 0;
-    protocol::Age staged_age = 0;
   };
   uint32_t partition = 0;
   uint32_t table = 0;
@@ -115,7 +114,6 @@ struct Kept {
   std::vector<Participant> participants;
   std::shared_ptr<cache::ShardPartition> shard;
   Ticket apply;
-  protocol::Clock applying = 0;
 };
 
 // The part of a copied read that lies in one partition of a mapped table with several versions.

@@ -24,10 +24,9 @@ std::string NamesOf(const protocol::Header& header) {
 
 // A read waits for versions, an update for a log entry, which goes on holding an old clock as long as a partition
 // has not absorbed enough for it to leave.
-uint32_t Inquiry::FindLate(const plan::PlannedOp& op) const {
+uint32_t Inquiry::FindLate(const plan::PlannedOp& op, protocol::Clock clock) const {
   const EpochTable& table = context_->epoch->tables[op.table];
   const std::vector<plan::Subscription>& subscriptions = context_->epoch->layout.tables[op.table].subscriptions;
-  const protocol::Clock clock = context_->epoch->sequencer->clock();
   uint32_t late = kNone;
   const auto age_of = [&](uint32_t i) {  // nothing absorbed is older than everything
     const protocol::Age age = table.subscribers[i].absorbed();
@@ -48,12 +47,12 @@ uint32_t Inquiry::FindLate(const plan::PlannedOp& op) const {
   return late == kNone ? kNone : subscriptions[late].partition;
 }
 
-void Inquiry::Ask(uint32_t set_id, uint32_t op, std::string what) {
+void Inquiry::Ask(uint32_t set_id, uint32_t op, protocol::Clock clock, std::string what) {
   Epoch* const epoch = context_->epoch;
   if (epoch == nullptr || set_id >= epoch->layout.plans.size()) return;
-  const uint32_t partition = FindLate(epoch->layout.plans[set_id].ops[op]);
+  const uint32_t partition = FindLate(epoch->layout.plans[set_id].ops[op], clock);
   if (partition == kNone) return;
-  open_.push_back({epoch->number, partition, std::move(what)});
+  question_ = Question{epoch->number, partition, std::move(what)};
   const uint32_t keeper = epoch->keeper_of_partition[partition];
   protocol::Header header;
   header.type = protocol::MessageType::kWho;
@@ -67,21 +66,20 @@ void Inquiry::Ask(uint32_t set_id, uint32_t op, std::string what) {
 
 void Inquiry::OnMissing(uint32_t rank, const protocol::Header& header) {
   const Epoch& epoch = *context_->epoch;
-  const auto open = std::find_if(open_.begin(), open_.end(), [&](const Open& asked) {
-    return asked.epoch == epoch.number && asked.partition == header.partition &&
-           epoch.keeper_of_partition[asked.partition] == rank;
-  });
-  if (open == open_.end()) return;
+  const bool is_asked = question_.has_value() && question_->epoch == epoch.number &&
+                        question_->partition == header.partition &&
+                        epoch.keeper_of_partition[question_->partition] == rank;
+  if (!is_asked) return;
   const EpochTable& table = epoch.tables[epoch.table_of_partition[header.partition]];
   std::string line =
-      absl::StrCat(open->what, ": partition ", header.partition - table.first_partition, " of table '",
+      absl::StrCat(question_->what, ": partition ", header.partition - table.first_partition, " of table '",
                    table.schema.name, "', kept by rank ", rank, ", has version ", header.clock);
   if (header.num_missing > 0) {
     absl::StrAppend(&line, "; clock ", header.clock, " is missing from ", NamesOf(header));
   } else {
     absl::StrAppend(&line, "; nobody's clock is missing there: it is being applied or is on its way");
   }
-  open_.erase(open);
+  question_.reset();
   context_->log->Write(LogLevel::kWarning, "wait", line);
 }
 

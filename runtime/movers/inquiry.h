@@ -6,8 +6,8 @@
 #define GEEPS_RUNTIME_MOVERS_INQUIRY_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "runtime/movers/context.h"
 #include "runtime/protocol/message.h"
@@ -18,24 +18,24 @@ class Inquiry {
  public:
   explicit Inquiry(MoverContext* context) : context_(context) {}
 
-  // The program waits for an operation of plan set_id; `what` begins the line of the log. Nothing when the operation
-  // has become ready since.
-  void Ask(uint32_t set_id, uint32_t op, std::string what);
-  // An answer. What nobody asked for any more is dropped.
+  // The program waits for an operation of plan set_id at `clock`; `what` begins the line of the log. Nothing when the
+  // operation has become ready since. It waits for one operation at a time: a new question takes the place of the last.
+  void Ask(uint32_t set_id, uint32_t op, protocol::Clock clock, std::string what);
+  // An answer. One to another question than the last is dropped.
   void OnMissing(uint32_t rank, const protocol::Header& header);
 
  private:
-  struct Open {
+  struct Question {
     uint64_t epoch = 0;
     uint32_t partition = 0;
     std::string what;
   };
 
   // The partition with the oldest version among those that keep the operation waiting, or kNone.
-  uint32_t FindLate(const plan::PlannedOp& op) const;
+  uint32_t FindLate(const plan::PlannedOp& op, protocol::Clock clock) const;
 
   MoverContext* const context_;
-  std::vector<Open> open_;
+  std::optional<Question> question_;  // not answered
 };
 
 }  // namespace geeps::movers

@@ -229,7 +229,6 @@ uint8_t* Keeper::VersionValues(const Kept& kept, protocol::Age age) const {
 void Keeper::Apply(uint32_t index, protocol::Clock clock) {
   Kept* const kept = &context_->epoch->kept[index];
   const EpochTable& table = context_->epoch->tables[kept->table];
-  kept->applying = clock;
   sources_.clear();
   source_participant_.clear();
   const protocol::RuleParams* params = nullptr;
@@ -284,10 +283,9 @@ void Keeper::Apply(uint32_t index, protocol::Clock clock) {
 
 // The landing slots are open again before the version can be published: a publish is what lets the next contribution
 // come.
-void Keeper::OnApplied(uint32_t index) {
+void Keeper::OnApplied(uint32_t index, protocol::Clock clock) {
   Kept* const kept = &context_->epoch->kept[index];
   const EpochTable& table = context_->epoch->tables[kept->table];
-  const protocol::Clock clock = kept->applying;
   kept->shard->values = VersionValues(*kept, clock + 1);
   for (Kept::Participant& peer : kept->participants) {
     const uint32_t place = clock % peer.arrived.size();
@@ -318,7 +316,6 @@ void Keeper::Publish(uint32_t index, const protocol::KeeperEffect& effect) {
   }
   if (peer->gather) {
     peer->staged_flags = effect.flags;
-    peer->staged_age = effect.age;
     const geeps_row_move move =
         device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table.schema.dtype), table.schema.row_values,
                             peer->staging.data(), kept->shard->values, peer->gather);
@@ -332,11 +329,11 @@ void Keeper::Publish(uint32_t index, const protocol::KeeperEffect& effect) {
 }
 
 // The values are in the staging memory, which is safe until the send is over.
-void Keeper::OnGathered(uint32_t index, uint32_t participant) {
+void Keeper::OnGathered(uint32_t index, uint32_t participant, protocol::Age age) {
   Kept* const kept = &context_->epoch->kept[index];
   Kept::Participant* const peer = &kept->participants[participant];
   const uint64_t bytes = peer->reads.NumRows() * context_->epoch->tables[kept->table].schema.row_bytes();
-  Deliver(kept, participant, peer->staging.bytes(), bytes, peer->staged_flags, peer->staged_age);
+  Deliver(kept, participant, peer->staging.bytes(), bytes, peer->staged_flags, age);
 }
 
 void Keeper::Deliver(Kept* kept, uint32_t participant, const uint8_t* values, uint64_t bytes, uint8_t flags,

@@ -33,10 +33,10 @@ class Keeper {
   // Looks at the fired words of the participants of a mapped table.
   void ScanFired(uint32_t table);
 
-  void OnApplied(uint32_t kept);
+  void OnApplied(uint32_t kept, protocol::Clock clock);
   // A publish has left the memory that it was sent from.
   void OnPublishSent(uint32_t kept, uint32_t participant);
-  void OnGathered(uint32_t kept, uint32_t participant);
+  void OnGathered(uint32_t kept, uint32_t participant, protocol::Age age);
   // The own subscriber has taken over the published values.
   void OnLocalAbsorbed(uint32_t partition);
   void Execute(const KeeperAction& action);

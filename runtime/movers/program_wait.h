@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ProgramWait: where the program sleeps until an operation is ready or the runtime is lost: inside a call, or outside
 // on an event descriptor, which a call that was not ready has armed.
-// Thread contract: Notify and EventFd from any thread; the rest one call at a time (the program's).
+// Thread contract: Notify, NotifyFailure and EventFd from any thread; the rest one call at a time (the program's).
 #ifndef GEEPS_RUNTIME_MOVERS_PROGRAM_WAIT_H_
 #define GEEPS_RUNTIME_MOVERS_PROGRAM_WAIT_H_
 

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <utility>
@@ -93,9 +94,10 @@ class Trace {
     return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
   }
 
-  // Before any event of the epoch is recorded.
+  // Before any event of the epoch is recorded. Those of old epochs are kept until their events have surely been read.
   void AddEpoch(std::shared_ptr<const TraceNames> names) {
     MutexLock lock(&mutex_);
+    if (names_.size() == kEpochsMax) names_.pop_front();
     names_.push_back(std::move(names));
   }
   // nullptr: not known.
@@ -111,9 +113,10 @@ class Trace {
   TraceRing movers;
 
  private:
+  static constexpr size_t kEpochsMax = 256;
   static constexpr size_t kRingSize = size_t{1} << 16;  // 3.5 MiB each
   mutable Mutex mutex_;
-  std::vector<std::shared_ptr<const TraceNames>> names_ GEEPS_GUARDED_BY(mutex_);
+  std::deque<std::shared_ptr<const TraceNames>> names_ GEEPS_GUARDED_BY(mutex_);
 };
 
 }  // namespace geeps::movers

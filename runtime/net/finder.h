@@ -2,7 +2,8 @@
 // Finder: where a worker other than rank 0 finds rank 0, as far as it is known now. With a host name the place comes
 // from HostLookup; with a file from what rank 0 wrote there. A file may have been left by a dead job: its place is
 // tried like any other, and once a stranger has answered there it is not tried again until the file says something
-// else. Thread contract: the control thread.
+// else.
+// Thread contract: the control thread.
 #ifndef GEEPS_RUNTIME_NET_FINDER_H_
 #define GEEPS_RUNTIME_NET_FINDER_H_
 

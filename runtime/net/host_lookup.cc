@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -53,13 +54,21 @@ absl::Status HostLookup::Ask() {
   auto question = std::make_shared<Question>();
   Thread thread;
   GEEPS_RETURN_IF_ERROR(thread.Start("geeps-lookup", [question, host = host_, resolve = resolve_] {
-    absl::StatusOr<HostAddresses> answer = resolve(host);
-    MutexLock lock(&question->mutex);
-    if (answer.ok()) {
-      question->addresses = *std::move(answer);
-    } else {
-      question->failure = absl::StrCat("the name ", host, " is not known: ", answer.status().message());
+    HostAddresses addresses;
+    std::string failure;
+    try {
+      absl::StatusOr<HostAddresses> answer = resolve(host);
+      if (answer.ok()) {
+        addresses = *std::move(answer);
+      } else {
+        failure = absl::StrCat("the name ", host, " is not known: ", answer.status().message());
+      }
+    } catch (const std::exception&) {  // std::bad_alloc: the question is asked again
+      failure = "out of memory";
     }
+    MutexLock lock(&question->mutex);
+    question->addresses = std::move(addresses);
+    question->failure = std::move(failure);
     question->answered = true;
   }));
   thread.Detach();

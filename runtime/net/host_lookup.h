@@ -2,7 +2,8 @@
 // HostLookup: the loopback addresses that a host name stands for, asked for beside the caller. The system's resolver
 // may take half a minute and cannot be interrupted; the control thread has limits to keep. So each question runs on a
 // thread of its own, which owns all it uses and is left to itself when nobody wants the answer any more; it ends when
-// the resolver gives up. Thread contract: ResolveHost any thread; a HostLookup one thread.
+// the resolver gives up.
+// Thread contract: ResolveHost any thread; a HostLookup one thread.
 #ifndef GEEPS_RUNTIME_NET_HOST_LOOKUP_H_
 #define GEEPS_RUNTIME_NET_HOST_LOOKUP_H_
 

@@ -14,8 +14,10 @@ namespace geeps::session {
 namespace {
 
 constexpr const char* kKeys[] = {
-    "device", "transport",       "rank",          "world",        "rendezvous", "launcher",    "advertise",
-    "port",   "rendezvous_port", "start_limit_s", "heartbeat_ms", "wait_warning_ms", "log_level",  "plugin_path", "trace", "test.skip_wait",
+    "device",          "transport", "rank",            "world",         "rendezvous",
+    "launcher",        "advertise", "port",            "start_limit_s", "rendezvous_port",
+    "heartbeat_ms",    "trace",     "wait_warning_ms", "log_level",     "plugin_path",
+    "test.skip_wait",
 };
 
 absl::Status ReadNumber(const OptionValues& values, const char* key, uint64_t min, uint64_t max, uint64_t* out) {

@@ -218,7 +218,7 @@ bool Walk::Wait(uint32_t op, uint64_t limit_ns, const std::function<bool()>& is_
   movers::ProgramWait* const wait = engine_->program_wait();
   if (wait_warning_ns_ == 0 || limit_ns <= wait_warning_ns_) return wait->Until(limit_ns, is_over);
   if (wait->Until(wait_warning_ns_, is_over)) return true;
-  engine_->AskWhoIsMissing(set_id_, op,
+  engine_->AskWhoIsMissing(set_id_, op, clock_,
                            absl::StrCat(Name(op), " of plan '", pass().name, "' has waited for ",
                                         wait_warning_ns_ / 1000000, " ms at clock ", clock_));
   return wait->Until(limit_ns - wait_warning_ns_, is_over);

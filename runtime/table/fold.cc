@@ -254,63 +254,41 @@ void FoldAs(uint64_t num_values, absl::Span<const FoldInput> inputs, Reduce redu
   }
 }
 
-template <typename T, typename H>
-void AddIntoAs(uint64_t num_values, const void* src, void* dst) {
-  AddNumbers<T>(num_values, static_cast<const H*>(dst), static_cast<const H*>(src), static_cast<H*>(dst));
+// Calls fn.operator()<T, H>() for the table's dtype.
+template <typename Fn>
+void ForDType(DType dtype, Fn&& fn) {
+  switch (dtype) {
+    case DType::kF16:
+      return fn.template operator()<float, F16>();
+    case DType::kBf16:
+      return fn.template operator()<float, Bf16>();
+    case DType::kF32:
+      return fn.template operator()<float, float>();
+    case DType::kF64:
+      return fn.template operator()<double, double>();
+  }
 }
 
 }  // namespace
 
 void FoldAndStep(DType dtype, uint64_t num_values, absl::Span<const FoldInput> inputs, const FoldTarget& target) {
-  switch (dtype) {
-    case DType::kF16:
-      return FoldAndStepAs<float, F16>(num_values, inputs, target);
-    case DType::kBf16:
-      return FoldAndStepAs<float, Bf16>(num_values, inputs, target);
-    case DType::kF32:
-      return FoldAndStepAs<float, float>(num_values, inputs, target);
-    case DType::kF64:
-      return FoldAndStepAs<double, double>(num_values, inputs, target);
-  }
+  ForDType(dtype, [&]<typename T, typename H>() { FoldAndStepAs<T, H>(num_values, inputs, target); });
 }
 
 void Fold(DType dtype, uint64_t num_values, absl::Span<const FoldInput> inputs, Reduce reduce, void* out) {
-  switch (dtype) {
-    case DType::kF16:
-      return FoldAs<float, F16>(num_values, inputs, reduce, out);
-    case DType::kBf16:
-      return FoldAs<float, Bf16>(num_values, inputs, reduce, out);
-    case DType::kF32:
-      return FoldAs<float, float>(num_values, inputs, reduce, out);
-    case DType::kF64:
-      return FoldAs<double, double>(num_values, inputs, reduce, out);
-  }
+  ForDType(dtype, [&]<typename T, typename H>() { FoldAs<T, H>(num_values, inputs, reduce, out); });
 }
 
 void AddInto(DType dtype, uint64_t num_values, const void* src, void* dst) {
-  switch (dtype) {
-    case DType::kF16:
-      return AddIntoAs<float, F16>(num_values, src, dst);
-    case DType::kBf16:
-      return AddIntoAs<float, Bf16>(num_values, src, dst);
-    case DType::kF32:
-      return AddIntoAs<float, float>(num_values, src, dst);
-    case DType::kF64:
-      return AddIntoAs<double, double>(num_values, src, dst);
-  }
+  ForDType(dtype, [&]<typename T, typename H>() {
+    AddNumbers<T>(num_values, static_cast<const H*>(dst), static_cast<const H*>(src), static_cast<H*>(dst));
+  });
 }
 
 void RoundInto(DType dtype, uint64_t num_values, const void* src, void* dst) {
-  switch (dtype) {
-    case DType::kF16:
-      return RoundNumbers(num_values, static_cast<const float*>(src), static_cast<F16*>(dst));
-    case DType::kBf16:
-      return RoundNumbers(num_values, static_cast<const float*>(src), static_cast<Bf16*>(dst));
-    case DType::kF32:
-      return RoundNumbers(num_values, static_cast<const float*>(src), static_cast<float*>(dst));
-    case DType::kF64:
-      return RoundNumbers(num_values, static_cast<const double*>(src), static_cast<double*>(dst));
-  }
+  ForDType(dtype, [&]<typename T, typename H>() {
+    RoundNumbers(num_values, static_cast<const T*>(src), static_cast<H*>(dst));
+  });
 }
 
 }  // namespace geeps::table

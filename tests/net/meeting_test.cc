@@ -11,7 +11,7 @@
 
 #include "runtime/net/rendezvous_file.h"
 #include "tests/net/control_harness.h"
-#include "tests/net/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace geeps::net {
 namespace {

@@ -11,7 +11,7 @@
 #include "runtime/base/status.h"
 #include "runtime/net/control_socket.h"
 #include "runtime/net/rendezvous_file.h"
-#include "tests/net/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 #include "tools/geeps/free_port.h"
 
 namespace geeps::net {

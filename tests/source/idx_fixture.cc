@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include <dlfcn.h>
 #include <zlib.h>
@@ -56,22 +55,11 @@ const geeps_source_api* Api() {
   return api;
 }
 
-TempDir::TempDir() {
-  std::string pattern = std::filesystem::temp_directory_path() / "geeps-idx-XXXXXX";
-  REQUIRE(mkdtemp(pattern.data()) != nullptr);
-  path_ = pattern;
-}
+TempDir::TempDir() { REQUIRE(!path().empty()); }
 
-TempDir::~TempDir() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
+void TempDir::Write(const std::string& name, const std::string& bytes) const { WriteFile(folder_.File(name), bytes); }
 
-void TempDir::Write(const std::string& name, const std::string& bytes) const {
-  std::ofstream(path_ + "/" + name, std::ios::binary | std::ios::trunc) << bytes;
-}
-
-void TempDir::Remove(const std::string& name) const { std::filesystem::remove(path_ + "/" + name); }
+void TempDir::Remove(const std::string& name) const { std::filesystem::remove(folder_.File(name)); }
 
 std::string IdxBytes(const std::vector<uint32_t>& dims, const std::string& values) {
   std::string bytes = {0, 0, 8, static_cast<char>(dims.size())};

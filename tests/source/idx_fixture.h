@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "geeps_source.h"
+#include "tests/support/temporary_folder.h"
 
 namespace geeps::source_test {
 
@@ -44,14 +45,13 @@ const geeps_plugin* Plugin();
 class TempDir {
  public:
   TempDir();
-  ~TempDir();
-  const std::string& path() const { return path_; }
-  std::string uri() const { return "idx://" + path_; }
+  const std::string& path() const { return folder_.path(); }
+  std::string uri() const { return "idx://" + path(); }
   void Write(const std::string& name, const std::string& bytes) const;
   void Remove(const std::string& name) const;
 
  private:
-  std::string path_;
+  TemporaryFolder folder_;
 };
 
 // An IDX file of unsigned bytes with these dimensions.

@@ -60,7 +60,7 @@ Result Measure(uint32_t slack, uint64_t seed) {
     uint64_t clock = 0;
     const auto body = [&](geeps::Walker& walker) {
       walker.PostRead(walker.Read(table, geeps::Rows::All(), slack));
-      if (walker.live()) std::this_thread::sleep_for(kWork + (pauses[w.rank][clock] ? kPause : kPause * 0));
+      if (walker.live()) std::this_thread::sleep_for(pauses[w.rank][clock] ? kWork + kPause : kWork);
       walker.Update(walker.PreUpdate(table, geeps::Rows::All(), GEEPS_UPDATE_ZEROED));
     };
     geeps::Walker train(w.rt, "train", w.err);

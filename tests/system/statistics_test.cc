@@ -29,7 +29,7 @@ struct Sums {  // over the workers
   std::mutex mutex;
   int64_t kept_rows = 0;
   int64_t rule_state = 0;
-  int64_t waits = 0;
+  int64_t shard = 0;
 };
 
 }  // namespace
@@ -67,6 +67,7 @@ TEST_CASE("rule state and kept rows of all workers add up to the table's; operat
               std::lock_guard<std::mutex> lock(sums.mutex);
               sums.kept_rows += NumberOf(t, "kept_rows");
               sums.rule_state += NumberOf(t, "rule_state");
+              sums.shard += NumberOf(t, "shard");
             }
             std::string problem = Differs("passes of train", NumberOf(train_json, "passes"), kClocks) +
                                   Differs("passes of see", NumberOf(After(json, "{\"name\": \"see\""), "passes"), 1);
@@ -80,10 +81,18 @@ TEST_CASE("rule state and kept rows of all workers add up to the table's; operat
                                     "publish_bytes_local", "clocks_applied"}) {
               problem += Differs(key, NumberOf(t, key), NumberOf(json, key));  // one table: its share is the whole
             }
+            // By message each worker has a cache of all rows and a log of two entries, each with its header of 256 bytes
+            // and values in whole pieces of 256; in mapped memory none of its own.
+            const bool by_message = std::string(transport) == "tcp";
+            const int64_t bytes = kRows * kValues * 4, entry = 256 + (bytes + 255) / 256 * 256;
+            problem += Differs("cache", NumberOf(t, "cache"), by_message ? bytes : 0) +
+                       Differs("log", NumberOf(t, "log"), by_message ? 2 * entry : 0);
+            if ((NumberOf(json, "mapped_bytes") > 0) == by_message) problem += "mapped_bytes of the wrong kind; ";
             return problem + Differs("local_bytes", NumberOf(json, "local_bytes"), 1000);
           }) == "");
     CHECK(sums.kept_rows == kRows);
     CHECK(sums.rule_state == kRows * kValues * 4);
+    CHECK(sums.shard == (std::string(transport) == "tcp" ? int64_t{kRows * kValues * 4} : 0));
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A folder of the test's own, removed with the files in it.
-#ifndef GEEPS_TESTS_NET_TEMPORARY_FOLDER_H_
-#define GEEPS_TESTS_NET_TEMPORARY_FOLDER_H_
+// Thread contract: one thread.
+#ifndef GEEPS_TESTS_SUPPORT_TEMPORARY_FOLDER_H_
+#define GEEPS_TESTS_SUPPORT_TEMPORARY_FOLDER_H_
 
 #include <stdlib.h>
 
@@ -10,7 +11,7 @@
 #include <sstream>
 #include <string>
 
-namespace geeps::net {
+namespace geeps {
 
 class TemporaryFolder {
  public:
@@ -25,6 +26,7 @@ class TemporaryFolder {
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
+  const std::string& path() const { return path_; }  // empty: it could not be made
   std::string File(const std::string& name) const { return path_ + "/" + name; }
   size_t NumFiles() const {
     size_t num = 0;
@@ -36,7 +38,9 @@ class TemporaryFolder {
   std::string path_;
 };
 
-inline void WriteFile(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
+inline void WriteFile(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
 
 inline std::string ReadFile(const std::string& path) {
   std::ostringstream text;
@@ -44,6 +48,6 @@ inline std::string ReadFile(const std::string& path) {
   return text.str();
 }
 
-}  // namespace geeps::net
+}  // namespace geeps
 
-#endif  // GEEPS_TESTS_NET_TEMPORARY_FOLDER_H_
+#endif  // GEEPS_TESTS_SUPPORT_TEMPORARY_FOLDER_H_
