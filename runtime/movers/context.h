@@ -118,7 +118,7 @@ class Completions {
     if (!detached_) wake_();
     if (num_due_ == 0) none_due_.NotifyAll();
   }
-  // From now on nobody is woken: what is still due finds nobody.
+  // From now on nobody is woken; what is still due is counted and kept. No call of `wake` is under way afterwards.
   void Detach() {
     MutexLock lock(&mutex_);
     detached_ = true;

@@ -52,6 +52,8 @@ void Engine::Stop() {
   stop_.store(true, std::memory_order_seq_cst);
   options_.endpoint->Wake();
   thread_.Join();
+  // The device may still have notices to give: they are counted, but must not wake an endpoint that is being closed.
+  completions_->Detach();
   // Peers may write into slots, and a transport read what it sends, until the endpoint is closed; then the memory may go.
   options_.endpoint->Reset();
   // Whoever waits for a long call hears its end.
@@ -64,7 +66,6 @@ void Engine::Stop() {
   if (!completions_->WaitUntilNoneIsDue(kDeviceLimit)) {
     log_->Write(LogLevel::kError, "movers",
                 "the device has not ended its work within 10 s; the memory it uses is leaked");
-    completions_->Detach();
     completions_.release();
     epoch_.release();
     new cache::ShardMap(std::move(shards_));
