@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "geeps.h"
+#include "tools/geeps/bench.h"
 #include "tools/geeps/info.h"
 #include "tools/geeps/options.h"
 #include "tools/geeps/run.h"
@@ -20,6 +21,7 @@ constexpr char kHelp[] =
     "Commands\n"
     "  run    start workers on this machine\n"
     "  info   show version, devices, transports and plugins\n"
+    "  bench  measure clocks, reads, commits and rules on this machine\n"
     "\n"
     "  --version, --help\n"
     "\n"
@@ -47,6 +49,7 @@ int main(int argc, char** argv) {
   arguments.erase(arguments.begin());
   if (command == "run") return geeps::tool::RunCommand(arguments);
   if (command == "info") return geeps::tool::InfoCommand(arguments);
+  if (command == "bench") return geeps::tool::BenchCommand(arguments);
   if (command == "--help" || command == "-h" || command == "help") {
     std::fputs(kHelp, stdout);
     return 0;
