@@ -362,18 +362,17 @@ void Engine::Execute(const Sent& sent) {
 
 // Messages of old epochs are late credits or questions; those of the next one wait for its begin.
 void Engine::OnMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) {
-  if (epoch_ == nullptr || header.epoch != epoch_->number) {
-    const bool may_be_late = header.type == protocol::MessageType::kCredit ||
-                             header.type == protocol::MessageType::kWho ||
-                             header.type == protocol::MessageType::kMissing;
-    const bool late = epoch_ != nullptr && header.epoch < epoch_->number && may_be_late;
-    if (late || fence_.Stash(rank, slot, header, payload_bytes)) return;
-    StatusDetail detail;
-    detail.code = Code::kData;
-    detail.rank = static_cast<int32_t>(rank);
-    Fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: a message of epoch ", header.epoch,
-                                         " in epoch ", epoch_ == nullptr ? 0 : epoch_->number)));
-    return;
+  const uint64_t own = epoch_ == nullptr ? 0 : epoch_->number;
+  switch (protocol::JudgeEpoch(header.type, header.epoch, own)) {
+    case protocol::EpochVerdict::kTake:
+      break;
+    case protocol::EpochVerdict::kDrop:
+      return;
+    case protocol::EpochVerdict::kWait:
+      if (fence_.Stash(rank, slot, header, payload_bytes)) return;
+      [[fallthrough]];
+    case protocol::EpochVerdict::kRefuse:
+      return RefuseMessage(rank, absl::StrCat("a message of epoch ", header.epoch, " in epoch ", own));
   }
   switch (header.type) {
     case protocol::MessageType::kContribution:
@@ -394,7 +393,20 @@ void Engine::OnMessage(uint32_t rank, uint32_t slot, const protocol::Header& hea
     case protocol::MessageType::kMissing:
       inquiry_.OnMissing(rank, header);
       break;
+    case protocol::MessageType::kGet:
+    case protocol::MessageType::kGot:
+    case protocol::MessageType::kSet:
+    case protocol::MessageType::kAck:
+      RefuseMessage(rank, absl::StrCat("a message of type ", static_cast<int>(header.type), " on a data connection"));
+      break;
   }
+}
+
+void Engine::RefuseMessage(uint32_t rank, const std::string& text) {
+  StatusDetail detail;
+  detail.code = Code::kData;
+  detail.rank = static_cast<int32_t>(rank);
+  Fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: ", text)));
 }
 
 void Engine::OnNotified() {

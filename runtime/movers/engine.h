@@ -114,6 +114,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   void BeginEpoch();
   // An error of this worker: told to the coordinator, whose verdict latches.
   void Fail(const absl::Status& status);
+  void RefuseMessage(uint32_t rank, const std::string& text);
 
   const Options options_;
   Log* const log_;

@@ -211,6 +211,8 @@ void Keeper::Execute(const KeeperAction& action) {
     case protocol::KeeperEffect::Kind::kPublish:
       Publish(action.kept, action.effect);
       break;
+    case protocol::KeeperEffect::Kind::kAnswer:
+      break;  // no GET reaches the machine
     case protocol::KeeperEffect::Kind::kStoreAge:
       StoreAge(&context_->epoch->kept[action.kept], action.effect.age);
       break;

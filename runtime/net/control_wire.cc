@@ -107,6 +107,12 @@ protocol::FenceKind GetKind(Reader* reader) {
   return static_cast<protocol::FenceKind>(kind);
 }
 
+bool GetFlag(Reader* reader) {
+  const uint8_t flag = reader->Number<uint8_t>();
+  reader->Require(flag <= 1);
+  return flag == 1;
+}
+
 void Put(Writer* writer, const std::vector<uint32_t>& values) {
   writer->Number(static_cast<uint32_t>(values.size()));
   for (const uint32_t value : values) writer->Number(value);
@@ -229,7 +235,7 @@ absl::Status Decode(absl::string_view body, Beat* out) {
 std::string Encode(const protocol::Enter& message) {
   Writer writer;
   writer.Number(static_cast<uint8_t>(message.kind)).Number(message.phase).Number(message.clock).Number(message.digest);
-  writer.Number(static_cast<uint8_t>(message.failed));
+  writer.Number(static_cast<uint8_t>(message.sets)).Number(static_cast<uint8_t>(message.failed));
   Put(&writer, message.maxima);
   Put(&writer, message.cause);
   return writer.Take();
@@ -242,9 +248,8 @@ absl::Status Decode(absl::string_view body, protocol::Enter* out) {
   message.phase = reader.Number<uint8_t>();
   message.clock = reader.Number<uint64_t>();
   message.digest = reader.Number<uint64_t>();
-  const uint8_t failed = reader.Number<uint8_t>();
-  reader.Require(failed <= 1);
-  message.failed = failed == 1;
+  message.sets = GetFlag(&reader);
+  message.failed = GetFlag(&reader);
   message.maxima = GetValues(&reader);
   message.cause = GetCause(&reader);
   return Finish(reader, "ENTER", std::move(message), out);
@@ -253,6 +258,7 @@ absl::Status Decode(absl::string_view body, protocol::Enter* out) {
 std::string Encode(const protocol::Go& message) {
   Writer writer;
   writer.Number(static_cast<uint8_t>(message.kind)).Number(message.phase).Number(message.clock).Number(message.epoch);
+  writer.Number(static_cast<uint8_t>(message.sets));
   Put(&writer, message.maxima);
   return writer.Take();
 }
@@ -264,6 +270,7 @@ absl::Status Decode(absl::string_view body, protocol::Go* out) {
   message.phase = reader.Number<uint8_t>();
   message.clock = reader.Number<uint64_t>();
   message.epoch = reader.Number<uint64_t>();
+  message.sets = GetFlag(&reader);
   message.maxima = GetValues(&reader);
   return Finish(reader, "GO", std::move(message), out);
 }

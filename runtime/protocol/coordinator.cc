@@ -34,7 +34,7 @@ const char* FenceName(FenceKind kind) {
 bool ValidEnter(const Enter& enter) {
   const bool known =
       enter.kind == FenceKind::kCommit || enter.kind == FenceKind::kFence || enter.kind == FenceKind::kShutdown;
-  return known && (enter.phase == 1 || (enter.phase == 2 && enter.kind == FenceKind::kCommit));
+  return known && (enter.phase == 1 || (enter.phase == 2 && enter.kind != FenceKind::kShutdown));
 }
 
 }  // namespace
@@ -147,7 +147,7 @@ void Coordinator::CheckClocks(Effects* effects) {
   if (lowest == nullptr) return;
   for (uint32_t rank = 0; rank < workers_.size(); ++rank) {
     const Worker& worker = workers_[rank];
-    if (worker.clock <= lowest->enter.clock) continue;
+    if (worker.clock <= lowest->enter.clock || Broken(Mutant::kFenceClocksUnchecked)) continue;
     const uint32_t entered = static_cast<uint32_t>(lowest - workers_.data());
     return Verdict(MakeCause(Code::kMismatch, static_cast<int32_t>(rank), worker.clock,
                              absl::StrCat(NameOf(entered), " entered ", FenceName(lowest->enter.kind), " at clock ",
@@ -159,9 +159,9 @@ void Coordinator::CheckClocks(Effects* effects) {
 
 void Coordinator::CompleteFence(Effects* effects) {
   if (fetching_) return;
-  for (const Worker& worker : workers_) {
-    if (!worker.entered) return;
-  }
+  const auto entered = [](const Worker& worker) { return worker.entered; };
+  const auto num_entered = static_cast<size_t>(std::count_if(workers_.begin(), workers_.end(), entered));
+  if (num_entered + (Broken(Mutant::kFenceNotAwaited) && phase_ == 2 ? 1 : 0) < workers_.size()) return;
   if (CheckKinds(effects) && CheckDigests(effects) && CheckFailures(effects)) GoOn(effects);
 }
 
@@ -213,8 +213,10 @@ bool Coordinator::CheckFailures(Effects* effects) {
     if (cause.code >= 0) cause.code = static_cast<int32_t>(Code::kInternal);
     cause.rank = static_cast<int32_t>(rank);
     cause.clock = enter.clock;
-    cause.text =
-        absl::StrCat(NameOf(rank), " could not carry out the commit at clock ", enter.clock, ": ", enter.cause.text);
+    cause.text = absl::StrCat(
+        NameOf(rank),
+        enter.kind == FenceKind::kCommit ? " could not carry out the commit" : " could not take part in the fence",
+        " at clock ", enter.clock, ": ", enter.cause.text);
     FailFence(cause, effects);
     return false;
   }
@@ -233,16 +235,28 @@ void Coordinator::GoOn(Effects* effects) {
     const size_t num = std::min(go.maxima.size(), worker.enter.maxima.size());
     for (size_t i = 0; i < num; ++i) go.maxima[i] = std::max(go.maxima[i], worker.enter.maxima[i]);
   }
-  const bool commit = go.kind == FenceKind::kCommit;
+  go.sets = phase_ == 1 ? AnySets() : sets_;
   go.epoch = epoch_;
-  if (commit && phase_ == 1) go.epoch = epoch_ + 1;
-  if (commit && phase_ == 2) go.epoch = ++epoch_;
+  const bool begins_epoch = HasTwoPhases() && !Broken(Mutant::kEpochNotRaised);
+  if (begins_epoch && phase_ == 1) go.epoch = epoch_ + 1;
+  if (begins_epoch && phase_ == 2) go.epoch = ++epoch_;
+  const bool first_of_two = phase_ == 1 && HasTwoPhases();
   kind_ = go.kind;
+  sets_ = go.sets;
   LeaveFence();
-  if (commit && go.phase == 1) phase_ = 2;
+  if (first_of_two) phase_ = 2;
   shut_down_ = go.kind == FenceKind::kShutdown;
   effects->push_back(std::move(effect));
   CloseIfOver(effects);
+}
+
+bool Coordinator::AnySets() const {
+  return workers_[0].enter.kind != FenceKind::kShutdown &&
+         std::any_of(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.enter.sets; });
+}
+
+bool Coordinator::HasTwoPhases() const {
+  return phase_ == 2 || workers_[0].enter.kind == FenceKind::kCommit || AnySets();
 }
 
 void Coordinator::FailFence(const Cause& cause, Effects* effects) {

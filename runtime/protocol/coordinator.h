@@ -54,11 +54,12 @@ struct DeclarationLine {
 
 struct Enter {
   FenceKind kind = FenceKind::kFence;
-  uint8_t phase = 1;  // 1: drained and ready; 2: allocated (commit only)
+  uint8_t phase = 1;  // 1: drained and ready; 2: allocated, and all own SETs acknowledged (commit; fence with sets)
   Clock clock = 0;
   uint64_t digest = 0;  // of all lines; commit, phase 1
   std::vector<uint32_t>
       maxima;  // values whose maximum over all workers comes back with GO (slacks by table); same length everywhere
+  bool sets = false;    // phase 1 of a commit or fence: this worker has sets to be taken in (set.h)
   bool failed = false;  // phase 2: this worker could not allocate
   Cause cause;          // when failed
 };
@@ -66,8 +67,10 @@ struct Enter {
 struct Go {
   FenceKind kind = FenceKind::kFence;
   uint8_t phase = 1;
-  Clock clock = 0;     // where all workers stand
-  uint64_t epoch = 0;  // commit: the epoch that begins with the GO of phase 2; else the one that goes on
+  Clock clock = 0;  // where all workers stand
+  // Commit, fence with sets: the epoch that begins with the GO of phase 2. Else the one that goes on.
+  uint64_t epoch = 0;
+  bool sets = false;  // some worker has sets; a fence has a second phase then
   std::vector<uint32_t> maxima;
 };
 
@@ -162,6 +165,9 @@ class Coordinator {
   void GoOn(Effects* effects);
   void FailFence(const Cause& cause, Effects* effects);
   void LeaveFence();
+  // Whether the fence under way has a second phase and begins an epoch. REQUIRES: all have entered.
+  bool HasTwoPhases() const;
+  bool AnySets() const;
   void CompareLines(Effects* effects);
   void CloseIfOver(Effects* effects);
   void JudgeSuspect(uint64_t now_ns, Effects* effects);
@@ -175,6 +181,7 @@ class Coordinator {
   uint64_t logged_ns_;                  // when kLog was last due
   uint8_t phase_ = 1;                   // of the fence under way or of the next one
   FenceKind kind_ = FenceKind::kFence;  // phase 2: of the fence under way
+  bool sets_ = false;                   // phase 2: as told by the first GO
   bool welcomed_ = false;
   bool fetching_ = false;
   uint32_t fetch_a_ = 0;  // lines of both are on the way

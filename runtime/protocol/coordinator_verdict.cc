@@ -72,7 +72,7 @@ void Coordinator::OnClosed(uint32_t rank, uint64_t, Effects* effects) {
   if (rank >= workers_.size() || !workers_[rank].present || workers_[rank].closed) return;
   workers_[rank].closed = true;
   if (shut_down_) return CloseIfOver(effects);
-  if (down_) return;
+  if (down_ && !Broken(Mutant::kVerdictTwice)) return;
   std::string why = welcomed_ ? "its connection to the coordinator closed without a goodbye"
                               : "its connection to the coordinator closed before all workers had met";
   if (suspicion_.active && suspicion_.suspect == rank) why += Evidence(NameOf(suspicion_.reporter), suspicion_.text);
@@ -100,7 +100,9 @@ uint64_t Coordinator::NextTick() const {
 }
 
 // After the verdict nothing counts any more.
-bool Coordinator::Ignores(uint32_t rank) const { return down_ || rank >= workers_.size() || !workers_[rank].present; }
+bool Coordinator::Ignores(uint32_t rank) const {
+  return (down_ && !Broken(Mutant::kVerdictTwice)) || rank >= workers_.size() || !workers_[rank].present;
+}
 
 void Coordinator::Heard(uint32_t rank, Clock clock, uint64_t now_ns) {
   Worker& worker = workers_[rank];
@@ -123,7 +125,7 @@ void Coordinator::Lose(uint32_t rank, const std::string& why, Effects* effects) 
 }
 
 void Coordinator::Verdict(const Cause& cause, Effects* effects) {
-  if (down_ || shut_down_) return;
+  if ((down_ && !Broken(Mutant::kVerdictTwice)) || shut_down_) return;
   down_ = true;
   verdict_ = cause;
   CoordinatorEffect effect;

@@ -204,6 +204,7 @@ void KeeperPartition::Advance(Age told, std::vector<KeeperEffect>* effects) {
   const bool carries = options_.num_versions > 1 && !Broken(Mutant::kEmptyNotCarried);
   while (!carries && Complete() && !PendingOf(age_).has_data) RaiseAge();
   if (age_ != told) Tell(effects);
+  AnswerGets(effects);
   if (!Complete()) return;
   const uint32_t to = VersionBuffer(age_ + 1);
   if (BufferBusy(to) && !Broken(Mutant::kSendsNotAwaited)) return;
@@ -241,7 +242,39 @@ bool KeeperPartition::BufferBusy(uint32_t buffer) const {
   for (const Peer& peer : peers_) {
     if (peer.sending && peer.sending_from == buffer) return true;
   }
-  return false;
+  return answering_ && answering_from_ == buffer && !Broken(Mutant::kAnswersNotAwaited);
+}
+
+void KeeperPartition::OnGet(Age age, std::vector<KeeperEffect>* effects) {
+  if (failed_) return;
+  if (get_age_ == kNoAge || age < get_age_) get_age_ = age;
+  AnswerGets(effects);
+}
+
+void KeeperPartition::OnAnswered(Age next, std::vector<KeeperEffect>* effects) {
+  if (failed_ || !answering_) return;
+  answering_ = false;
+  // What waits to be applied comes first, then other GETs: neither can starve the other.
+  get_age_ = kNoAge;
+  options_.async ? AdvanceAsync(effects) : Advance(age_, effects);
+  get_age_ = next;
+  AnswerGets(effects);
+}
+
+void KeeperPartition::AnswerGets(std::vector<KeeperEffect>* effects) {
+  const bool any_version = options_.frozen || options_.async || Broken(Mutant::kGetTooEarly);
+  if (answering_ || get_age_ == kNoAge || (!any_version && age_ < get_age_)) return;
+  if (!CanRead() && !Broken(Mutant::kAnswerWhileApplying)) return;
+  KeeperEffect answer;
+  answer.kind = Kind::kAnswer;
+  answer.from = VersionBuffer(age_);
+  answer.age = age_;
+  answer.clock = any_version ? kNoAge : age_;
+  if (options_.frozen) answer.flags = kFlagFrozen;
+  get_age_ = kNoAge;
+  answering_ = true;
+  answering_from_ = answer.from;
+  effects->push_back(answer);
 }
 
 void KeeperPartition::PublishTo(uint32_t participant, std::vector<KeeperEffect>* effects) {
@@ -250,8 +283,7 @@ void KeeperPartition::PublishTo(uint32_t participant, std::vector<KeeperEffect>*
   const bool nothing_new = options_.async ? !peer.due : peer.sent == age_;
   if (options.mapped || !peer.credit || peer.sending || nothing_new) return;
   // With one buffer the version is being overwritten; the next one goes out when it is done.
-  const bool overwritten = applying_ && VersionBuffer(age_ + 1) == VersionBuffer(age_);
-  if (overwritten && !Broken(Mutant::kPublishWhileApplying) && !Broken(Mutant::kAgeBeforeApplied)) return;
+  if (!CanRead() && !Broken(Mutant::kPublishWhileApplying) && !Broken(Mutant::kAgeBeforeApplied)) return;
   KeeperEffect publish;
   publish.kind = Kind::kPublish;
   publish.participant = participant;
@@ -298,7 +330,9 @@ void KeeperPartition::Fail(Fault fault, uint32_t participant, uint32_t other, Cl
 
 uint64_t KeeperPartition::StateDigest() const {
   uint64_t digest = MixDigest(age_, last_changed_);
-  digest = MixDigest(digest, uint64_t{applying_} | uint64_t{failed_} << 1);
+  digest = MixDigest(digest, uint64_t{applying_} | uint64_t{failed_} << 1 | uint64_t{answering_} << 2 |
+                                 uint64_t{answering_from_} << 3);
+  digest = MixDigest(digest, get_age_);
   for (const Pending& pending : pending_) {
     digest = MixDigest(digest, uint64_t{pending.num_ready} << 1 | uint64_t{pending.has_data});
   }

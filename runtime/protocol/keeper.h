@@ -36,10 +36,13 @@ struct KeeperOptions {
 
 struct KeeperEffect {
   enum class Kind : uint8_t {
-    kApply,     // begin: fold the contributions of `clock` and step from version buffer `from` into `to`; answer with
-                // OnApplied. `alone` (async): the contribution of `participant` and no other, with its own parameters
-    kPublish,   // send version `age` out of buffer `from` to `participant`, with `flags` and `own_clock`; answer with
-                // OnSent (at once without payload)
+    kApply,    // begin: fold the contributions of `clock` and step from version buffer `from` into `to`; answer with
+               // OnApplied. `alone` (async): the contribution of `participant` and no other, with its own parameters
+    kPublish,  // send version `age` out of buffer `from` to `participant`, with `flags` and `own_clock`; answer with
+               // OnSent (at once without payload)
+    kAnswer,  // R12, begin: read version `age` out of buffer `from` for every GET that waits here for an age <= `clock`
+              // (get.h, WaitingGets::Take); answer with OnAnswered when the buffer is not read any more. flags:
+              // kFlagFrozen or none
     kStoreAge,  // a mapped participant exists: age word := age, release; then notify. flags: kFlagFrozen or none
     kFail,      // a protocol error (R3); the machine stops
   };
@@ -62,8 +65,8 @@ struct KeeperEffect {
   uint32_t other = 0;        // kFail with kParams: whose parameters differ
   uint32_t from = 0;
   uint32_t to = 0;
-  Clock clock = 0;      // kApply; kFail: the clock received
-  Age age = 0;          // kPublish, kStoreAge; kFail: what was expected. Async: first age + contributions applied
+  Clock clock = 0;  // kApply; kFail: the clock received; kAnswer: kNoAge where every version serves
+  Age age = 0;      // kPublish, kAnswer, kStoreAge; kFail: what was expected. Async: first age + contributions applied
   Clock own_clock = 0;  // kPublish, async: the clocks of `participant` below it are contained. Else 0
 };
 
@@ -93,6 +96,12 @@ class KeeperPartition {
   // The publish to `participant` is out of its buffer (local completion); the next one begins after it.
   void OnSent(uint32_t participant, std::vector<KeeperEffect>* effects);
 
+  // R12: a GET for version `age` has come and waits here; what it asks for is the caller's to keep (get.h). Async: the
+  // age says nothing, any version serves.
+  void OnGet(Age age, std::vector<KeeperEffect>* effects);
+  // What kAnswer read is read. next: the smallest age for which a GET still waits here, kNoAge: none does.
+  void OnAnswered(Age next, std::vector<KeeperEffect>* effects);
+
   Age age() const { return age_; }
   bool applying() const { return applying_; }
   // Whether a contribution with this set id may bring data. False for sets that are not known.
@@ -106,8 +115,8 @@ class KeeperPartition {
   uint32_t VersionBuffer(Age age) const { return static_cast<uint32_t>(age % options_.num_versions); }
   // Participants that have not delivered and fired clock age(): for "who is missing". Async: nobody is waited for.
   void Missing(std::vector<uint32_t>* ranks) const;
-  // No input produces more effects than this: one publish a participant, an apply, an age word.
-  size_t MaxEffects() const { return options_.participants.size() + 2; }
+  // No input produces more effects than this: one publish a participant, an answer, an apply, an age word.
+  size_t MaxEffects() const { return options_.participants.size() + 3; }
   const KeeperOptions& options() const { return options_; }
   // A digest of the state for the exhaustive search: equal states, equal digests.
   uint64_t StateDigest() const;
@@ -160,7 +169,10 @@ class KeeperPartition {
   bool MayContribute(uint32_t participant, Clock clock, std::vector<KeeperEffect>* effects);
   void DeliverFire(uint32_t participant, Clock clock, uint32_t set_id, std::vector<KeeperEffect>* effects);
   bool BufferBusy(uint32_t buffer) const;
+  // The newest version is in its buffer and nobody writes there.
+  bool CanRead() const { return !applying_ || VersionBuffer(age_ + 1) != VersionBuffer(age_); }
   void PublishTo(uint32_t participant, std::vector<KeeperEffect>* effects);
+  void AnswerGets(std::vector<KeeperEffect>* effects);
   void StoreAge(std::vector<KeeperEffect>* effects);
   void Fail(KeeperEffect::Fault fault, uint32_t participant, uint32_t other, Clock got, Age expected,
             std::vector<KeeperEffect>* effects);
@@ -173,6 +185,9 @@ class KeeperPartition {
   bool any_mapped_ = false;
   bool applying_ = false;
   bool failed_ = false;
+  Age get_age_ = kNoAge;    // R12: the smallest age for which a GET waits
+  bool answering_ = false;  // buffer `answering_from_` is being read
+  uint32_t answering_from_ = 0;
   std::vector<Peer> peers_;
   std::vector<Pending> pending_;
   std::vector<Arrival> arrivals_;  // async: a ring of W places for each participant, in the order of arrival

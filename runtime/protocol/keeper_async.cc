@@ -45,6 +45,7 @@ void KeeperPartition::AdvanceAsync(std::vector<KeeperEffect>* effects) {
   if (applying_) return;
   while (num_arrivals_ > 0 && FrontIsEmpty()) TakeFront();
   if (batch_left_ == 0) Answer(effects);
+  AnswerGets(effects);
   if (num_arrivals_ == 0) return;
   if (BufferBusy(0) && !Broken(Mutant::kAsyncSendsNotAwaited)) return;
   if (batch_left_ == 0) batch_left_ = num_arrivals_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Places in the header, in bytes: type 0, flags 1, number of parameters 2, table 4, partition 8, set id 12, epoch 16,
-// sequence 24, clock 32, parameters or missing ranks 40 to 103, own clock 104, number of missing ranks 112. Everything else, and every field that its type does not
-// have, is zero.
+// sequence 24, clock 32, parameters or missing ranks or a run of rows 40 to 103, own clock or call 104, number of
+// missing ranks 112. Everything else, and every field that its type does not have, is zero.
 #include "runtime/protocol/message.h"
 
 #include <algorithm>
@@ -20,7 +20,10 @@ constexpr size_t kEpochAt = 16;
 constexpr size_t kSequenceAt = 24;
 constexpr size_t kClockAt = 32;
 constexpr size_t kParamsAt = 40;
+constexpr size_t kFirstRowAt = kParamsAt;
+constexpr size_t kNumRowsAt = kFirstRowAt + 4;
 constexpr size_t kOwnClockAt = kParamsAt + 8 * kNumParamsMax;
+constexpr size_t kCallAt = kOwnClockAt;
 constexpr size_t kNumMissingAt = kOwnClockAt + 8;
 constexpr size_t kReservedAt = kNumMissingAt + 4;
 static_assert(4 * kMissingListed == 8 * kNumParamsMax);
@@ -37,7 +40,7 @@ uint64_t Get(const uint8_t* in, int num_bytes) {
 }
 
 bool KnownType(uint8_t type) {
-  return type >= static_cast<uint8_t>(MessageType::kContribution) && type <= static_cast<uint8_t>(MessageType::kMissing);
+  return type >= static_cast<uint8_t>(MessageType::kContribution) && type <= static_cast<uint8_t>(MessageType::kAck);
 }
 
 uint8_t FlagsOf(MessageType type) {
@@ -46,10 +49,16 @@ uint8_t FlagsOf(MessageType type) {
       return kFlagEmpty | kFlagFired;
     case MessageType::kPublish:
       return kFlagHeaderOnly | kFlagUnchanged | kFlagFrozen;
+    case MessageType::kGot:
+      return kFlagFrozen;
+    case MessageType::kSet:
+      return kFlagKeepState;
     case MessageType::kFire:
     case MessageType::kCredit:
     case MessageType::kWho:
     case MessageType::kMissing:
+    case MessageType::kGet:
+    case MessageType::kAck:
       break;
   }
   return 0;
@@ -60,6 +69,11 @@ bool HasSetId(MessageType type) { return type == MessageType::kContribution || t
 bool HasParams(MessageType type) { return type == MessageType::kContribution; }
 bool HasMissing(MessageType type) { return type == MessageType::kMissing; }
 bool HasOwnClock(MessageType type) { return type == MessageType::kPublish; }
+bool HasRows(MessageType type) {
+  return type == MessageType::kGet || type == MessageType::kGot || type == MessageType::kSet;
+}
+bool HasCall(MessageType type) { return HasRows(type) || type == MessageType::kAck; }
+bool HasClock(MessageType type) { return type != MessageType::kSet && type != MessageType::kAck; }
 
 // Index of the first byte in [from, to) that is not zero, or `to`.
 size_t FirstNonZero(absl::Span<const uint8_t> bytes, size_t from, size_t to) {
@@ -67,7 +81,7 @@ size_t FirstNonZero(absl::Span<const uint8_t> bytes, size_t from, size_t to) {
   return from;
 }
 
-// The places that a header of this type must leave zero. list_bytes: of its parameters or missing ranks.
+// The places that a header of this type must leave zero. list_bytes: of its parameters, missing ranks, or rows.
 absl::Status CheckUnused(absl::Span<const uint8_t> bytes, MessageType type, uint64_t list_bytes) {
   struct Range {
     size_t from, to;
@@ -75,8 +89,9 @@ absl::Status CheckUnused(absl::Span<const uint8_t> bytes, MessageType type, uint
   const Range unused[] = {{3, kTableAt},
                           {kPartitionAt, HasPartition(type) ? kPartitionAt : kSetIdAt},
                           {kSetIdAt, HasSetId(type) ? kSetIdAt : kEpochAt},
+                          {kClockAt, HasClock(type) ? kClockAt : kParamsAt},
                           {kParamsAt + list_bytes, kOwnClockAt},
-                          {kOwnClockAt, HasOwnClock(type) ? kOwnClockAt : kNumMissingAt},
+                          {kOwnClockAt, HasOwnClock(type) || HasCall(type) ? kOwnClockAt : kNumMissingAt},
                           {HasMissing(type) ? kReservedAt : kNumMissingAt, kHeaderBytes}};
   for (const Range& range : unused) {
     const size_t at = FirstNonZero(bytes, range.from, range.to);
@@ -99,8 +114,13 @@ void EncodeHeader(const Header& header, uint8_t out[kHeaderBytes]) {
   if (HasSetId(header.type)) Put(out + kSetIdAt, header.set_id, 4);
   Put(out + kEpochAt, header.epoch, 8);
   Put(out + kSequenceAt, header.sequence, 8);
-  Put(out + kClockAt, header.clock, 8);
+  if (HasClock(header.type)) Put(out + kClockAt, header.clock, 8);
   if (HasOwnClock(header.type)) Put(out + kOwnClockAt, header.own_clock, 8);
+  if (HasCall(header.type)) Put(out + kCallAt, header.call, 8);
+  if (HasRows(header.type)) {
+    Put(out + kFirstRowAt, header.first_row, 4);
+    Put(out + kNumRowsAt, header.num_rows, 4);
+  }
   if (HasMissing(header.type)) {
     Put(out + kNumMissingAt, header.num_missing, 4);
     const uint32_t num_listed = std::min(header.num_missing, kMissingListed);
@@ -132,14 +152,20 @@ absl::Status DecodeHeader(absl::Span<const uint8_t> bytes, Header* out) {
   }
   if (HasMissing(header.type)) header.num_missing = static_cast<uint32_t>(Get(&bytes[kNumMissingAt], 4));
   const uint32_t num_listed = std::min(header.num_missing, kMissingListed);
-  GEEPS_RETURN_IF_ERROR(CheckUnused(bytes, header.type, 8 * header.params.num + 4 * num_listed));
+  const uint64_t rows_bytes = HasRows(header.type) ? 8 : 0;
+  GEEPS_RETURN_IF_ERROR(CheckUnused(bytes, header.type, 8 * header.params.num + 4 * num_listed + rows_bytes));
   header.table = static_cast<uint32_t>(Get(&bytes[kTableAt], 4));
   header.partition = static_cast<uint32_t>(Get(&bytes[kPartitionAt], 4));
   header.set_id = static_cast<uint32_t>(Get(&bytes[kSetIdAt], 4));
   header.epoch = Get(&bytes[kEpochAt], 8);
   header.sequence = Get(&bytes[kSequenceAt], 8);
   header.clock = Get(&bytes[kClockAt], 8);
-  header.own_clock = Get(&bytes[kOwnClockAt], 8);
+  if (HasOwnClock(header.type)) header.own_clock = Get(&bytes[kOwnClockAt], 8);
+  if (HasCall(header.type)) header.call = Get(&bytes[kCallAt], 8);
+  if (HasRows(header.type)) {
+    header.first_row = static_cast<uint32_t>(Get(&bytes[kFirstRowAt], 4));
+    header.num_rows = static_cast<uint32_t>(Get(&bytes[kNumRowsAt], 4));
+  }
   for (uint32_t i = 0; i < header.params.num; ++i) {
     header.params.values[i] = std::bit_cast<double>(Get(&bytes[kParamsAt + 8 * i], 8));
   }
@@ -148,6 +174,20 @@ absl::Status DecodeHeader(absl::Span<const uint8_t> bytes, Header* out) {
   }
   *out = header;
   return absl::OkStatus();
+}
+
+EpochVerdict JudgeEpoch(MessageType type, uint64_t epoch, uint64_t own) {
+  const uint64_t next = own + 1;
+  if (type == MessageType::kSet || type == MessageType::kAck) {
+    return epoch == next ? EpochVerdict::kTake : EpochVerdict::kRefuse;
+  }
+  if (epoch == own && own > 0) return EpochVerdict::kTake;
+  if (epoch == next) return Broken(Mutant::kNextEpochTaken) ? EpochVerdict::kTake : EpochVerdict::kWait;
+  if (epoch > next || epoch == 0) return EpochVerdict::kRefuse;
+  const bool may_be_late = type == MessageType::kCredit || type == MessageType::kWho || type == MessageType::kMissing ||
+                           type == MessageType::kGet || type == MessageType::kGot;
+  if (may_be_late && Broken(Mutant::kOldEpochTaken)) return EpochVerdict::kTake;
+  return may_be_late ? EpochVerdict::kDrop : EpochVerdict::kRefuse;
 }
 
 }  // namespace geeps::protocol

@@ -15,13 +15,25 @@
 
 namespace geeps::protocol {
 
-enum class MessageType : uint8_t { kContribution = 1, kFire = 2, kPublish = 3, kCredit = 4, kWho = 5, kMissing = 6 };
+enum class MessageType : uint8_t {
+  kContribution = 1,
+  kFire = 2,
+  kPublish = 3,
+  kCredit = 4,
+  kWho = 5,
+  kMissing = 6,
+  kGet = 7,  // R12 (get.h, set.h), as are the next three
+  kGot = 8,
+  kSet = 9,
+  kAck = 10
+};
 
 inline constexpr uint8_t kFlagEmpty = 0x1;       // contribution: no data at this partition, no payload
 inline constexpr uint8_t kFlagFired = 0x2;       // contribution: the table was fired for this clock
 inline constexpr uint8_t kFlagHeaderOnly = 0x4;  // publish: the subscriber reads no row here, no payload
 inline constexpr uint8_t kFlagUnchanged = 0x8;   // publish: no contribution since the version sent last, no payload
-inline constexpr uint8_t kFlagFrozen = 0x10;  // publish: nobody updates the partition; there will be no further version
+inline constexpr uint8_t kFlagFrozen = 0x10;     // publish, got: nobody updates the partition: no further version comes
+inline constexpr uint8_t kFlagKeepState = 0x20;  // set: rule state and step counts of the rows stay as they are
 
 inline constexpr uint32_t kMissingListed = 16;
 
@@ -33,12 +45,15 @@ struct Header {
   uint32_t set_id = 0;     // contribution, fire: the plan, or kSetNothing
   uint64_t epoch = 0;
   uint64_t sequence = 0;   // per connection and direction, from 0
-  uint64_t clock = 0;      // contribution, fire: the clock; publish, credit, missing: the age
+  uint64_t clock = 0;      // contribution, fire: the clock; publish, credit, missing, got: the age; get: the age wanted
   uint64_t own_clock = 0;  // publish of an async table: the receiver's clocks below it are contained; else 0
   RuleParams params;       // contribution
   // missing: how many have not delivered and fired the clock that comes next, and the first of them
   uint32_t num_missing = 0;
   std::array<uint32_t, kMissingListed> missing{};
+  uint64_t call = 0;       // get, got, set, ack: the caller's number of its call
+  uint32_t first_row = 0;  // get, got, set: the rows, relative to the partition. Got, set: their values are the payload
+  uint32_t num_rows = 0;
 };
 
 inline constexpr size_t kHeaderBytes = 128;
@@ -49,6 +64,16 @@ void EncodeHeader(const Header& header, uint8_t out[kHeaderBytes]);
 // Errors: DataLoss for a wrong size, an unknown type or flag, too many parameters, non-zero unused bytes. `out` is
 // written on success only.
 absl::Status DecodeHeader(absl::Span<const uint8_t> bytes, Header* out);
+
+// What becomes of a message of `epoch` at a worker whose epoch in force is `own` (0 before the first commit). SET and
+// ACK travel while a fence is under way, and carry the epoch that it is about to begin.
+enum class EpochVerdict : uint8_t {
+  kTake,    // it is of the epoch in force; SET, ACK: of the next one
+  kDrop,    // a late one of an old epoch, of a kind that may be late
+  kWait,    // of the next epoch: until that is in force here
+  kRefuse,  // a protocol error
+};
+EpochVerdict JudgeEpoch(MessageType type, uint64_t epoch, uint64_t own);
 
 // Slots of a connection, as the receiver names them; the same closed form on both sides. 128 slots a partition: W <= 65
 // landing slots for contributions, one for the publish. REQUIRES: partition < 2^25 - 1.

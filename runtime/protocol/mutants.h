@@ -51,6 +51,30 @@ enum class Mutant : uint32_t {
   kObserverNotTold,       // section 5: an observer hears nothing, since it sends nothing
   kOwnClockOfArrivals,    // section 5: own_clock counts what has arrived, contained or not
 
+  // R12 in keeper.cc, get.cc, set.cc
+  kGetTooEarly,          // R12: a GET is answered with a version that is older than it asks for
+  kAnswerWhileApplying,  // R12: a GET is answered out of the buffer that is being overwritten
+  kAnswersNotAwaited,    // R5, R12: a buffer is overwritten while a GET is answered out of it
+  kGetsForgotten,        // R12: of the GETs that wait for different ages only the first are answered
+  kGetsUnbounded,        // R12: a worker may send any number of GETs
+  kGotUnchecked,         // R12: an answer that is older than asked for is taken
+  kGetNotAskedAgain,     // R12: a get that an epoch has interrupted is not asked again
+  kSetsByArrival,        // R12: sets are applied in the order of arrival
+  kSetForgetsState,      // R12: a set resets the rule state although it was told to keep it
+  kAcksNotAwaited,       // R12, section 10: the second ENTER does not wait for the acknowledgements
+  kSetsLostAtFail,       // R12, section 10: a fence that fails drops what was set
+  kStagedKeptAtFail,     // R12, section 10: a keeper keeps what it was sent for a fence that has failed
+
+  // message.cc
+  kOldEpochTaken,   // section 10: a late message of an old epoch is taken
+  kNextEpochTaken,  // section 10: a message of the next epoch does not wait for its begin
+
+  // coordinator.cc, coordinator_verdict.cc
+  kFenceClocksUnchecked,  // section 10: a worker beyond the fence's clock is not noticed
+  kFenceNotAwaited,       // section 10: the second GO does not wait for the last worker
+  kEpochNotRaised,        // section 10: a commit goes on with the epoch before it
+  kVerdictTwice,          // section 11: after the verdict another one is given
+
   // subscriber.cc
   kObserverBound,       // R8: an observer waits for versions as a participant does
   kOwnClockIgnored,     // section 5: the age of an async table is taken for the own clock

@@ -39,6 +39,7 @@ protocol::Enter SampleEnter() {
   enter.clock = 9;
   enter.digest = ~uint64_t{0};
   enter.maxima = {1, 2, 3};
+  enter.sets = true;
   enter.failed = true;
   enter.cause = SampleCause();
   return enter;
@@ -69,6 +70,7 @@ bool Decodes(const std::string& body) {
 
 std::vector<Sample> Samples() {
   protocol::Go go;
+  go.sets = true;
   go.maxima = {7};
   return {{"HELLO", Encode(SampleHello()), Decodes<Hello>},
           {"WELCOME", Encode(SampleWelcome()), Decodes<protocol::Welcome>},
@@ -92,6 +94,7 @@ TEST_CASE("control messages: what is encoded is decoded") {
   CHECK(enter.phase == 2);
   CHECK(enter.digest == ~uint64_t{0});
   CHECK(enter.maxima == std::vector<uint32_t>{1, 2, 3});
+  CHECK(enter.sets);
   CHECK(enter.failed);
   CHECK(enter.cause.clock == 0x123456789abcdef0);
   protocol::Welcome welcome;

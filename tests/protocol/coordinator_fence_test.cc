@@ -42,6 +42,50 @@ TEST_CASE("Commit: two phases, the second GO begins the epoch, maxima are agreed
   }
 }
 
+TEST_CASE("Fence: when a worker brings sets it has two phases and begins an epoch, and else it has one") {
+  CoordinatorBench bench = Met(2);
+  Enter with_sets = EnterOf(FenceKind::kFence, 3);
+  with_sets.sets = true;
+  CHECK(bench.Enter(0, EnterOf(FenceKind::kFence, 3)).empty());
+  Go go = Only(bench.Enter(1, with_sets), Kind::kGo).go;
+  CHECK(go.phase == 1);
+  CHECK(go.sets);
+  CHECK(go.epoch == 1);
+  CHECK(bench.Enter(1, EnterOf(FenceKind::kFence, 3, 2)).empty());
+  go = Only(bench.Enter(0, EnterOf(FenceKind::kFence, 3, 2)), Kind::kGo).go;
+  CHECK(go.phase == 2);
+  CHECK(go.sets);
+  CHECK(go.epoch == 1);
+  CHECK(bench.Enter(0, EnterOf(FenceKind::kFence, 3)).empty());
+  go = Only(bench.Enter(1, EnterOf(FenceKind::kFence, 3)), Kind::kGo).go;
+  CHECK(go.phase == 1);
+  CHECK_FALSE(go.sets);
+  CHECK(go.epoch == 1);
+  CHECK(bench.Enter(0, EnterOf(FenceKind::kFence, 4)).empty());
+}
+
+TEST_CASE("Fence: one with sets can fail for all in its second phase, and a shutdown takes no sets in") {
+  CoordinatorBench bench = Met(2);
+  Enter with_sets = EnterOf(FenceKind::kFence, 3);
+  with_sets.sets = true;
+  bench.Enter(0, with_sets);
+  bench.Enter(1, with_sets);
+  Enter failed = EnterOf(FenceKind::kFence, 3, 2);
+  failed.failed = true;
+  failed.cause = CauseOf(Code::kNoMemory, "no room for a set");
+  bench.Enter(1, failed);
+  const CoordinatorEffect fail = Only(bench.Enter(0, EnterOf(FenceKind::kFence, 3, 2)), Kind::kFail);
+  CHECK(
+      Says(fail.cause.text, "rank 1 (host b, pid 41) could not take part in the fence at clock 3: no room for a set"));
+  CHECK(fail.go.epoch == 0);
+  Enter shutdown = EnterOf(FenceKind::kShutdown, 3);
+  shutdown.sets = true;
+  bench.Enter(0, shutdown);
+  const Go go = Only(bench.Enter(1, shutdown), Kind::kGo).go;
+  CHECK_FALSE(go.sets);
+  CHECK(bench.machine.shut_down());
+}
+
 TEST_CASE("Commit: a worker that cannot carry it out makes it fail for all when all have answered; the job goes on") {
   CoordinatorBench bench = Met(3);
   for (uint32_t rank = 0; rank < 3; ++rank) bench.Enter(rank, EnterOf(FenceKind::kCommit, 3));

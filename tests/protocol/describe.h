@@ -15,7 +15,7 @@ namespace geeps::protocol {
 
 inline std::string Numbered(const char* word, uint64_t number) { return std::string(word) + std::to_string(number); }
 
-// "publish 1 v3 b0 unchanged", "apply c2 b0>b1", "age 3", "fail clock p1 got 4 want 2"; async: "publish 1 v3 b0 own 2",
+// "publish 1 v3 b0 unchanged", "apply c2 b0>b1", "answer v3 b0 to 3", "age 3", "fail clock p1 got 4 want 2"; async: "publish 1 v3 b0 own 2",
 // "apply p1 c2".
 inline std::string Describe(const KeeperEffect& effect) {
   static constexpr const char* kFaults[] = {"none",   "clock",  "set",     "empty", "params", "fire-without-data",
@@ -29,6 +29,10 @@ inline std::string Describe(const KeeperEffect& effect) {
              (effect.own_clock > 0 ? Numbered(" own ", effect.own_clock) : "") +
              ((effect.flags & kFlagHeaderOnly) != 0 ? " header-only" : "") +
              ((effect.flags & kFlagUnchanged) != 0 ? " unchanged" : "") +
+             ((effect.flags & kFlagFrozen) != 0 ? " frozen" : "");
+    case KeeperEffect::Kind::kAnswer:
+      return Numbered("answer v", effect.age) + Numbered(" b", effect.from) +
+             (effect.clock == kNoAge ? " all" : Numbered(" to ", effect.clock)) +
              ((effect.flags & kFlagFrozen) != 0 ? " frozen" : "");
     case KeeperEffect::Kind::kStoreAge:
       return Numbered("age ", effect.age) + ((effect.flags & kFlagFrozen) != 0 ? " frozen" : "");

@@ -58,6 +58,12 @@ class KeeperBench {
   std::string Sent(uint32_t p) {
     return Taken([&] { machine.OnSent(p, &effects_); });
   }
+  std::string Get(Age age) {
+    return Taken([&] { machine.OnGet(age, &effects_); });
+  }
+  std::string Answered(Age next) {
+    return Taken([&] { machine.OnAnswered(next, &effects_); });
+  }
   // The publish to p is out and absorbed.
   std::string Absorbed(uint32_t p, Age age) {
     const std::string sent = Sent(p);

@@ -30,7 +30,7 @@ bool Same(const Header& a, const Header& b) {
   return a.type == b.type && a.flags == b.flags && a.table == b.table && a.partition == b.partition &&
          a.set_id == b.set_id && a.epoch == b.epoch && a.sequence == b.sequence && a.clock == b.clock &&
          a.own_clock == b.own_clock && SameBits(a.params, b.params) && a.num_missing == b.num_missing &&
-         a.missing == b.missing;
+         a.missing == b.missing && a.call == b.call && a.first_row == b.first_row && a.num_rows == b.num_rows;
 }
 
 // One of each type, every field of the type with a value of its own.
@@ -71,7 +71,24 @@ std::vector<Header> Samples() {
   missing.type = MessageType::kMissing;
   missing.num_missing = 3;
   missing.missing = {1, 0x51525354, 4};
-  return {contribution, fire, publish, credit, who, missing};
+
+  Header get = credit;
+  get.type = MessageType::kGet;
+  get.call = 0x6162636465666768;
+  get.first_row = 0x71727374;
+  get.num_rows = 0x75767778;
+  Header got = get;
+  got.type = MessageType::kGot;
+  got.flags = kFlagFrozen;
+  Header set = get;
+  set.type = MessageType::kSet;
+  set.flags = kFlagKeepState;
+  set.clock = 0;
+  Header ack = set;
+  ack.type = MessageType::kAck;
+  ack.flags = 0;
+  ack.first_row = ack.num_rows = 0;
+  return {contribution, fire, publish, credit, who, missing, get, got, set, ack};
 }
 
 }  // namespace
@@ -103,6 +120,11 @@ TEST_CASE("Header: bytes are little endian, at fixed places") {
   CHECK(publish[104] == 0x48);
   CHECK(publish[111] == 0x41);
   CHECK(std::all_of(publish.begin() + 112, publish.end(), [](uint8_t byte) { return byte == 0; }));
+  const Bytes get = Encode(Samples()[6]);
+  CHECK(get[40] == 0x74);
+  CHECK(get[44] == 0x78);
+  CHECK(get[104] == 0x68);
+  CHECK(get[111] == 0x61);
 }
 
 TEST_CASE("Header: of many missing ranks the first are listed") {
@@ -178,13 +200,42 @@ TEST_CASE("Header: unknown types, unknown flags, too many parameters and bytes t
     return std::string(Decode(bytes, &out).message());
   };
   CHECK(refusal(0, 0).find("unknown type 0") != std::string::npos);
-  CHECK(refusal(0, 7).find("unknown type 7") != std::string::npos);
+  CHECK(refusal(0, 11).find("unknown type 11") != std::string::npos);
   CHECK(refusal(1, 0x80).find("flags 128, known are 3") != std::string::npos);
   CHECK(refusal(1, kFlagFrozen).find("flags 16, known are 3") != std::string::npos);
   CHECK(refusal(2, 9).find("9 rule parameters, at most 8") != std::string::npos);
   CHECK(refusal(3, 1).find("1 in byte 3, which must be zero") != std::string::npos);
   CHECK(refusal(64, 2).find("2 in byte 64, which must be zero") != std::string::npos);
   CHECK(refusal(127, 255).find("255 in byte 127, which must be zero") != std::string::npos);
+}
+
+TEST_CASE("Epochs: what is of the epoch in force is taken, and what is of the next one waits") {
+  for (MessageType type : {MessageType::kContribution, MessageType::kFire, MessageType::kPublish, MessageType::kCredit,
+                           MessageType::kWho, MessageType::kMissing, MessageType::kGet, MessageType::kGot}) {
+    CHECK(JudgeEpoch(type, 4, 4) == EpochVerdict::kTake);
+    CHECK(JudgeEpoch(type, 5, 4) == EpochVerdict::kWait);
+    CHECK(JudgeEpoch(type, 6, 4) == EpochVerdict::kRefuse);
+    CHECK(JudgeEpoch(type, 1, 0) == EpochVerdict::kWait);
+    CHECK(JudgeEpoch(type, 0, 0) == EpochVerdict::kRefuse);
+  }
+}
+
+TEST_CASE("Epochs: late credits, questions and gets of an old epoch are dropped, anything else of it is refused") {
+  for (MessageType type :
+       {MessageType::kCredit, MessageType::kWho, MessageType::kMissing, MessageType::kGet, MessageType::kGot})
+    CHECK(JudgeEpoch(type, 3, 4) == EpochVerdict::kDrop);
+  for (MessageType type : {MessageType::kContribution, MessageType::kFire, MessageType::kPublish})
+    CHECK(JudgeEpoch(type, 3, 4) == EpochVerdict::kRefuse);
+}
+
+TEST_CASE("Epochs: SET and ACK are of the epoch that the fence under way is about to begin, and of no other") {
+  for (MessageType type : {MessageType::kSet, MessageType::kAck}) {
+    CHECK(JudgeEpoch(type, 5, 4) == EpochVerdict::kTake);
+    CHECK(JudgeEpoch(type, 1, 0) == EpochVerdict::kTake);
+    CHECK(JudgeEpoch(type, 4, 4) == EpochVerdict::kRefuse);
+    CHECK(JudgeEpoch(type, 3, 4) == EpochVerdict::kRefuse);
+    CHECK(JudgeEpoch(type, 6, 4) == EpochVerdict::kRefuse);
+  }
 }
 
 TEST_CASE("Slots: no two landing slots and publishes of a connection share a number, and none is the mailbox") {

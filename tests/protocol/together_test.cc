@@ -183,6 +183,8 @@ void World::Run(uint32_t p, std::vector<KeeperEffect> effects) {
         if (!message.payload) keepers[p].OnSent(effect.participant, &effects);
         break;
       }
+      case KeeperEffect::Kind::kAnswer:
+        break;
       case KeeperEffect::Kind::kStoreAge:
         age_words[p] = effect.age;
         break;
@@ -269,6 +271,10 @@ void World::Deliver(uint32_t from, uint32_t to) {
       return Run(p, effects);
     case MessageType::kPublish:
       break;
+    case MessageType::kGet:
+    case MessageType::kGot:
+    case MessageType::kSet:
+    case MessageType::kAck:
     case MessageType::kWho:
     case MessageType::kMissing:
       return;  // nobody asks here

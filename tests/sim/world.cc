@@ -241,6 +241,10 @@ void World::Arrive(uint32_t channel_index) {
       return DeliverCredit(message, from);
     case MessageType::kWho:
     case MessageType::kMissing:
+    case MessageType::kGet:
+    case MessageType::kGot:
+    case MessageType::kSet:
+    case MessageType::kAck:
       return;  // nobody asks here: they only serve the log
   }
 }

@@ -26,6 +26,8 @@ void World::RunKeeper(uint32_t p, std::vector<KeeperEffect>* effects) {
       case KeeperEffect::Kind::kPublish:
         Publish(p, effect, effects);
         break;
+      case KeeperEffect::Kind::kAnswer:
+        break;
       case KeeperEffect::Kind::kStoreAge:
         state_.keepers[p].age_word = effect.age;
         for (const ParticipantSpec& participant : spec_->partitions[p].participants) {
