@@ -3,28 +3,24 @@
 // that set them until a fence takes them in, for only a fence knows who keeps what from then on. SetExchange is one
 // worker's part in that: what it sends, what it has received, and what becomes of both when the fence goes on or fails.
 //
-//   program  geeps_table_set   OnSet: a number for the call; the caller keeps rows and values by it
-//   ENTER    phase 1           Enter::sets = has_pending(); of a shutdown: sets are dropped with the runtime
-//   GO       phase 1           Go::sets: some worker has sets. Otherwise nothing of what follows happens; with sets a
-//                              plain fence has a second phase, too, and begins a new epoch
-//            building          the bytes of its SETs are told to each keeper with the row sets: keepers allocate room for
-//                              them beside the epoch, while a fence can still fail
-//            when all workers  Begin(parts): each call that was pending at ENTER, cut by partition and run of rows
-//            under have built        the layout that the fence is about to begin.   kSend: SET of part(index), the
-//            values as
-//                              payload, to its keeper; epoch: the one that is about to begin
-//   keeper   SET arrives       check table, partition, rows, size; keep the values aside under a number of the caller's
-//                              (`place`), OnSetMessage, answer with ACK(partition, call), whatever else happens
-//   setter   ACK arrives       OnAck: more kSend, or nothing
-//   ENTER    phase 2           when CanEnter()
-//   GO       phase 2           OnGo: the staged sets of this keeper in the order in which they are applied, by (rank,
-//                              call): values replaced; rule state and step count of these rows as at the beginning
-//                              unless keep_state. Then the partitions begin their epoch and publish. The setter's calls
-//                              numbered below `done` have taken effect
-//   FAIL                       OnFail: what was staged is dropped, what was set is pending as before. A worker that
-//   ends
-//                              the exchange early says Stop() and enters when CanEnter(): no SET or ACK is under way
-//                              then
+// * The program sets: OnSet gives the call a number; the caller keeps rows and values by it.
+// * First ENTER: OnEnter; Enter::sets = has_pending(). A shutdown takes no sets in.
+// * First GO: Go::sets says whether some worker has sets. If none has, nothing of what follows happens. Else a plain
+//   fence has a second phase as a commit has, and begins a new epoch.
+// * While the epoch is built, each worker tells each keeper, with its row sets, the bytes of the SETs that it will
+// send:
+//   keepers allocate room for them while the fence can still fail.
+// * When all workers have built: Begin(parts): the calls offered, in order, each cut by partition and run of rows under
+//   the layout that is about to begin. For each index in *send: SET of part(index) to its keeper, the values as
+//   payload, epoch: the one that is about to begin.
+// * The keeper, on SET: checks table, partition, rows and size, puts the values aside (`place`), OnSetMessage, and
+//   answers with ACK(partition, call) whatever else happens. The setter, on ACK: OnAck, which may let more SETs leave.
+// * Second ENTER: when CanEnter().
+// * Second GO: OnGo gives this keeper's sets in the order in which they are applied, before its partitions begin and
+//   publish: values replaced; rule state and step count of these rows as at the beginning unless keep_state. The calls
+//   with numbers below done() have taken effect: the setter forgets their values.
+// * FAIL: OnFail: what was put aside is dropped, what was set is pending as before. A worker that ends the exchange
+//   early says Stop() and still enters when CanEnter(), so that no SET or ACK is under way when the fence is over.
 //
 // Pure; not on the per-clock path: it may allocate. One call at a time.
 #ifndef GEEPS_RUNTIME_PROTOCOL_SET_H_
