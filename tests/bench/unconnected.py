@@ -13,13 +13,13 @@ usage: unconnected.py [--build DIR] [--runs N] [--steps N] [--out FILE] [--check
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
+
+import results
 
 GOAL = 0.92
 WORKERS = 2
@@ -27,23 +27,6 @@ WORKER_BATCH = 128
 EPOCH_IMAGES = 60000
 STEPS_MAX = EPOCH_IMAGES // (WORKERS * WORKER_BATCH)  # within one epoch all batches are full
 RUN_LIMIT_S = 600
-BUSY_LOAD = 0.5  # workers of one job wait for the slower one, copies do not: other work on the cores lowers the ratio
-
-
-def cores():
-    """The first hardware thread of each physical core, then the others: the order in which `geeps run` binds."""
-    def siblings(core):
-        try:
-            with open(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list") as f:
-                return f.read()
-        except OSError:
-            return str(core)
-
-    first, second, seen = [], [], set()
-    for core in sorted(os.sched_getaffinity(0)):
-        (second if siblings(core) in seen else first).append(core)
-        seen.add(siblings(core))
-    return first + second
 
 
 def figures(process, steps, batch):
@@ -63,7 +46,7 @@ class Programs:
         self.geeps = os.path.join(build, "tools", "geeps", "geeps")
         self.train = os.path.join(build, "samples", "train_images", "train_images")
         self.steps = steps
-        self.cores = cores()[:WORKERS]
+        self.cores = results.cores()[:WORKERS]
         for path in (self.geeps, self.train):
             if not os.access(path, os.X_OK):
                 sys.exit(f"{path} is not there: build it first, or say --build DIR")
@@ -102,45 +85,6 @@ class Programs:
         return sum(result["images"] / result["seconds"] for result in results), max(seconds) / min(seconds)
 
 
-def git(*arguments):
-    """The lines that git says about the tree this file is in; none when it is no clone."""
-    try:
-        return subprocess.run(["git", "-C", os.path.dirname(os.path.abspath(__file__)), *arguments],
-                              capture_output=True, text=True, check=True).stdout.strip().splitlines()
-    except (OSError, subprocess.CalledProcessError):
-        return []
-
-
-def commit():
-    lines = git("rev-parse", "--short=12", "HEAD")
-    if not lines:
-        return "unknown"
-    changed = git("status", "--porcelain", "--untracked-files=no")
-    return lines[0] + (" with local changes" if changed else "")
-
-
-def cpu():
-    try:
-        with open("/proc/cpuinfo") as f:
-            names = [line.split(":", 1)[1].strip() for line in f if line.startswith("model name")]
-    except OSError:
-        names = []
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} hardware threads"
-
-
-def shown(command):
-    """The command as one would type it in the current folder."""
-    return " ".join(command).replace(os.getcwd() + os.sep, "")
-
-
-def load():
-    return " ".join(f"{value:.2f}" for value in os.getloadavg())
-
-
-def spread(values):
-    return (max(values) - min(values)) / statistics.median(values)
-
-
 def report(facts, a, b):
     """The results as lines of Markdown, and the ratio."""
     a_rates, b_rates = [rate for rate, _ in a], [rate for rate, _ in b]
@@ -152,7 +96,7 @@ def report(facts, a, b):
     lines += ["", "| | median images/s | smallest | largest | (largest - smallest) / median |", "|---|---|---|---|---|"]
     for name, rates in (("A: two workers", a_rates), ("B: two copies", b_rates)):
         lines.append(f"| {name} | {statistics.median(rates):.0f} | {min(rates):.0f} | {max(rates):.0f} | "
-                     f"{100 * spread(rates):.1f} % |")
+                     f"{100 * results.spread(rates):.1f} % |")
     verdict = "met" if ratio >= GOAL else "not met"
     lines += ["", f"Ratio of the medians: **{ratio:.3f}**; the goal is {GOAL}: {verdict}.", "",
               "All runs, in their order:", "",
@@ -176,27 +120,21 @@ def main():
     if options.runs < 1 or not 1 <= options.steps <= STEPS_MAX:
         parser.error(f"--runs wants at least 1, --steps 1 to {STEPS_MAX}")
     programs = Programs(options.build, options.steps)
-    load_before = load()
-    if os.getloadavg()[0] > BUSY_LOAD:
-        print(f"the machine is busy (load average {load_before}): the figure will say little", file=sys.stderr)
+    load_before = results.load()
+    results.warn_when_busy()  # workers of one job wait for the slower one, copies do not: other work lowers the ratio
     a, b = [], []
     for number in range(1, options.runs + 1):
         a.append(programs.connected())
         b.append(programs.unconnected())
         print(f"run {number}: A {a[-1][0]:.0f} images/s, B {b[-1][0]:.0f} images/s", flush=True)
-    now = datetime.datetime.now(datetime.timezone.utc)
-    facts = [("commit", commit()), ("date", now.strftime("%Y-%m-%d %H:%M UTC")),
-             ("CPU", cpu()), ("cores used", ", ".join(map(str, programs.cores))),
-             ("load average (1, 5, 15 minutes) before", load_before), ("and after", load()),
-             ("A", f"`{shown(programs.connected_command())}`"),
-             ("B, twice at once", f"`{shown(programs.alone_command())}`"),
-             ("runs", f"{options.runs} of each, interleaved")]
+    facts = results.facts(load_before)
+    facts += [("cores used", ", ".join(map(str, programs.cores))),
+              ("A", f"`{results.shown(programs.connected_command())}`"),
+              ("B, twice at once", f"`{results.shown(programs.alone_command())}`"),
+              ("runs", f"{options.runs} of each, interleaved")]
     lines, ratio = report(facts, a, b)
     print("\n".join(lines[5:]))
-    if os.path.dirname(options.out):
-        os.makedirs(os.path.dirname(options.out), exist_ok=True)
-    with open(options.out, "w") as f:
-        f.write("\n".join(lines) + "\n")
+    results.write(options.out, lines)
     return 1 if options.check and ratio < GOAL else 0
 
 
