@@ -18,6 +18,7 @@ namespace {
 bool SameBits(const double* a, const double* b, size_t n) { return std::memcmp(a, b, n * sizeof(double)) == 0; }
 
 std::string NameOf(const ReadRecord& record) {
+  if (record.get) return absl::StrCat("get of table ", record.table, " by worker ", record.reader);
   return absl::StrCat("read of table ", record.table, " by worker ", record.reader, " at clock ", record.clock,
                       " with slack ", record.slack);
 }
@@ -287,6 +288,7 @@ std::string CheckRead(const Reference& reference, const ReadRecord& record, std:
       low = world.first_clock;
       high = protocol::kNoAge;
     }
+    if (record.get) high = protocol::kNoAge;
     if (world.partitions[p].frozen) low = high = world.first_clock;
     const PartitionView view(reference, record, begin, end);
     const Age limit = std::min(high, reference.Complete(p));

@@ -15,6 +15,9 @@
 // and the same operation has not seen more before (checker_cut.cc). Where rows are no vector clocks, the keeper tells
 // what it applies, and every read is the version behind some of these steps, none older than before. With
 // read-my-writes all own updates that come before the read in the program are there, on top of the version or the cut.
+//
+// A get is right when each partition shows the version that its keeper said, which is no older than asked for nor than
+// what the same worker got before.
 // One thread at a time.
 #ifndef GEEPS_TESTS_SIM_CHECKER_H_
 #define GEEPS_TESTS_SIM_CHECKER_H_
@@ -76,6 +79,8 @@ struct ReadRecord {
   std::vector<double> own;
   // The reader is an observer of the table: every version serves, older or younger than its clock.
   bool observer = false;
+  // A get: `clock` is the smallest version that serves (async: every one does), and any younger one does.
+  bool get = false;
 };
 
 // What a read showed of one partition: the versions, ascending and among the allowed ones, that equal it in all rows.

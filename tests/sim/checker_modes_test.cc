@@ -331,4 +331,63 @@ TEST_CASE("Reference: an async table without lanes takes a step for each contrib
   CHECK(checker.OnRead(read) != "");  // no version
 }
 
+namespace {
+
+Change GetOf(std::vector<Clock> versions) {
+  return [versions](ReadRecord* record) {
+    record->get = true;
+    record->claimed = versions;
+  };
+}
+
+}  // namespace
+
+TEST_CASE("Checker: a get may show any version that is no older than asked for, another one in each partition") {
+  History history(false);
+  CHECK(history.Read(0, 3, {0, {{3, 3}, {3, 3}, {6, 6}, {6, 6}}}, GetOf({3, 6})) == "");
+  CHECK(history.Read(0, 0, {0, {{4, 4}, {4, 4}}}, GetOf({4})) == "");
+}
+
+TEST_CASE("Checker: every one of these gets is rejected") {
+  struct Bad {
+    const char* what;
+    std::function<std::string(History*)> run;
+  };
+  const std::vector<Bad> bad = {
+      {"older than asked for",
+       [](History* h) {
+         return h->Read(0, 3, {0, {{2, 2}, {2, 2}}}, GetOf({2}));
+       }},
+      {"another version than the keeper said",
+       [](History* h) {
+         return h->Read(0, 3, {0, {{4, 4}, {4, 4}}}, GetOf({3}));
+       }},
+      {"rows of two versions",
+       [](History* h) {
+         return h->Read(0, 3, {2, {{4, 4}, {5, 5}}}, GetOf({4}));
+       }},
+      {"no version",
+       [](History* h) {
+         return h->Read(0, 3, {2, {{4, 5}, {4, 5}}}, GetOf({4}));
+       }},
+      {"one lane torn",
+       [](History* h) {
+         return h->Read(0, 3, {2, {{4, 4}, {4, 4}}}, [](ReadRecord* record) {
+           GetOf({4})(record);
+           record->values[1] += 1.0;
+         });
+       }},
+      {"older than what was got before",
+       [](History* h) {
+         CHECK(h->Read(0, 3, {0, {{5, 5}, {5, 5}}}, GetOf({5})) == "");
+         return h->Read(0, 3, {0, {{4, 4}, {4, 4}}}, GetOf({4}));
+       }},
+  };
+  for (const Bad& history : bad) {
+    History fresh(false);
+    CAPTURE(history.what);
+    CHECK(history.run(&fresh) != "");
+  }
+}
+
 }  // namespace geeps::sim

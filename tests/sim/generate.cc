@@ -25,6 +25,7 @@ class Generator {
       for (uint32_t q = 0; q < num_plans_; ++q) input_.workers[w].plans.push_back(RecordPlan(q));
       AddPasses(w);
     }
+    for (uint32_t w = 0; w < world_; ++w) AddGets(w);
     return std::move(input_);
   }
 
@@ -159,6 +160,23 @@ class Generator {
     for (size_t i = 0; i < worker.passes.size(); ++i) {
       const bool told = i + 1 < worker.passes.size() && random_.Chance(60);
       worker.passes[i].expected = told ? worker.passes[i + 1].set_id : worker.passes[i].set_id;
+    }
+  }
+
+  void AddGets(uint32_t w) {
+    if (random_.Chance(50)) return;
+    const uint32_t num_gets = random_.Between(1, 6);
+    uint32_t after = 0;
+    for (uint32_t i = 0; i < num_gets; ++i) {
+      after = random_.Between(after, num_clocks_);
+      Get get;
+      get.at = input_.first_clock + after;
+      get.age = get.at - random_.Below(std::min<uint32_t>(after, 3) + 1);
+      get.table = random_.Below(num_tables_);
+      const uint32_t num_rows = static_cast<uint32_t>(input_.tables[get.table].schema.num_rows);
+      get.first_row = random_.Below(num_rows);
+      get.num_rows = random_.Between(1, num_rows - static_cast<uint32_t>(get.first_row));
+      input_.workers[w].gets.push_back(get);
     }
   }
 

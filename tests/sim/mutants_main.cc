@@ -27,13 +27,12 @@ constexpr char kUsage[] =
     "  --states N     states of each world searched (default 4000)\n"
     "  --mutant NAME  only this one\n";
 
-// Rules that the simulated world does not have: gets, sets, epochs and fences. The unit tests find these mutants
+// Rules that the simulated world does not have: sets, epochs and fences. The unit tests find these mutants
 // (tests/protocol/mutants_main.cc).
-constexpr const char* kNotSimulated[] = {
-    "GetTooEarly",     "AnswerWhileApplying", "AnswersNotAwaited", "GetsForgotten",   "GetsUnbounded",
-    "GotUnchecked",    "GetNotAskedAgain",    "SetsByArrival",     "SetForgetsState", "AcksNotAwaited",
-    "SetsLostAtFail",  "StagedKeptAtFail",    "OldEpochTaken",     "NextEpochTaken",  "FenceClocksUnchecked",
-    "FenceNotAwaited", "EpochNotRaised",      "VerdictTwice"};
+constexpr const char* kNotSimulated[] = {"GetNotAskedAgain", "SetsByArrival",  "SetForgetsState",
+                                         "AcksNotAwaited",   "SetsLostAtFail", "StagedKeptAtFail",
+                                         "OldEpochTaken",    "NextEpochTaken", "FenceClocksUnchecked",
+                                         "FenceNotAwaited",  "EpochNotRaised", "VerdictTwice"};
 
 bool IsSimulated(const std::string& name) {
   return std::find(std::begin(kNotSimulated), std::end(kNotSimulated), name) == std::end(kNotSimulated);

@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/protocol/get.h"
 #include "runtime/protocol/keeper.h"
+#include "runtime/protocol/set.h"
 #include "runtime/protocol/subscriber.h"
 
 namespace geeps::sim {
@@ -208,11 +210,42 @@ std::vector<Case> SubscriberCases() {
   };
 }
 
+std::vector<Case> GetCases() {
+  return {
+      {"more GETs of one worker than it may have",
+       [] {
+         protocol::WaitingGets waiting(1);
+         for (uint32_t i = 0; i < protocol::kGetsInFlight; ++i) {
+           if (!waiting.Add({0, i, 1, 0, 0, 1})) return false;
+         }
+         return !waiting.Add({0, 0, 1, 0, 0, 1});
+       }},
+      {"an answer that is older than asked for",
+       [] {
+         protocol::Getter getter;
+         protocol::Getter::Effects effects;
+         getter.Begin(1, 5, {{0, 0, 0, 1}}, &effects);
+         protocol::Header got;
+         got.type = protocol::MessageType::kGot;
+         got.call = 1;
+         got.num_rows = 1;
+         got.clock = 4;
+         return !getter.OnGot(0, got, &effects);
+       }},
+      {"an acknowledgement of what was not set",
+       [] {
+         protocol::SetExchange sets;
+         std::vector<uint32_t> send;
+         return !sets.OnAck(0, 0, 1, &send);
+       }},
+  };
+}
+
 }  // namespace
 
 std::string FirstAccepted(uint32_t* num_refused) {
   *num_refused = 0;
-  for (const auto& cases : {KeeperCases(), SubscriberCases()}) {
+  for (const auto& cases : {KeeperCases(), SubscriberCases(), GetCases()}) {
     for (const Case& bad : cases) {
       if (!bad.refused()) return bad.what;
       ++*num_refused;

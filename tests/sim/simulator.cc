@@ -145,7 +145,7 @@ class Simulator : public EventSink {
   Checker checker_;
   World world_;
   const size_t trace_lines_;
-  Delay delays_[static_cast<size_t>(Event::Kind::kSeeAge) + 1];
+  Delay delays_[static_cast<size_t>(Event::Kind::kCount)];
   std::vector<uint32_t> slowness_;
   std::vector<uint64_t> paused_until_;
   bool pauses_ = false;

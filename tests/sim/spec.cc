@@ -170,6 +170,10 @@ class SpecBuilder {
     }
     worker.arena =
         spec_->map.Allocate((worker.layout.arena_bytes + 7) / 8, absl::StrCat("access buffers of worker ", w));
+    for (uint32_t p = 0; p < spec_->partitions.size() && !spec_->input.workers[w].gets.empty(); ++p) {
+      worker.answers.push_back(spec_->map.Allocate(spec_->partitions[p].num_values,
+                                                   absl::StrCat("answers of partition ", p, " for worker ", w)));
+    }
     protocol::SequencerOptions& options = worker.sequencer;
     options.num_tables = static_cast<uint32_t>(worker.tables.size());
     options.first_clock = spec_->input.first_clock;

@@ -35,6 +35,15 @@ struct Pass {
   std::vector<uint8_t> skipped;  // by operation: 0 no, 1 at the first call, 2 at the second call
 };
 
+// A get of a worker's program, beside its passes.
+struct Get {
+  protocol::Clock at = 0;  // when it may begin
+  protocol::Age age = 0;   // what it asks for, at most `at`
+  uint32_t table = 0;
+  uint64_t first_row = 0;
+  uint64_t num_rows = 1;
+};
+
 struct WorldInput {
   struct Table {
     table::TableSchema schema;
@@ -48,6 +57,7 @@ struct WorldInput {
   struct Worker {
     std::vector<plan::RecordedPlan> plans;  // the same names on every worker, ascending
     std::vector<Pass> passes;
+    std::vector<Get> gets;  // one after another
   };
   struct Local {
     std::string name;
@@ -122,6 +132,7 @@ struct WorkerSpec {
   protocol::SequencerOptions sequencer;
   std::vector<WorkerTableSpec> tables;
   uint32_t arena = 0;                                      // offset
+  std::vector<uint32_t> answers;                           // offsets by partition, where gets land; none without gets
   std::vector<std::vector<std::vector<OwnRow>>> own_rows;  // [plan][op]: updates of tables with read-my-writes
 };
 

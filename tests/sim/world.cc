@@ -38,6 +38,10 @@ const char* NameOf(Event::Kind kind) {
       return "see fired";
     case Event::Kind::kSeeAge:
       return "see age";
+    case Event::Kind::kGet:
+      return "get";
+    case Event::Kind::kCount:
+      break;
   }
   return "?";
 }
@@ -58,6 +62,7 @@ World::World(std::shared_ptr<const WorldSpec> spec, WorldMode mode, Checker* che
     const WorkerSpec& worker_spec = spec_->workers[w];
     WorkerState& worker = state_.workers[w];
     worker.program.clock = spec_->input.first_clock;
+    worker.waiting_gets.emplace(world);
     for (uint32_t t = 0; t < worker_spec.tables.size(); ++t) {
       const WorkerTableSpec& table = worker_spec.tables[t];
       const WorldInput::Table& input = spec_->input.tables[t];
@@ -108,6 +113,7 @@ void World::Start() {
     RunSequencer(w);
     worker.program.finished = passes.empty();
     if (!worker.program.finished) ScheduleProgram(w);
+    PokeGets(w);
   }
 }
 
@@ -185,22 +191,18 @@ void World::OnTaken(uint32_t channel_index, uint64_t sequence) {
     CopyHalf(message.source, message.destination, message.num_values, spec_->lanes(message.header.table), 1);
     state_.memory.EndRead(message.source, message.num_values);
   }
-  if (mode_.late_sent) {
-    Event sent{Event::Kind::kSent, channel_index / spec_->world, message.header.partition, message.index,
-               message.header.clock};
-    if (message.header.type == MessageType::kPublish) sent.c = protocol::kNoAge;
-    Schedule(sent);
-    ArriveIfTaken(channel_index);
-    return;
-  }
-  const Message sent = message;
+  Event sent{Event::Kind::kSent, channel_index / spec_->world, message.header.partition, message.index,
+             message.header.clock};
+  if (message.header.type == MessageType::kPublish) sent.c = kPublishSent;
+  if (message.header.type == MessageType::kGot) sent.c = kAnswerSent;
+  if (mode_.late_sent) Schedule(sent);
   ArriveIfTaken(channel_index);
-  ReportSent(channel_index / spec_->world, sent.header.partition, sent.index,
-             sent.header.type == MessageType::kPublish ? protocol::kNoAge : sent.header.clock);
+  if (!mode_.late_sent) ReportSent(sent.worker, sent.a, sent.b, sent.c);
 }
 
 void World::ReportSent(uint32_t w, uint32_t p, uint32_t index, uint64_t clock) {
-  if (clock == protocol::kNoAge) {
+  if (clock == kAnswerSent) return AnswerSent(p);
+  if (clock == kPublishSent) {
     std::vector<KeeperEffect> effects;
     state_.keepers[p].machine->OnSent(index, &effects);
     return RunKeeper(p, &effects);
@@ -239,10 +241,12 @@ void World::Arrive(uint32_t channel_index) {
       return DeliverPublish(message, to);
     case MessageType::kCredit:
       return DeliverCredit(message, from);
+    case MessageType::kGet:
+      return DeliverGet(message, from, to);
+    case MessageType::kGot:
+      return DeliverGot(message, from, to);
     case MessageType::kWho:
     case MessageType::kMissing:
-    case MessageType::kGet:
-    case MessageType::kGot:
     case MessageType::kSet:
     case MessageType::kAck:
       return;  // nobody asks here: they only serve the log
@@ -289,13 +293,19 @@ void World::Execute(uint32_t index) {
     case Event::Kind::kSeeAge:
       SeeAge(event.worker, event.a, event.b);
       break;
+    case Event::Kind::kGet:
+      BeginGet(event.worker);
+      break;
+    case Event::Kind::kCount:
+      break;
   }
   CheckWaiting(event.worker);
 }
 
 bool World::finished() const {
-  for (const WorkerState& worker : state_.workers) {
-    if (!worker.program.finished) return false;
+  for (uint32_t w = 0; w < state_.workers.size(); ++w) {
+    const WorkerState& worker = state_.workers[w];
+    if (!worker.program.finished || worker.gets.next < spec_->input.workers[w].gets.size()) return false;
   }
   return true;
 }
@@ -326,7 +336,8 @@ std::string World::Describe(const Event& event) const {
       const Channel& channel = state_.channels[event.a];
       if (channel.messages.empty()) return text;
       const Header& header = channel.messages.front().header;
-      static constexpr const char* kTypes[] = {"?", "CONTRIB", "FIRE", "PUBLISH", "CREDIT"};
+      static constexpr const char* kTypes[] = {"?",       "CONTRIB", "FIRE", "PUBLISH", "CREDIT", "WHO",
+                                               "MISSING", "GET",     "GOT",  "SET",     "ACK"};
       absl::StrAppend(&text, " ", kTypes[static_cast<int>(header.type)], " from ", event.a / spec_->world, ", table ",
                       header.table);
       if (header.type != MessageType::kFire) absl::StrAppend(&text, ", partition ", header.partition);
@@ -337,7 +348,8 @@ std::string World::Describe(const Event& event) const {
       return absl::StrCat(text, " channel ", event.a / spec_->world, " to ", event.a % spec_->world, ", message ",
                           event.c);
     case Event::Kind::kSent:
-      return event.c == protocol::kNoAge
+      if (event.c == kAnswerSent) return absl::StrCat(text, " answer out of partition ", event.a);
+      return event.c == kPublishSent
                  ? absl::StrCat(text, " publish of partition ", event.a, " to participant ", event.b)
                  : absl::StrCat(text, " contribution to partition ", event.a, ", clock ", event.c);
     case Event::Kind::kApplied:

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/protocol/get.h"
 #include "runtime/protocol/message.h"
 #include "tests/sim/checker.h"
 #include "tests/sim/memory.h"
@@ -28,7 +29,8 @@ struct Event {
     kProgram,   // the program of `worker` makes its next call
     kNotice,    // the reclaimer of `worker` takes the next thing that the program told
     kTaken,     // a: channel, c: sequence: the bytes of a message are out of their buffer
-    kSent,      // a: partition, b: lane or participant, c: clock, kNoAge for a publish: ... and the sender is told
+    kSent,      // a: partition, b: lane or participant, c: clock, or kPublishSent, kAnswerSent: ... and the sender is
+                // told
     kArrive,    // a: channel: its first message arrives
     kApplied,   // a: partition
     kAbsorbed,  // a: table, b: subscription
@@ -36,6 +38,8 @@ struct Event {
     kDrained,   // a: plan, b: operation
     kSeeFired,  // a: partition, b: participant: the keeper looks at the fired word
     kSeeAge,    // a: table, b: subscription: the worker looks at the age word
+    kGet,       // the program of `worker` begins its next get
+    kCount,     // not an event
   };
   Kind kind = Kind::kNone;
   uint32_t worker = 0;  // whose time it takes
@@ -45,6 +49,10 @@ struct Event {
   uint64_t time = 0;  // the simulator's
 };
 const char* NameOf(Event::Kind kind);
+
+// In the place of a contribution's clock.
+inline constexpr uint64_t kPublishSent = ~uint64_t{0};
+inline constexpr uint64_t kAnswerSent = kPublishSent - 1;
 
 // How the world behaves beside the machines.
 struct WorldMode {
@@ -97,6 +105,15 @@ struct ProgramState {
   protocol::Clock clock = 0;
 };
 
+struct GetState {
+  protocol::Getter machine;
+  size_t next = 0;                          // the get under way, or the next one
+  uint64_t call = 0;                        // its number
+  bool scheduled = false;                   // kGet is on its way
+  std::vector<std::vector<double>> values;  // by part
+  std::vector<protocol::Age> ages;          // by part
+};
+
 struct LogHeader {  // mapped: what the keepers read beside the values of a clock
   uint32_t set_id = 0;
   protocol::RuleParams params;
@@ -114,6 +131,8 @@ struct WorkerState {
   std::vector<std::vector<LogHeader>> log_headers;  // [table][clock mod L], mapped
   std::vector<protocol::Clock> fired_words;         // [table], mapped
   std::vector<std::vector<bool>> age_noticed;       // [table][subscription]: kSeeAge is on its way
+  GetState gets;
+  std::optional<protocol::WaitingGets> waiting_gets;  // at the partitions that it keeps
 };
 
 struct KeeperState {
@@ -127,6 +146,7 @@ struct KeeperState {
   protocol::Clock clock = 0;  // of the running apply
   uint32_t from = 0;
   uint32_t to = 0;
+  uint32_t num_answers = 0;  // on their way out of the buffer that is answered from
   protocol::Age age_word = protocol::kNoAge;
   std::vector<protocol::Clock> seen_fired;  // by participant
   std::vector<bool> fired_noticed;          // by participant: kSeeFired is on its way
@@ -193,7 +213,7 @@ class World {
   // Channels (world.cc).
   void Send(uint32_t from, uint32_t to, Message message);
   void OnTaken(uint32_t channel, uint64_t sequence);
-  // clock: of the contribution; kNoAge: it was a publish.
+  // clock: of the contribution; kPublishSent, kAnswerSent: it was none.
   void ReportSent(uint32_t w, uint32_t p, uint32_t index, uint64_t clock);
   void ArriveIfTaken(uint32_t channel);
   void Arrive(uint32_t channel);
@@ -237,6 +257,16 @@ class World {
   void EndAbsorb(uint32_t w, uint32_t t, uint32_t s);
   void SeeAge(uint32_t w, uint32_t t, uint32_t s);
 
+  // Gets (world_get.cc).
+  void PokeGets(uint32_t w);
+  void BeginGet(uint32_t w);
+  void RunGetter(uint32_t w, const protocol::Getter::Effects& effects);
+  void EndGet(uint32_t w, protocol::Age smallest);
+  void DeliverGet(const Message& message, uint32_t from, uint32_t to);
+  void DeliverGot(const Message& message, uint32_t from, uint32_t to);
+  void Answer(uint32_t p, const protocol::KeeperEffect& effect);
+  void AnswerSent(uint32_t p);
+
   // Programs (world_program.cc).
   void StepProgram(uint32_t w);
   void EndPass(uint32_t w);
@@ -247,6 +277,7 @@ class World {
   void TakeNotices(uint32_t w);
   void TakeNotice(uint32_t w, const Notice& notice);
   void CheckShown(uint32_t w, uint32_t op);
+  void Judge(const ReadRecord& record);
   uint64_t HashOfView(uint32_t w, uint32_t op) const;
   void CheckWaiting(uint32_t w);
   bool IsDrained(uint32_t w, uint32_t set_id, uint32_t op) const;

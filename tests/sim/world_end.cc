@@ -102,6 +102,7 @@ uint64_t World::Digest() const {
   for (const KeeperState& keeper : state_.keepers) {
     hasher.Add(keeper.machine->StateDigest());
     hasher.Add(keeper.age_word);
+    hasher.Add(keeper.num_answers);
     for (protocol::Clock seen : keeper.seen_fired) hasher.Add(seen);
   }
   for (const WorkerState& worker : state_.workers) {
@@ -118,6 +119,13 @@ uint64_t World::Digest() const {
         for (protocol::Age age : op.ages) hasher.Add(age);
       }
     }
+    hasher.Add(worker.gets.machine.StateDigest());
+    hasher.Add(worker.gets.next * 2 + (worker.gets.scheduled ? 1 : 0));
+    for (protocol::Age age : worker.gets.ages) hasher.Add(age);
+    for (const std::vector<double>& values : worker.gets.values) {
+      for (double value : values) hasher.AddDouble(value);
+    }
+    hasher.Add(worker.waiting_gets->StateDigest());
     const ProgramState& program = worker.program;
     hasher.Add(program.pass_number * 4096 + program.step * 4 + (program.in_pass ? 2 : 0) + (program.waiting ? 1 : 0));
     hasher.Add(program.pass_index);
@@ -130,7 +138,7 @@ uint64_t World::Digest() const {
       const protocol::Header& header = message.header;
       hasher.Add(static_cast<uint64_t>(header.type) + header.flags * 16 + uint64_t{header.partition} * 65536 +
                  (message.taken ? 1ull << 63 : 0));
-      hasher.Add(HashOf(header.table, header.set_id, header.clock, header.own_clock));
+      hasher.Add(HashOf(header.table, header.set_id, header.clock, header.own_clock, header.call));
     }
   }
   state_.memory.AddTo(&hasher);

@@ -27,6 +27,7 @@ void World::RunKeeper(uint32_t p, std::vector<KeeperEffect>* effects) {
         Publish(p, effect, effects);
         break;
       case KeeperEffect::Kind::kAnswer:
+        Answer(p, effect);
         break;
       case KeeperEffect::Kind::kStoreAge:
         state_.keepers[p].age_word = effect.age;

@@ -53,6 +53,7 @@ void World::EndPass(uint32_t w) {
   ++program.pass_index;
   program.finished = program.pass_index == spec_->input.workers[w].passes.size();
   if (!program.finished) ScheduleProgram(w);
+  PokeGets(w);
 }
 
 // The first call of an operation; false when it must wait.
@@ -163,6 +164,10 @@ void World::CheckShown(uint32_t w, uint32_t op_index) {
   // Ages of async tables are steps; own clocks show in lanes only.
   if (!table.async || (spec_->checked.tables[planned.table].lanes && !record.observer))
     record.claimed = state_.workers[w].ops[set_id][op_index].ages;
+  Judge(record);
+}
+
+void World::Judge(const ReadRecord& record) {
   if (checker_ != nullptr) {
     std::string wrong = checker_->OnRead(record);
     if (!wrong.empty()) Fail(std::move(wrong));
@@ -263,6 +268,11 @@ std::string World::DescribeWaits() const {
   std::string text;
   for (uint32_t w = 0; w < spec_->world; ++w) {
     const ProgramState& program = state_.workers[w].program;
+    const GetState& gets = state_.workers[w].gets;
+    if (gets.next < spec_->input.workers[w].gets.size()) {
+      absl::StrAppend(&text, text.empty() ? "" : "; ", "worker ", w, " has begun ", gets.call, " of ",
+                      spec_->input.workers[w].gets.size(), " gets");
+    }
     if (program.finished) continue;
     absl::StrAppend(&text, text.empty() ? "" : "; ", "worker ", w, " at clock ", program.clock, ", pass ",
                     program.pass_number, ", step ", program.step,
