@@ -83,8 +83,11 @@ absl::StatusOr<std::vector<PartGather>> SplitGather(const EpochInput& input, con
   return parts;
 }
 
-absl::Status BuildPlan(const EpochInput& input, const Epoch& epoch, uint32_t set_id, EpochPlan* plan) {
-  const plan::PlannedPass& pass = epoch.layout.plans[set_id];
+// The device has indexes of its own; those of the layout go as soon as they have been handed over, so that millions of
+// single rows are kept once.
+absl::Status BuildPlan(const EpochInput& input, uint32_t set_id, Epoch* epoch) {
+  plan::PlannedPass& pass = epoch->layout.plans[set_id];
+  EpochPlan* const plan = &epoch->plans[set_id];
   const size_t num_ops = pass.ops.size();
   plan->slots = std::make_unique<OpSlot[]>(num_ops);
   plan->gather.resize(num_ops);
@@ -94,18 +97,19 @@ absl::Status BuildPlan(const EpochInput& input, const Epoch& epoch, uint32_t set
   plan->fill.resize(num_ops);
   plan->drain.resize(num_ops);
   for (uint32_t op = 0; op < num_ops; ++op) {
-    const plan::PlannedOp& planned = pass.ops[op];
+    plan::PlannedOp& planned = pass.ops[op];
     if (planned.kind == plan::OpKind::kLocal) continue;
-    const uint64_t cache_rows = epoch.layout.tables[planned.table].cache_rows;
+    const uint64_t cache_rows = epoch->layout.tables[planned.table].cache_rows;
     const uint64_t log_rows = pass.tables[planned.table].log_rows;
-    if (epoch.tables[planned.table].num_versions > 1) {
+    if (epoch->tables[planned.table].num_versions > 1) {
       GEEPS_ASSIGN_OR_RETURN(plan->part_gathers[op],
-                             SplitGather(input, epoch.layout.tables[planned.table], planned, cache_rows));
+                             SplitGather(input, epoch->layout.tables[planned.table], planned, cache_rows));
     } else {
       GEEPS_ASSIGN_OR_RETURN(plan->gather[op], MakeIndex(*input.device, planned.gather, planned.num_rows, cache_rows));
     }
     GEEPS_ASSIGN_OR_RETURN(plan->store[op], MakeIndex(*input.device, planned.store, log_rows, planned.num_rows));
     GEEPS_ASSIGN_OR_RETURN(plan->add[op], MakeIndex(*input.device, planned.add, log_rows, planned.num_rows));
+    for (plan::RowIndex* index : {&planned.gather, &planned.store, &planned.add}) *index = plan::RowIndex();
     GEEPS_ASSIGN_OR_RETURN(plan->fill[op].event, input.device->CreateEvent());
     GEEPS_ASSIGN_OR_RETURN(plan->drain[op].event, input.device->CreateEvent());
     plan->fill[op].done = {Done::Kind::kFill, set_id, op};
@@ -242,7 +246,7 @@ absl::StatusOr<std::unique_ptr<Epoch>> BuildEpoch(const EpochInput& input) {
     events = std::max<uint64_t>(events, 4 * (pass.steps.size() + 2));
   epoch->queue = std::make_unique<ProgramQueue>(events);
   for (uint32_t set_id = 0; set_id < epoch->plans.size(); ++set_id) {
-    GEEPS_RETURN_IF_ERROR(BuildPlan(input, *epoch, set_id, &epoch->plans[set_id]));
+    GEEPS_RETURN_IF_ERROR(BuildPlan(input, set_id, epoch.get()));
   }
   return epoch;
 }
