@@ -270,7 +270,8 @@ GEEPS_API void geeps_request_destroy(geeps_request *req);
  * Options:
  *   mode = bounded                      versions, each a pure function of whole clocks (BSP and SSP)
  *   rule = add | replace | sgd | adam | adamw | adagrad | rmsprop | lamb   what a keeper does with the reduced contribution g of
- *                                       a clock; default add. add: value += g. replace: value = g. The others: docs/rules.md
+ *                                       a clock; default add. add: value += g. replace: value = g. The others: docs/rules.md.
+ *                                       Or the name or path of a plugin (geeps_rule.h), loaded if need be
  *   param.NAME                          start value of a parameter of the rule: lr, momentum, beta1, ..
  *   reduce = sum | mean                 over the workers that updated the row; default sum
  *   rows = any | same                   same: in each plan all workers read the same rows and update the same rows

@@ -32,6 +32,8 @@ extern "C" {
 #define GEEPS_DEVICE_MAX_STATES 4u
 #define GEEPS_DEVICE_MAX_PARAMS 8u
 
+struct geeps_rule; /* geeps_rule.h */
+
 typedef struct geeps_dev geeps_dev;               /* one opened device */
 typedef struct geeps_dev_stream geeps_dev_stream; /* a queue of work */
 typedef struct geeps_dev_event geeps_dev_event;   /* a moment in a stream */
@@ -116,6 +118,8 @@ typedef struct geeps_row_move {
  * k, k + 32, .. in order, beginning with 0; then lanes 0 .. 15 add lanes 16 .. 31, 0 .. 7 add 8 .. 15, and so on. The sums of
  * these pieces are added in f64, in order, beginning with 0. */
 #define GEEPS_RULE_LAMB 8u
+/* The functions of geeps_apply.functions, host code: GEEPS_E_UNSUPPORTED from a back end that cannot run it on this memory */
+#define GEEPS_RULE_PLUGIN 0xffffffffu
 
 #define GEEPS_REDUCE_SUM 1u
 #define GEEPS_REDUCE_MEAN 2u /* the sum divided by the number of inputs of the row, rounded */
@@ -159,6 +163,8 @@ typedef struct geeps_apply {
   uint64_t *steps;           /* [num_rows] of a rule with steps: one more for each row of a segment; NULL: a rule without */
   const void *rounded_in;    /* [num_rows, row_values] of input_dtype where that is not the dtype, else NULL */
   void *rounded_out;         /* the same memory as rounded_in, or memory that does not overlap it */
+  const struct geeps_rule *functions; /* geeps_rule.h; lives until destroy, larger ones of newer plugins are cut to the size that the
+                                         host knows. NULL unless the rule is GEEPS_RULE_PLUGIN */
 } geeps_apply;
 
 typedef struct geeps_device { /* static const; all slots are required */

@@ -2,9 +2,11 @@
 #include "runtime/device/apply.h"
 
 #include <cstring>
+#include <optional>
 
 #include "absl/container/inlined_vector.h"
 #include "runtime/base/status.h"
+#include "runtime/device/plugin_rule.h"
 #include "runtime/table/fold.h"
 #include "runtime/table/rule.h"
 
@@ -27,10 +29,24 @@ static_assert(GEEPS_RULE_ADD == static_cast<uint32_t>(RuleId::kAdd) &&
               GEEPS_RULE_ADAMW == static_cast<uint32_t>(RuleId::kAdamW) &&
               GEEPS_RULE_ADAGRAD == static_cast<uint32_t>(RuleId::kAdagrad) &&
               GEEPS_RULE_RMSPROP == static_cast<uint32_t>(RuleId::kRmsProp) &&
-              GEEPS_RULE_LAMB == static_cast<uint32_t>(RuleId::kLamb));
+              GEEPS_RULE_LAMB == static_cast<uint32_t>(RuleId::kLamb) &&
+              GEEPS_RULE_PLUGIN == static_cast<uint32_t>(RuleId::kPlugin));
 static_assert(GEEPS_REDUCE_SUM == static_cast<uint32_t>(Reduce::kSum) &&
               GEEPS_REDUCE_MEAN == static_cast<uint32_t>(Reduce::kMean));
 static_assert(GEEPS_DEVICE_MAX_STATES == table::kMaxRuleStates && GEEPS_DEVICE_MAX_PARAMS == table::kMaxRuleParams);
+
+// A built-in rule, or the plugin's, which is put into *brought. Errors: Unsupported, Invalid, kAbi.
+absl::StatusOr<const UpdateRule*> FindRule(const geeps_apply& apply, std::optional<UpdateRule>* brought) {
+  if (apply.rule != GEEPS_RULE_PLUGIN) {
+    const UpdateRule* const rule = table::FindRule(static_cast<RuleId>(apply.rule));
+    if (rule == nullptr) return Unsupported("apply: rule ", apply.rule);
+    return rule;
+  }
+  if (apply.functions == nullptr) return Invalid("apply: functions is NULL");
+  GEEPS_RETURN_IF_ERROR(CheckFunctions(*apply.functions));
+  *brought = RuleOf(*apply.functions);
+  return &**brought;
+}
 
 absl::Status CheckMemory(const char* name, const void* memory, uint64_t value_bytes) {
   if (memory == nullptr) return Invalid("apply: ", name, " is NULL");
@@ -90,8 +106,8 @@ absl::Status CheckApply(const geeps_apply& apply) {
   if (apply.input_dtype != apply.dtype && !is_rounded) {
     return Unsupported("apply: inputs of dtype ", apply.input_dtype, " for values of dtype ", apply.dtype);
   }
-  const UpdateRule* rule = table::FindRule(static_cast<RuleId>(apply.rule));
-  if (rule == nullptr) return Unsupported("apply: rule ", apply.rule);
+  std::optional<UpdateRule> brought;
+  GEEPS_ASSIGN_OR_RETURN(const UpdateRule* const rule, FindRule(apply, &brought));
   if (apply.reduce != GEEPS_REDUCE_SUM && apply.reduce != GEEPS_REDUCE_MEAN)
     return Invalid("apply: reduce ", apply.reduce);
   if (apply.row_values == 0) return Invalid("apply: rows of 0 values");
@@ -119,8 +135,9 @@ void ApplyNow(const geeps_apply& apply) {
   const DType input_dtype = static_cast<DType>(apply.input_dtype);
   const uint64_t row_bytes = apply.row_values * table::ValueBytes(dtype);
   const uint64_t input_row_bytes = apply.row_values * table::ValueBytes(input_dtype);
+  std::optional<UpdateRule> brought;
   FoldTarget target;
-  target.rule = table::FindRule(static_cast<RuleId>(apply.rule));
+  target.rule = *FindRule(apply, &brought);
   target.reduce = static_cast<Reduce>(apply.reduce);
   target.row_values = apply.row_values;
   target.params = absl::MakeConstSpan(apply.params, target.rule->num_params);

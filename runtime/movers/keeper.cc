@@ -257,6 +257,7 @@ void Keeper::Apply(uint32_t index, protocol::Clock clock) {
   }
   geeps_apply apply = device::MakeApply();
   apply.rule = static_cast<uint32_t>(table.schema.rule->id);
+  apply.functions = table.schema.rule->functions;
   apply.dtype = static_cast<uint32_t>(AccumulateDType(table.schema.dtype));
   apply.input_dtype = static_cast<uint32_t>(table.schema.dtype);
   apply.reduce = static_cast<uint32_t>(table.schema.reduce);

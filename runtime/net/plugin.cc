@@ -21,7 +21,7 @@
 namespace geeps::net {
 namespace {
 
-constexpr const char* kKinds[] = {"transport_", "source_", "device_", ""};
+constexpr const char* kKinds[] = {"transport_", "source_", "device_", "rule_", ""};
 constexpr uint64_t kAlignmentMax = 1 << 21;
 
 std::string VersionText(uint32_t abi) { return absl::StrCat(abi >> 16, ".", abi & 0xffff); }
@@ -202,14 +202,14 @@ absl::StatusOr<PluginRegistry::Interface> PluginRegistry::GetInterface(absl::str
   if (plugin == nullptr) return NotFound("plugin ", name, " is not loaded");
   const void* const table = plugin->descriptor->get_interface(std::string(id).c_str());
   if (table == nullptr) return NotFound("plugin ", name, " has no interface ", id);
+  const char* const version = plugin->descriptor->version == nullptr ? "" : plugin->descriptor->version;
   const absl::Status fits = CheckTable(id, table);
   if (!fits.ok()) {
-    const char* const version = plugin->descriptor->version;
-    return Prefixed(fits, absl::StrCat("plugin ", name, " ", version == nullptr ? "" : version, " (",
+    return Prefixed(fits, absl::StrCat("plugin ", name, " ", version, " (",
                                        plugin->path.empty() ? "linked in" : plugin->path, ", plugin ABI ",
                                        VersionText(plugin->descriptor->abi), ", here ", VersionText(GEEPS_PLUGIN_ABI), ")"));
   }
-  return Interface{table, &plugin->host};
+  return Interface{table, &plugin->host, plugin->descriptor->name, version};
 }
 
 std::vector<PluginRegistry::Info> PluginRegistry::List() const {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "geeps_device.h"
+#include "geeps_rule.h"
 #include "geeps_source.h"
 #include "geeps_transport.h"
 #include "runtime/base/status.h"
@@ -52,6 +53,8 @@ constexpr TableSlot kDeviceSlots[] = {
     GEEPS_SLOT(geeps_device, copy),              GEEPS_SLOT(geeps_device, fill),
     GEEPS_SLOT(geeps_device, index_create),      GEEPS_SLOT(geeps_device, index_destroy),
     GEEPS_SLOT(geeps_device, move_rows),         GEEPS_SLOT(geeps_device, apply)};
+// The others may be NULL, or follow from numbers in the table: device::CheckFunctions.
+constexpr TableSlot kRuleSlots[] = {GEEPS_SLOT(geeps_rule, step_f32), GEEPS_SLOT(geeps_rule, step_f64)};
 
 #undef GEEPS_SLOT
 
@@ -60,6 +63,7 @@ absl::Span<const TableSlot> SlotsOf(absl::string_view id) {
   if (id == GEEPS_TRANSPORT_MAP_ID) return kMapSlots;
   if (id == GEEPS_SOURCE_ID) return kSourceSlots;
   if (id == GEEPS_DEVICE_ID) return kDeviceSlots;
+  if (id == GEEPS_RULE_ID) return kRuleSlots;
   return {};
 }
 

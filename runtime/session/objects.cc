@@ -28,7 +28,8 @@ absl::StatusOr<Table*> Runtime::CreateTable(absl::string_view name, uint64_t num
   GEEPS_RETURN_IF_ERROR(Settle());
   GEEPS_ASSIGN_OR_RETURN(const table::DType known, table::DTypeFromCode(dtype));
   GEEPS_ASSIGN_OR_RETURN(table::TableSchema schema,
-                         table::ParseTableOptions(name, num_rows, row_values, known, options));
+                         table::ParseTableOptions(name, num_rows, row_values, known, options,
+                                                  [this](absl::string_view rule) { return rules_.Find(rule); }));
   for (const auto& [object, other] : tables_) {
     if (other->handle_alive && other->schema.name == schema.name)
       return Invalid("there is a table '", schema.name, "' already");
@@ -64,6 +65,7 @@ absl::Status Runtime::SetParam(Table* table, absl::string_view key, double value
   }
   protocol::RuleParams params = table->params;
   params.values[index] = value;
+  GEEPS_RETURN_IF_ERROR(table::CheckTogether(*table->schema.rule, params.values.data()));
   GEEPS_RETURN_IF_ERROR(walk_.SetParams(table->object, params));
   table->params = params;
   return absl::OkStatus();

@@ -22,6 +22,7 @@
 #include "runtime/net/transport.h"
 #include "runtime/plan/recorded_plan.h"
 #include "runtime/session/config.h"
+#include "runtime/session/plugin_rules.h"
 #include "runtime/session/request.h"
 #include "runtime/session/trace_writer.h"
 #include "runtime/session/walk.h"
@@ -137,6 +138,7 @@ class Runtime {
   Log& log_;
   std::unique_ptr<net::PluginRegistry> plugins_owner_;
   net::PluginRegistry& plugins_;
+  PluginRules rules_{&plugins_};  // the keepers of the engine use them
   std::unique_ptr<TraceWriter> trace_;  // written to its end after the engine has stopped
   net::Endpoint endpoint_;
   std::unique_ptr<device::Device> device_;

@@ -144,6 +144,7 @@ class Factors {
 template <typename T>
 RulePiece<T> PieceAt(const FoldTarget& target, uint64_t first, uint64_t n, const Reduced<T>& reduced) {
   RulePiece<T> piece;
+  piece.rule = target.rule;
   piece.num_values = n;
   piece.params = target.params.data();
   piece.grad = reduced.grad;

@@ -12,9 +12,12 @@
 
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "runtime/table/dtype.h"
+
+struct geeps_rule;  // include/geeps_rule.h: what a plugin brings. Not looked into here
 
 namespace geeps::table {
 
@@ -28,6 +31,7 @@ enum class RuleId : uint32_t {
   kAdagrad = 6,
   kRmsProp = 7,
   kLamb = 8,
+  kPlugin = 0xffffffff,  // every rule that a plugin brings
 };
 
 inline constexpr int kMaxRuleParams = 8;
@@ -48,11 +52,15 @@ struct RuleParam {
   const char* name;  // "lr"; in options "param.lr"
   double initial;
   ParamRange range;
+  bool is_required = false;  // the options of a table must give it
 };
+
+struct UpdateRule;
 
 // Values that lie side by side, of rows with the same step count.
 template <typename T>
 struct RulePiece {
+  const UpdateRule* rule = nullptr;
   uint64_t num_values = 0;
   const T* factors = nullptr;      // [kMaxRuleFactors], num_factors of them from the rule
   const double* params = nullptr;  // [num_params]
@@ -83,11 +91,17 @@ struct UpdateRule {
   // Both or none. With them `step` leaves value_out alone, and every piece is of one row.
   RuleStep<float> finish_f32;
   RuleStep<double> finish_f64;
+
+  // What only rules of plugins have.
+  const char* version = "";
+  const geeps_rule* functions = nullptr;
+  // nullptr, or: whether parameters that are in their ranges go together. [num_params]
+  absl::Status (*check_params)(const UpdateRule& rule, const double* params) = nullptr;
 };
 
-// All rules, by ascending id. Static.
+// All built-in rules, by ascending id. Static.
 absl::Span<const UpdateRule> AllRules();
-// nullptr when there is none of that name or id.
+// A built-in rule. nullptr when there is none of that name or id.
 const UpdateRule* FindRule(absl::string_view name);
 const UpdateRule* FindRule(RuleId id);
 // Position of a parameter, -1 when the rule has none of that name.
@@ -96,6 +110,11 @@ int FindRuleParam(const UpdateRule& rule, absl::string_view name);
 bool IsInRange(ParamRange range, double value);
 // "numbers from 0 up to 1, 1 excluded"; static.
 const char* RangeText(ParamRange range);
+
+// Whether parameters that are in their ranges go together. Errors: Invalid, with the rule's reason.
+inline absl::Status CheckTogether(const UpdateRule& rule, const double* params) {
+  return rule.check_params == nullptr ? absl::OkStatus() : rule.check_params(rule, params);
+}
 
 template <typename T>
 RuleStep<T> StepOf(const UpdateRule& rule) {

@@ -100,21 +100,30 @@ absl::Status CheckShape(const TableSchema& schema) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<const UpdateRule*> ParseRule(absl::string_view value, const RuleFinder& find_plugin_rule) {
+  if (const UpdateRule* const rule = FindRule(value); rule != nullptr) return rule;
+  std::vector<absl::string_view> names;
+  for (const UpdateRule& known : AllRules()) names.push_back(known.name);
+  const std::string wanted = absl::StrCat("one of ", absl::StrJoin(names, ", "));
+  if (value.empty() || find_plugin_rule == nullptr) return BadValue("rule", value, wanted);
+  absl::StatusOr<const UpdateRule*> rule = find_plugin_rule(value);
+  if (rule.ok()) return rule;
+  if (DetailOf(rule.status()).code != Code::kNotFound) {
+    return Prefixed(rule.status(), absl::StrCat("option rule = ", value));
+  }
+  return Prefixed(rule.status(), absl::StrCat("option rule = ", value, ": wanted ", wanted, ", or a plugin"));
+}
+
 // Everything but the parameters of the rule, which need the rule first.
-absl::Status ParseOption(absl::string_view key, absl::string_view value, TableSchema* schema) {
+absl::Status ParseOption(absl::string_view key, absl::string_view value, const RuleFinder& find_plugin_rule,
+                         TableSchema* schema) {
   if (key == "mode") {
     if (value == "async") return Unsupported("option mode = async: this release has mode = bounded alone");
     if (value != "bounded") return BadValue(key, value, "bounded");
   } else if (key == "read_my_writes") {
     return Unsupported("option read_my_writes = ", value, ": this release has no read-my-writes");
   } else if (key == "rule") {
-    const UpdateRule* rule = FindRule(value);
-    if (rule == nullptr) {
-      std::vector<absl::string_view> names;
-      for (const UpdateRule& known : AllRules()) names.push_back(known.name);
-      return BadValue(key, value, absl::StrCat("one of ", absl::StrJoin(names, ", ")));
-    }
-    schema->rule = rule;
+    GEEPS_ASSIGN_OR_RETURN(schema->rule, ParseRule(value, find_plugin_rule));
   } else if (key == "reduce") {
     if (value != "sum" && value != "mean") return BadValue(key, value, "sum or mean");
     schema->reduce = value == "sum" ? Reduce::kSum : Reduce::kMean;
@@ -147,21 +156,35 @@ absl::Status ParseParam(absl::string_view key, absl::string_view value, TableSch
   return absl::OkStatus();
 }
 
-absl::Status ParseInto(OptionSpan options, TableSchema* schema) {
+// The parameters of schema->rule: those given, else their defaults.
+absl::Status ParseParams(OptionSpan options, TableSchema* schema) {
+  const UpdateRule& rule = *schema->rule;
+  bool is_given[kMaxRuleParams] = {};
+  for (int i = 0; i < rule.num_params; ++i) schema->params[i] = rule.params[i].initial;
+  for (const auto& [key, value] : options) {
+    if (!absl::StartsWith(key, "param.")) continue;
+    GEEPS_RETURN_IF_ERROR(ParseParam(key, value, schema));
+    is_given[FindRuleParam(rule, absl::StripPrefix(key, "param."))] = true;
+  }
+  for (int i = 0; i < rule.num_params; ++i) {
+    if (rule.params[i].is_required && !is_given[i]) {
+      return Invalid("option param.", rule.params[i].name, " is missing: rule ", rule.name, " has no default for it");
+    }
+  }
+  return CheckTogether(rule, schema->params);
+}
+
+absl::Status ParseInto(OptionSpan options, const RuleFinder& find_plugin_rule, TableSchema* schema) {
   GEEPS_RETURN_IF_ERROR(CheckShape(*schema));
   for (size_t i = 0; i < options.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
       if (options[i].first == options[j].first) return Invalid("option ", options[i].first, " is given twice");
     }
     if (!absl::StartsWith(options[i].first, "param.")) {
-      GEEPS_RETURN_IF_ERROR(ParseOption(options[i].first, options[i].second, schema));
+      GEEPS_RETURN_IF_ERROR(ParseOption(options[i].first, options[i].second, find_plugin_rule, schema));
     }
   }
-  for (int i = 0; i < schema->rule->num_params; ++i) schema->params[i] = schema->rule->params[i].initial;
-  for (const auto& [key, value] : options) {
-    if (absl::StartsWith(key, "param.")) GEEPS_RETURN_IF_ERROR(ParseParam(key, value, schema));
-  }
-  return absl::OkStatus();
+  return ParseParams(options, schema);
 }
 
 // The shortest of two notations that gives the number back.
@@ -188,7 +211,7 @@ std::string DescribeInit(const InitSpec& init) {
 }  // namespace
 
 absl::StatusOr<TableSchema> ParseTableOptions(absl::string_view name, uint64_t num_rows, uint64_t row_values,
-                                              DType dtype, OptionSpan options) {
+                                              DType dtype, OptionSpan options, const RuleFinder& find_plugin_rule) {
   GEEPS_RETURN_IF_ERROR(CheckName(name));
   TableSchema schema;
   schema.name = std::string(name);
@@ -196,7 +219,7 @@ absl::StatusOr<TableSchema> ParseTableOptions(absl::string_view name, uint64_t n
   schema.row_values = row_values;
   schema.dtype = dtype;
   schema.rule = FindRule(RuleId::kAdd);
-  const absl::Status status = ParseInto(options, &schema);
+  const absl::Status status = ParseInto(options, find_plugin_rule, &schema);
   if (!status.ok()) return Prefixed(status, absl::StrCat("table ", name));
   return schema;
 }
@@ -204,6 +227,7 @@ absl::StatusOr<TableSchema> ParseTableOptions(absl::string_view name, uint64_t n
 std::string Describe(const TableSchema& schema) {
   std::string text = absl::StrCat(schema.name, " [", schema.num_rows, ", ", schema.row_values, "] ",
                                   DTypeName(schema.dtype), " rule=", schema.rule->name);
+  if (schema.rule->id == RuleId::kPlugin) absl::StrAppend(&text, " version=", schema.rule->version);
   for (int i = 0; i < schema.rule->num_params; ++i) {
     absl::StrAppend(&text, " param.", schema.rule->params[i].name, "=", NumberText(schema.params[i]));
   }
@@ -220,6 +244,8 @@ uint64_t Digest(const TableSchema& schema) {
   digester.Add(schema.row_values);
   digester.Add(static_cast<uint64_t>(schema.dtype));
   digester.Add(static_cast<uint64_t>(schema.rule->id));
+  digester.Add(absl::string_view(schema.rule->name));
+  digester.Add(absl::string_view(schema.rule->version));
   for (int i = 0; i < schema.rule->num_params; ++i) digester.Add(schema.params[i]);
   digester.Add(static_cast<uint64_t>(schema.reduce));
   digester.Add(static_cast<uint64_t>(schema.rows_same));

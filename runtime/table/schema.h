@@ -6,6 +6,7 @@
 #define GEEPS_RUNTIME_TABLE_SCHEMA_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -40,7 +41,7 @@ struct TableSchema {
   uint64_t num_rows = 0;
   uint64_t row_values = 0;
   DType dtype = DType::kF32;
-  const UpdateRule* rule = nullptr;    // static
+  const UpdateRule* rule = nullptr;    // static, or the runtime's
   double params[kMaxRuleParams] = {};  // start values; rule->num_params of them count
   Reduce reduce = Reduce::kSum;
   bool rows_same = false;
@@ -55,11 +56,15 @@ struct TableSchema {
 
 using OptionSpan = absl::Span<const std::pair<absl::string_view, absl::string_view>>;
 
+// What a plugin brings under a name that no built-in rule has.
+using RuleFinder = std::function<absl::StatusOr<const UpdateRule*>(absl::string_view name_or_path)>;
+
 // The schema of geeps_table_create's arguments; include/geeps.h lists the options. A later pair with the same key is an
 // error. Errors: Invalid for bad arguments, unknown keys and bad values; Unsupported for options that this release does
-// not have.
+// not have; those of find_plugin_rule. Without one there are the built-in rules alone.
 absl::StatusOr<TableSchema> ParseTableOptions(absl::string_view name, uint64_t num_rows, uint64_t row_values,
-                                              DType dtype, OptionSpan options);
+                                              DType dtype, OptionSpan options,
+                                              const RuleFinder& find_plugin_rule = nullptr);
 
 // One line with all that the digest covers, for sentences about workers that disagree.
 std::string Describe(const TableSchema& schema);

@@ -30,12 +30,12 @@ class Model {
   using Access = typename Storage::Access;
   using Walker = typename Storage::Walker;
 
-  // max_images: of a batch of this worker.
-  Model(Storage& storage, std::vector<Layer> layers, uint64_t max_images, double lr, double momentum, uint64_t seed)
+  // max_images: of a batch of this worker. rule: but for the bound, which is each layer's own.
+  Model(Storage& storage, std::vector<Layer> layers, uint64_t max_images, LayerRule rule)
       : layers_(std::move(layers)), all_(geeps::Rows::All()),
         input_(storage.MakeLocal("input", max_images, layers_[0].in_values() * sizeof(float))) {
     for (const Layer& l : layers_) {
-      const LayerRule rule = {lr, momentum, 1 / std::sqrt(static_cast<double>(l.fan_in())), seed};
+      rule.bound = 1 / std::sqrt(static_cast<double>(l.fan_in()));
       weights_.push_back(storage.MakeLayerTable(l.name, l.num_rows(), l.row_values(), rule));
       outputs_.push_back(storage.MakeLocal(l.name + ".out", max_images, l.out_values() * sizeof(float)));
       gradients_.push_back(storage.MakeLocal(l.name + ".grad", max_images, l.out_values() * sizeof(float)));

@@ -43,6 +43,7 @@ const char* SetOption(const std::string& key, const char* value, TrainOptions* o
   if (key == "--epochs") return wants(ParseU32(value, 1, 1000000, &out->epochs), "a whole number from 1 to 1000000");
   if (key == "--batch") return wants(ParseU32(value, 1, 1u << 20, &out->batch), "a whole number from 1 to 1048576");
   if (key == "--slack") return wants(ParseU32(value, 0, 64, &out->slack), "a whole number from 0 to 64");
+  if (key == "--rule") return wants(!(out->rule = value).empty(), "a rule or the path of a plugin");
   if (key == "--lr") return wants(ParseReal(value, 0, 1000, &out->lr), "a number from 0 to 1000");
   if (key == "--momentum") return wants(ParseReal(value, 0, 1, &out->momentum), "a number from 0 to 1");
   if (key == "--seed") return wants(ParseUnsigned(value, 0, UINT64_MAX, &out->seed), "a whole number below 2^64");
@@ -66,7 +67,8 @@ const char* Usage() {
          "  --batch N          images per step, over all workers    (256)\n"
          "  --slack N          clocks by which a read may be behind    (0)\n"
          "  --lr X             learning rate of the first epoch; falls in equal steps to X / epochs    (0.05)\n"
-         "  --momentum X       (0.9)\n"
+         "  --rule NAME        update rule: sgd, adam, another one that has a learning rate, or the path of a plugin    (sgd)\n"
+         "  --momentum X       with the rule sgd    (0.9)\n"
          "  --seed N           of the order of the images and the initial weights    (1)\n"
          "  --limit-steps N    ends after N steps; 0: no limit    (0)\n"
          "  --save FILE        writes the parameters at the end\n"

@@ -16,8 +16,9 @@ struct TrainOptions {
   uint32_t epochs = 5;
   uint32_t batch = 256;      // over all workers
   uint32_t slack = 0;        // of the reads in training
+  std::string rule = "sgd";  // of the layers' tables; a path brings a plugin's
   double lr = 0.05;          // in the first epoch
-  double momentum = 0.9;
+  double momentum = 0.9;     // with sgd
   uint64_t seed = 1;
   uint64_t limit_steps = 0;  // clocks after which training ends; 0: no limit
   bool plain = false;        // plain buffers instead of tables

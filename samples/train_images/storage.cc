@@ -17,14 +17,13 @@ std::string Real(double value) {
 
 InTables::Table InTables::MakeLayerTable(const std::string& name, uint64_t rows, uint64_t row_values,
                                          const LayerRule& rule) {
-  return Table(rt_, name.c_str(), rows, row_values, GEEPS_F32,
-               {{"rule", "sgd"},
-                {"param.lr", Real(rule.lr)},
-                {"param.momentum", Real(rule.momentum)},
-                {"rows", "same"},
-                {"init", "uniform:" + Real(-rule.bound) + ":" + Real(rule.bound)},
-                {"seed", std::to_string(rule.seed)}},
-               err_);
+  geeps::Options options{{"rule", rule.name},
+                         {"param.lr", Real(rule.lr)},
+                         {"rows", "same"},
+                         {"init", "uniform:" + Real(-rule.bound) + ":" + Real(rule.bound)},
+                         {"seed", std::to_string(rule.seed)}};
+  if (rule.name == "sgd") options.Set("param.momentum", Real(rule.momentum));
+  return Table(rt_, name.c_str(), rows, row_values, GEEPS_F32, options, err_);
 }
 
 InTables::Table InTables::MakeSumTable(const std::string& name, uint64_t values) {

@@ -12,10 +12,11 @@
 
 namespace train_images {
 
-// The rule of a layer's table: SGD with momentum; its initial values are uniform in -bound .. bound.
+// The rule of a layer's table; its initial values are uniform in -bound .. bound.
 struct LayerRule {
+  std::string name;  // plain buffers have sgd alone
   double lr;
-  double momentum;
+  double momentum;  // of sgd
   double bound;
   uint64_t seed;
 };

@@ -9,6 +9,7 @@ void TrainImages(geeps::Runtime& rt, const TrainOptions& options, geeps::Error& 
   UseOneBlasThread();
   if (options.plain) {
     if (rt.info(err).world > 1) err.Fail(GEEPS_E_INVALID, "--plain is for one worker");
+    if (options.rule != "sgd") err.Fail(GEEPS_E_INVALID, "--plain has the rule sgd alone, not " + options.rule);
     InBuffers buffers;
     Trainer<InBuffers>(buffers, rt, options, err).Run();
   } else {

@@ -92,7 +92,8 @@ class Trainer {
     if (!err_.ok()) return false;
 
     model_.reset(new Model<Storage>(storage_, LeNet(train_data_.image_side(), train_data_.num_classes()),
-                                    train_data_.layout().slot_samples, options_.lr, options_.momentum, options_.seed));
+                                    train_data_.layout().slot_samples,
+                                    {options_.rule, options_.lr, options_.momentum, 0, options_.seed}));
     totals_.reset(new typename Storage::Table(storage_.MakeSumTable("totals", kNumTotals)));
     train_.Record([this](Walker& w) { model_->Train(w, batch_, options_.slack, &loss_); });
     idle_.Record([](Walker&) {});

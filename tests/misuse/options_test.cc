@@ -72,7 +72,7 @@ std::vector<Bad> BadTableOptions() {
           {"mode", "loose"},
           {"mode", "async", GEEPS_E_UNSUPPORTED},
           {"rule", ""},
-          {"rule", "adam2"},
+          {"rule", "adam2", GEEPS_E_NOT_FOUND},
           {"param.lr", "0.1"},  // add has no such parameter
           {"param.lr", "x", GEEPS_E_INVALID, {{"rule", "sgd"}}},
           {"param.lr", "nan", GEEPS_E_INVALID, {{"rule", "sgd"}}},

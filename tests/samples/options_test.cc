@@ -30,7 +30,7 @@ TEST_CASE("train_images: a value may follow its option or an equals sign") {
   TrainOptions options;
   std::string error;
   REQUIRE(Parse({"--slack", "3", "--batch=64", "--lr", "0.125", "--save=a=b", "--limit-steps", "7", "--launcher", "mpi",
-                 "--rendezvous=file:///a"}, &options, &error));
+                 "--rendezvous=file:///a", "--rule", "./r.so"}, &options, &error));
   CHECK(options.slack == 3);
   CHECK(options.batch == 64);
   CHECK(options.lr == 0.125);
@@ -38,12 +38,13 @@ TEST_CASE("train_images: a value may follow its option or an equals sign") {
   CHECK(options.limit_steps == 7);
   CHECK(options.launcher == "mpi");
   CHECK(options.rendezvous == "file:///a");
+  CHECK(options.rule == "./r.so");
 }
 
 TEST_CASE("train_images: unknown options, missing and bad values are named") {
   const std::vector<std::vector<std::string>> bad = {
       {"--slak", "3"}, {"--slack"}, {"--slack", "65"}, {"--slack", "-1"}, {"--epochs", "0"}, {"--batch", "1e3"},
-      {"--lr", "nan"}, {"--lr", ""}, {"--momentum", "2"}, {"--data", ""}, {"--launcher", ""}, {"--rendezvous"}, {"file"},
+      {"--lr", "nan"}, {"--lr", ""}, {"--momentum", "2"}, {"--data", ""}, {"--launcher", ""}, {"--rendezvous"}, {"--rule", ""}, {"file"},
       {"--json=1"}};
   for (const std::vector<std::string>& args : bad) {
     TrainOptions options;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the sample programs, alone and under `geeps run`, on a small data set made on the spot.
 
-usage: run_samples_test.py GEEPS HELLO [TRAIN_IMAGES]
+usage: run_samples_test.py GEEPS HELLO RULE_LION [TRAIN_IMAGES]
 """
 
 import gzip
@@ -20,7 +20,7 @@ CLASSES = 4
 TRAIN_SAMPLES = 193  # with batches of 64 the last one has a single image: the other workers are idle then
 TEST_SAMPLES = 40
 
-GEEPS = HELLO = TRAIN = ""
+GEEPS = HELLO = LION = TRAIN = ""
 
 
 def run(*command):
@@ -147,6 +147,22 @@ class TrainImages(unittest.TestCase):
         last = re.findall(r"test accuracy ([\d.]+) %", result.stdout)[-1]
         self.assertGreater(float(last), 90.0, result.stdout)
 
+    def test_two_workers_learn_under_the_rule_of_a_plugin_with_the_same_bits_in_every_run(self):
+        for name in ("first", "second"):
+            result = self.train(2, "--epochs", "8", "--rule", LION, "--lr", "0.001", "--save", self.path(name))
+            self.check_epochs(result, 8)
+            last = re.findall(r"test accuracy ([\d.]+) %", result.stdout)[-1]
+            self.assertGreater(float(last), 90.0, result.stdout)
+        self.assertEqual(self.saved("first"), self.saved("second"))
+
+    def test_a_rule_that_is_not_there_is_refused_on_all_workers(self):
+        result = self.train(2, "--rule", "./no_rule.so")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("option rule = ./no_rule.so: wanted one of add, ", result.stderr)
+        self.assertIn("or a plugin: ./no_rule.so: no such file", result.stderr)
+        result = self.train(1, "--plain", "--rule", "adam")
+        self.assertIn("--plain has the rule sgd alone, not adam", result.stderr)
+
     def test_a_second_run_saves_the_same_bits(self):
         for world in (1, 2, 3):
             for name in ("first", "second"):
@@ -224,6 +240,6 @@ class TrainImages(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    GEEPS, HELLO = sys.argv[1:3]
-    TRAIN = sys.argv[3] if len(sys.argv) > 3 else ""
+    GEEPS, HELLO, LION = sys.argv[1:4]
+    TRAIN = sys.argv[4] if len(sys.argv) > 4 else ""
     unittest.main(argv=sys.argv[:1], verbosity=2)

@@ -12,7 +12,8 @@ PURE = ("plan", "protocol", "table")
 PURE_MAY_INCLUDE = ("runtime/base/json.h", "runtime/base/status.h")
 BUILT_IN = ("transports/inproc/",)  # part of libgeeps: stands on base like net does
 SHARED_WITH_TCP = "transports/tcp/crc32c.h"  # the control connection's frames carry the checksum of the transport's
-PUBLIC_HEADERS = ("geeps.h", "geeps_plugin.h", "geeps_transport.h", "geeps_source.h", "geeps_device.h")
+PUBLIC_HEADERS = ("geeps.h", "geeps_plugin.h", "geeps_transport.h", "geeps_source.h", "geeps_device.h",
+                  "geeps_rule.h")
 
 # What a pure folder must not see: threads, time, chance, files, sockets.
 IMPURE_HEADERS = re.compile(

@@ -57,6 +57,12 @@ class ReferenceRule {
         a[i] = R(R(T(params[1]) * a[i]) + R(T(1.0 - params[1]) * R(h * h)));
         b[i] = R(R(T(params[3]) * b[i]) + R(h / R(R(std::sqrt(a[i])) + T(params[2]))));
         value[i] = R(value[i] - R(T(params[0]) * b[i]));
+      } else if (name_ == "lion") {  // samples/rule_lion
+        const T c = R(R(T(params[1]) * a[i]) + R(T(1.0 - params[1]) * g[i]));
+        const T lr = T(params[0]);
+        a[i] = R(R(T(params[2]) * a[i]) + R(T(1.0 - params[2]) * g[i]));
+        const T kept = R(T(1.0 - R(params[0] * params[3])) * value[i]);
+        value[i] = R(kept - (c > 0 ? lr : c < 0 ? -lr : c));
       }
     }
   }

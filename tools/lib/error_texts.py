@@ -38,6 +38,7 @@ MAKERS = {
         Maker("GEEPS_E_IO", 1, 2, before=PLACE + ": cannot ", after=": " + PLACE, under="plugins/idx/"),
         Maker("GEEPS_E_IO", 1, after=": " + PLACE),
     ],
+    "DoesNotFit": [Maker("GEEPS_E_ABI", 0)],
     # The coordinator.
     "MakeCause": [Maker(("argument", 0), -1)],
     "refuse": [Maker(("argument", 0), 1, before=PLACE + " was refused: ", under="runtime/protocol/")],
@@ -66,6 +67,7 @@ PASSES_ON = {
     ("runtime/base/status.cc", "MakeStatus"),
     ("runtime/net/control_wire.cc", "MakeStatus"),
     ("runtime/device/abi_status.cc", "MakeStatus"),
+    ("runtime/device/plugin_rule.cc", "MakeStatus"),
     ("runtime/net/host_lookup.cc", "NotFound"),
     ("runtime/net/transport.cc", "MakeStatus"),
     ("runtime/protocol/coordinator.cc", "MakeCause"),
