@@ -29,7 +29,7 @@ std::string Train(uint32_t rank, const std::string& rendezvous, geeps::Error& er
                     err);
   rt.Start(err);
   InTables storage(rt, err);
-  train_images::Model<InTables> model(storage, train_images::LeNet(kSide, 10), kImages, 0.01, 0.9, 1);
+  train_images::Model<InTables> model(storage, train_images::LeNet(kSide, 10), kImages, {"sgd", 0.01, 0.9, 0, 1});
   const std::vector<uint8_t> images(kImages * kSide * kSide, 100);
   const std::vector<int64_t> labels(kImages, 3);
   const std::vector<uint64_t> ids(kImages);
