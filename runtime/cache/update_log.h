@@ -22,6 +22,7 @@ struct LogHeader {
   uint32_t set_id;  // the plan; protocol::kSetNothing: EMPTY at every partition
   uint32_t num_params;
   double params[protocol::kNumParamsMax];
+  uint64_t fired_ns;  // when the clock was shown as fired
 };
 
 class UpdateLog {

@@ -19,16 +19,19 @@ void Queue(MoverContext* context, const protocol::Sequencer::Effects& effects) {
 void Allocator::NoteAges(const plan::PlannedOp& op, protocol::Clock clock, OpSlot* slot) {
   uint64_t min_age = clock;
   uint64_t max_age = 0;
+  uint64_t fired_ns = 0;
   bool any = false;
   for (uint32_t i : op.subscriptions) {
     const protocol::SubscriberPartition& subscriber = context_->epoch->tables[op.table].subscribers[i];
     const uint64_t age = subscriber.frozen() ? clock : subscriber.absorbed();
     min_age = any ? std::min(min_age, age) : age;
     max_age = any ? std::max(max_age, age) : age;
+    fired_ns = std::max(fired_ns, context_->epoch->tables[op.table].landings[i].fired_ns);
     any = true;
   }
   slot->min_age = min_age;
   slot->max_age = any ? max_age : clock;
+  slot->fired_ns.store(fired_ns, std::memory_order_relaxed);
 }
 
 void Allocator::Fill(const protocol::SequencerEffect& effect) {
@@ -83,7 +86,14 @@ void Allocator::MakeReady(const protocol::SequencerEffect& effect) {
   Epoch* const epoch = context_->epoch;
   const plan::PlannedOp& op = epoch->layout.plans[effect.set_id].ops[effect.op];
   OpSlot* const slot = &epoch->plans[effect.set_id].slots[effect.op];
-  if (op.kind == plan::OpKind::kRead && op.in_place) NoteAges(op, effect.clock, slot);
+  EpochTable* const table = &epoch->tables[op.table];
+  if (op.kind == plan::OpKind::kUpdate) {
+    slot->fired_ns.store(table->fired_ns, std::memory_order_relaxed);
+    table->log_begun = std::max(table->log_begun, effect.clock + 1);
+    NoteLog(table);
+  } else if (op.in_place) {
+    NoteAges(op, effect.clock, slot);
+  }
   slot->word.store(OpSlot::Word(effect.pass, OpSlot::kReady), std::memory_order_seq_cst);
   wake_program_();
 }

@@ -181,11 +181,11 @@ struct MoverContext {
   std::function<void(const absl::Status&)> fail;  // an error of this worker that ends the job
 
   // Begin of what is to be traced.
-  uint64_t TraceTime() const { return trace != nullptr ? Trace::Now() : 0; }
+  uint64_t TraceTime() const { return trace != nullptr ? SteadyNs() : 0; }
   // Of something that began at begin_ns and ends now; begin_ns 0: a moment.
   void TraceEnd(TraceEvent::Kind kind, uint32_t first, uint32_t second, uint64_t clock, uint64_t begin_ns = 0) {
     if (trace == nullptr) return;
-    const uint64_t now = Trace::Now();
+    const uint64_t now = SteadyNs();
     trace->movers.Push({kind, first, second, epoch->number, clock, begin_ns != 0 ? begin_ns : now, now});
   }
   // The end of a device's work, of a send.

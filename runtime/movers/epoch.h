@@ -18,6 +18,7 @@
 #include "runtime/cache/shard.h"
 #include "runtime/cache/update_log.h"
 #include "runtime/device/device.h"
+#include "runtime/movers/last_fire.h"
 #include "runtime/movers/program_queue.h"
 #include "runtime/movers/segment.h"
 #include "runtime/movers/statistics.h"
@@ -56,12 +57,14 @@ struct Landing {
   bool open = false;               // the slot waits for a publish
   const uint8_t* local = nullptr;  // a version of this worker's own shard, instead of a message
   protocol::Age age = 0;           // of what landed last
+  uint64_t fired_ns = 0;           // the same: when the last of the others had fired its clock; 0: not known
   Ticket absorb;
 };
 
 struct EpochTable {
   uint64_t object = 0;
   TableCounters* counters = nullptr;  // in Epoch::statistics
+  TableSlots* slots = nullptr;        // the same
   table::TableSchema schema;
   uint32_t first_partition = 0;
   uint32_t num_partitions = 0;
@@ -70,9 +73,12 @@ struct EpochTable {
   uint8_t* cache = nullptr;  // [walk] [cache_rows, row_values]
   device::Memory cache_memory;
   cache::UpdateLog log;  // [walk]
+  protocol::Clock log_begun = 0;     // clocks below it have got their entry, if they update the table
+  protocol::Clock log_complete = 0;  // clocks below it have all their updates in the log
   device::Memory log_memory;
   std::vector<protocol::SubscriberPartition> subscribers;  // by TableLayout::subscriptions
   std::vector<Landing> landings;                           // the same
+  uint64_t fired_ns = 0;                  // the largest one of the landings' that were absorbed
   std::vector<uint32_t> lane_of;          // subscription -> index in the contributor, kNone when frozen
   std::vector<uint32_t> subscription_of;  // the reverse
   std::vector<uint32_t> keepers;          // contributor's keeper index -> rank
@@ -113,6 +119,7 @@ struct Kept {
   std::unique_ptr<protocol::KeeperPartition> machine;
   std::vector<Participant> participants;
   std::shared_ptr<cache::ShardPartition> shard;
+  std::unique_ptr<LastFires> last_fires;
   Ticket apply;
 };
 
@@ -175,9 +182,12 @@ struct EpochInput {
   StatisticsScope statistics;  // of the epoch in force
 };
 
-// Steps of BuildEpoch and FinishEpoch: the counters of its tables and plans, and what its memory is.
+// Steps of BuildEpoch and FinishEpoch: the counters of its tables and plans, their slots, and what its memory is.
 void AttachCounters(const EpochInput& input, Epoch* epoch);
+void CountSlots(Epoch* epoch);
 void CountMemory(const EpochInput& input, Epoch* epoch);
+// The use of the table's log has changed, or may have.
+void NoteLog(EpochTable* table);
 
 // An epoch is built in three steps, between which the workers tell one another what they need (docs/architecture.md,
 // "The road of a commit"). On an error the half-built epoch is dropped; nothing else has changed.

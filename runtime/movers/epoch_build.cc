@@ -272,6 +272,7 @@ absl::Status FinishEpoch(const EpochInput& input, absl::Span<const std::string> 
   BuildSequencer(input, epoch);
   CollectPeers(input, epoch);
   CountMemory(input, epoch);
+  CountSlots(epoch);
   return absl::OkStatus();
 }
 

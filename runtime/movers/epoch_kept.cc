@@ -127,6 +127,7 @@ absl::Status BuildMachine(const EpochInput& input, Epoch* epoch, uint32_t index)
     }
   }
   kept->machine = std::make_unique<protocol::KeeperPartition>(options);
+  kept->last_fires = std::make_unique<LastFires>(protocol::NumLandingSlots(table.slack_max));
   GEEPS_ASSIGN_OR_RETURN(kept->apply.event, input.device->CreateEvent());
   return absl::OkStatus();
 }

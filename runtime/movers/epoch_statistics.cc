@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an epoch contributes to the statistics.
+#include <algorithm>
+
 #include "runtime/movers/epoch.h"
 
 namespace geeps::movers {
@@ -9,11 +11,35 @@ void AttachCounters(const EpochInput& input, Epoch* epoch) {
   for (EpochTable& table : epoch->tables) {
     epoch->statistics.tables.push_back(input.statistics.TableOf(table.object, table.schema));
     table.counters = epoch->statistics.tables.back().get();
+    epoch->statistics.slots.push_back(std::make_shared<TableSlots>());
+    table.slots = epoch->statistics.slots.back().get();
+    table.log_begun = table.log_complete = input.clock;
   }
   for (size_t q = 0; q < epoch->plans.size(); ++q) {
     epoch->statistics.plans.push_back(input.statistics.PlanOf(input.plans[q]));
     epoch->plans[q].counters = epoch->statistics.plans.back().get();
   }
+}
+
+void CountSlots(Epoch* epoch) {
+  for (EpochTable& table : epoch->tables) {
+    table.slots->log_entries = table.contributor->num_entries();
+    table.slots->version_buffers = table.num_versions;
+  }
+  for (const Kept& kept : epoch->kept) {
+    if (kept.machine->options().frozen) continue;
+    const size_t slots_each = protocol::NumLandingSlots(epoch->tables[kept.table].slack_max);
+    epoch->tables[kept.table].slots->landing_slots += kept.participants.size() * slots_each;
+  }
+}
+
+void NoteLog(EpochTable* table) {
+  const protocol::Contributor::EntriesInUse in_use = table->contributor->CountEntries();
+  const uint64_t filling = std::max(table->log_begun, table->log_complete) - table->log_complete;
+  table->slots->log_filling.Set(filling);
+  table->slots->log_complete.Set(in_use.unfired);
+  table->slots->log_fired.Set(in_use.fired);
+  table->slots->log_in_use.Set(filling + in_use.unfired + in_use.fired);
 }
 
 void CountMemory(const EpochInput& input, Epoch* epoch) {

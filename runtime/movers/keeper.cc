@@ -85,6 +85,8 @@ void Keeper::OnContributionMessage(uint32_t rank, uint32_t slot, const protocol:
                               ", where ", wanted, " bytes in slot ", wanted_slot, " were due"));
     return;
   }
+  context_->statistics->contribution_bytes_received.Add(payload_bytes);
+  table.counters->contribution_bytes_received.Add(payload_bytes);
   OnContribution(rank, header, peer.slots[header.clock % peer.slots.size()]);
 }
 
@@ -100,7 +102,10 @@ void Keeper::OnContribution(uint32_t rank, const protocol::Header& header, const
                               header.clock, " of partition ", header.partition));
     return;
   }
-  peer->arrived[header.clock % peer->arrived.size()] = empty ? nullptr : values;
+  if ((header.flags & protocol::kFlagFired) != 0) kept->last_fires->Note(header.clock, participant, header.sent_ns);
+  const uint8_t** const arrived = &peer->arrived[header.clock % peer->arrived.size()];
+  if (*arrived == nullptr && !empty) context_->epoch->tables[kept->table].slots->landed.Add();
+  *arrived = empty ? nullptr : values;
   if (!empty) context_->TraceEnd(TraceEvent::Kind::kArrived, header.partition, rank, header.clock);
   kept->machine->OnContribution(participant, header.clock, header.set_id, empty,
                                 (header.flags & protocol::kFlagFired) != 0, header.params, &effects_);
@@ -120,6 +125,7 @@ void Keeper::OnFire(uint32_t rank, const protocol::Header& header) {
     Kept* const kept = &context_->epoch->kept[index];
     const uint32_t participant = ParticipantOf(*kept, rank);
     if (participant == kNone || kept->machine->options().frozen) continue;
+    kept->last_fires->Note(header.clock, participant, header.sent_ns);
     kept->machine->OnFire(participant, header.clock, header.set_id, &effects_);
     Queue(index);
   }
@@ -189,6 +195,7 @@ void Keeper::ReadLogEntry(uint32_t t, uint32_t rank, protocol::Clock clock) {
   header.set_id = set_id;
   header.clock = clock;
   header.params = log.Params(clock);
+  header.sent_ns = log.header(clock)->fired_ns;
   for (uint32_t index : context_->epoch->kept_of_table[t]) {
     const Kept& kept = context_->epoch->kept[index];
     const uint32_t participant = ParticipantOf(kept, rank);
@@ -294,6 +301,7 @@ void Keeper::OnApplied(uint32_t index, protocol::Clock clock) {
     const uint32_t place = clock % peer.arrived.size();
     if (peer.arrived[place] == nullptr) continue;
     peer.arrived[place] = nullptr;
+    table.slots->landed.Subtract();
     if (table.mapped) continue;
     if (peer.rank == context_->rank) {
       context_->pusher->OnLocalApplied(kept->table, kept->partition, clock);
@@ -348,12 +356,15 @@ void Keeper::Deliver(Kept* kept, uint32_t participant, const uint8_t* values, ui
   header.table = kept->table;
   header.partition = kept->partition;
   header.clock = age;
+  const LastFire last_fire = LastFireFor(*kept, age);
+  if (last_fire.participant != participant) header.fired_ns = last_fire.ns;
   const uint32_t index = context_->epoch->kept_of_partition[kept->partition];
   if (peer.rank == context_->rank) {
     if (bytes > 0) {
       context_->statistics->publishes_local.Add();
       context_->statistics->publish_bytes_local.Add(bytes);
       context_->epoch->tables[kept->table].counters->publish_bytes_local.Add(bytes);
+      context_->epoch->tables[kept->table].slots->publishing.Add();
     }
     context_->puller->OnPublish(header, values);
     return;
@@ -365,11 +376,13 @@ void Keeper::Deliver(Kept* kept, uint32_t participant, const uint8_t* values, ui
   context_->statistics->publishes_sent.Add();
   context_->statistics->publish_bytes_sent.Add(bytes);
   context_->epoch->tables[kept->table].counters->publish_bytes_sent.Add(bytes);
+  context_->epoch->tables[kept->table].slots->publishing.Add();
   context_->links->Send(peer.rank, protocol::SlotOfPublish(kept->partition), header, values, bytes,
                         Sent{Sent::Kind::kPublish, index, participant, age, context_->TraceTime()});
 }
 
 void Keeper::OnPublishSent(uint32_t index, uint32_t participant) {
+  context_->epoch->tables[context_->epoch->kept[index].table].slots->publishing.Subtract();
   context_->epoch->kept[index].machine->OnSent(participant, &effects_);
   Queue(index);
 }
@@ -377,15 +390,25 @@ void Keeper::OnPublishSent(uint32_t index, uint32_t participant) {
 void Keeper::OnLocalAbsorbed(uint32_t partition) {
   const uint32_t index = context_->epoch->kept_of_partition[partition];
   Kept* const kept = &context_->epoch->kept[index];
+  context_->epoch->tables[kept->table].slots->publishing.Subtract();
   kept->machine->OnSent(ParticipantOf(*kept, context_->rank), &effects_);
   Queue(index);
+}
+
+// The ages of async tables count steps, not clocks: nobody waits for somebody's clock there.
+LastFire Keeper::LastFireFor(const Kept& kept, protocol::Age age) {
+  return kept.machine->options().async ? LastFire{} : kept.last_fires->Of(age);
 }
 
 // The word holds age + 1, so that 0, fresh memory, means that nothing was stored yet.
 void Keeper::StoreAge(Kept* kept, protocol::Age age) {
   EpochTable* const table = &context_->epoch->tables[kept->table];
   context_->TraceEnd(TraceEvent::Kind::kPublish, kept->partition, context_->rank, age);
-  table->ages[kept->partition - table->first_partition]->store(age + 1, std::memory_order_release);
+  const LastFire last_fire = LastFireFor(*kept, age);
+  std::atomic<uint64_t>* const words = table->ages[kept->partition - table->first_partition];
+  words[kFiredNsBehindAge].store(last_fire.ns, std::memory_order_relaxed);
+  words[kFiredByBehindAge].store(kept->participants[last_fire.participant].rank, std::memory_order_relaxed);
+  words->store(age + 1, std::memory_order_release);
   for (const Kept::Participant& peer : kept->participants) {
     if (peer.rank == context_->rank) {
       context_->puller->ScanAge(kept->table, context_->epoch->subscription_of_partition[kept->partition]);

@@ -49,6 +49,7 @@ class Keeper {
   void Publish(uint32_t kept, const protocol::KeeperEffect& effect);
   void Deliver(Kept* kept, uint32_t participant, const uint8_t* values, uint64_t bytes, uint8_t flags,
                protocol::Age age);
+  static LastFire LastFireFor(const Kept& kept, protocol::Age age);
   void StoreAge(Kept* kept, protocol::Age age);
   void Fail(const Kept& kept, const protocol::KeeperEffect& effect);
   void ReadLogEntry(uint32_t table, uint32_t rank, protocol::Clock clock);

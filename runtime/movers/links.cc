@@ -80,6 +80,7 @@ void Links::Send(uint32_t rank, uint32_t slot, protocol::Header header, const vo
   if (!link->up) return;  // its loss was reported; the verdict is on its way
   header.epoch = context_->epoch->number;
   header.sequence = link->sequence_out++;
+  header.sent_ns = SteadyNs();
   Waiting message;
   message.slot = slot;
   protocol::EncodeHeader(header, message.header);
@@ -231,6 +232,10 @@ void Links::OnReceived(const geeps_tp_event& event) {
     return;
   }
   ++links_[rank].sequence_in;
+  PeerTime* const time = &links_[rank].time;
+  time->Note(header.sent_ns, SteadyNs());
+  header.sent_ns = time->ToOwn(header.sent_ns);
+  if (header.fired_ns != 0) header.fired_ns = time->ToOwn(header.fired_ns);
   events_->OnMessage(rank, event.slot, header, event.payload_bytes);
 }
 

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "runtime/movers/context.h"
+#include "runtime/movers/last_fire.h"
 #include "runtime/net/transport.h"
 #include "runtime/protocol/message.h"
 
@@ -73,6 +74,7 @@ class Links {
     bool lost = false;  // its loss was reported
     uint64_t sequence_out = 0;
     uint64_t sequence_in = 0;
+    PeerTime time;
     std::deque<Waiting> waiting;
   };
 

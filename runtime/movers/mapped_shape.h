@@ -22,6 +22,10 @@
 namespace geeps::movers {
 
 inline constexpr uint64_t kWordBytes = 64;  // one shared word per cache line
+// Behind an age word, in its cache line: when the last participant had fired the clock that made the version, and which
+// rank it was. Read after the age; those of a newer version may be there already.
+inline constexpr uint64_t kFiredNsBehindAge = 1;
+inline constexpr uint64_t kFiredByBehindAge = 2;
 inline constexpr uint64_t kRegionAlign = 4096;
 
 // Step 1: this worker's segment, and in rank 0 the version segment. Nothing when no table is mapped.

@@ -67,6 +67,8 @@ struct OpSlot {
   std::atomic<uint64_t> word{0};
   uint64_t min_age = 0;  // of what a read holds; written before ready
   uint64_t max_age = 0;
+  // When the last of the others had fired what the operation waited for; written before ready (last_fire.h).
+  std::atomic<uint64_t> fired_ns{0};
 };
 
 }  // namespace geeps::movers

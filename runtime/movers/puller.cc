@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/movers/puller.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/movers/keeper.h"
 #include "runtime/movers/links.h"
+#include "runtime/movers/mapped_shape.h"
 #include "runtime/movers/pusher.h"
 #include "runtime/movers/wait_sites.h"
 
@@ -52,6 +55,8 @@ void Puller::OnPublishMessage(uint32_t rank, uint32_t slot, const protocol::Head
     return;
   }
   if (payload) table->landings[i].open = false;
+  context_->statistics->publish_bytes_received.Add(payload_bytes);
+  table->counters->publish_bytes_received.Add(payload_bytes);
   OnPublish(header, nullptr);
 }
 
@@ -69,6 +74,7 @@ void Puller::OnPublish(const protocol::Header& header, const uint8_t* values) {
   const bool payload = (header.flags & (protocol::kFlagHeaderOnly | protocol::kFlagUnchanged)) == 0;
   table->landings[i].local = values;
   table->landings[i].age = header.clock;
+  table->landings[i].fired_ns = header.fired_ns;
   const protocol::SubscriberEffects effects =
       table->subscribers[i].OnPublish(header.clock, payload, (header.flags & protocol::kFlagFrozen) != 0);
   context_->actions.Push(SubscriberAction{t, i, effects});
@@ -77,7 +83,8 @@ void Puller::OnPublish(const protocol::Header& header, const uint8_t* values) {
 void Puller::ScanAge(uint32_t t, uint32_t i) {
   EpochTable* const table = &context_->epoch->tables[t];
   const uint32_t partition = context_->epoch->layout.tables[t].subscriptions[i].partition;
-  const uint64_t word = table->ages[partition - table->first_partition]->load(std::memory_order_acquire);
+  const std::atomic<uint64_t>* const words = table->ages[partition - table->first_partition];
+  const uint64_t word = words->load(std::memory_order_acquire);
   protocol::SubscriberPartition* const subscriber = &table->subscribers[i];
   if (word == 0 || (subscriber->absorbed() != protocol::kNoAge && subscriber->absorbed() >= word - 1)) return;
   if (!IsPossible(*table, i, word - 1)) {
@@ -86,6 +93,8 @@ void Puller::ScanAge(uint32_t t, uint32_t i) {
                         ", where rank ", context_->rank, " fired ", table->contributor->fired(), " clocks"));
     return;
   }
+  const bool own = words[kFiredByBehindAge].load(std::memory_order_relaxed) == context_->rank;
+  table->landings[i].fired_ns = own ? 0 : words[kFiredNsBehindAge].load(std::memory_order_relaxed);
   context_->actions.Push(SubscriberAction{t, i, subscriber->OnAgeWord(word - 1, table->lane_of[i] == kNone)});
 }
 
@@ -112,6 +121,8 @@ void Puller::Execute(const SubscriberAction& action) {
   if (effects.absorb) Absorb(action.table, action.subscription);
   if (effects.age_changed) {
     const protocol::Age age = table->subscribers[action.subscription].absorbed();
+    table->fired_ns = std::max(table->fired_ns, table->landings[action.subscription].fired_ns);
+    table->counters->age_max.Note(age);
     context_->pusher->OnAge(action.table, action.subscription, age);
     protocol::Sequencer::Effects sequenced;
     context_->epoch->sequencer->OnAge(action.table, action.subscription, &sequenced);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/movers/pusher.h"
 
+#include <algorithm>
+
 #include "runtime/movers/keeper.h"
 #include "runtime/movers/links.h"
 
@@ -9,16 +11,21 @@ namespace geeps::movers {
 void Pusher::Queue(uint32_t table) {
   for (const protocol::ContributorEffect& effect : effects_) context_->actions.Push(ContributorAction{table, effect});
   effects_.clear();
+  NoteLog(&context_->epoch->tables[table]);
 }
 
 void Pusher::OnData(uint32_t t, protocol::Clock clock, uint32_t set_id) {
-  context_->epoch->tables[t].contributor->OnData(clock, set_id, &effects_);
+  EpochTable* const table = &context_->epoch->tables[t];
+  table->log_complete = std::max(table->log_complete, clock + 1);
+  table->contributor->OnData(clock, set_id, &effects_);
   Queue(t);
 }
 
 void Pusher::OnFire(uint32_t t, protocol::Clock clock, uint32_t set_id) {
   context_->TraceEnd(TraceEvent::Kind::kFired, t, 0, clock);
-  context_->epoch->tables[t].contributor->OnFired(clock, set_id, &effects_);
+  EpochTable* const table = &context_->epoch->tables[t];
+  table->log_complete = std::max(table->log_complete, clock + 1);
+  table->contributor->OnFired(clock, set_id, &effects_);
   Queue(t);
 }
 
@@ -78,6 +85,7 @@ void Pusher::SendContribution(EpochTable* table, uint32_t t, const protocol::Con
   header.clock = effect.clock;
   header.params = table->log.Params(effect.clock);
   if (keeper == context_->rank) {
+    header.sent_ns = SteadyNs();
     context_->statistics->contributions_local.Add();
     context_->statistics->contribution_bytes_local.Add(bytes);
     table->counters->contribution_bytes_local.Add(bytes);
@@ -99,6 +107,7 @@ void Pusher::SendFire(EpochTable* table, uint32_t t, const protocol::Contributor
   header.clock = effect.clock;
   const uint32_t keeper = table->keepers[effect.index];
   if (keeper == context_->rank) {
+    header.sent_ns = SteadyNs();
     context_->keeper->OnFire(keeper, header);
   } else {
     context_->links->Send(keeper, GEEPS_TP_MAILBOX, header, nullptr, 0, Sent{});
@@ -110,6 +119,7 @@ void Pusher::StoreFired(EpochTable* table, uint32_t t, const protocol::Contribut
   cache::LogHeader* const header = table->log.header(effect.clock);
   header->clock = effect.clock;
   header->set_id = effect.set_id;
+  header->fired_ns = SteadyNs();
   if (effect.set_id != protocol::kSetNothing) {
     for (const plan::Block& block : context_->epoch->layout.plans[effect.set_id].tables[t].contributions) {
       if (block.rows == 0) continue;

@@ -6,6 +6,7 @@
 #ifndef GEEPS_RUNTIME_MOVERS_STATISTICS_H_
 #define GEEPS_RUNTIME_MOVERS_STATISTICS_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,7 @@
 
 #include "runtime/base/mutex.h"
 #include "runtime/plan/recorded_plan.h"
+#include "runtime/protocol/types.h"
 #include "runtime/table/schema.h"
 
 namespace geeps::movers {
@@ -48,6 +50,35 @@ class Largest {
   std::atomic<uint64_t> value_{0};
 };
 
+// How many there are now, and how many there were at most. One thread writes.
+class Gauge {
+ public:
+  void Set(uint64_t value) {
+    value_.store(value, std::memory_order_relaxed);
+    largest_.Note(value);
+  }
+  void Add(uint64_t n = 1) { Set(Get() + n); }
+  void Subtract(uint64_t n = 1) { value_.store(Get() - n, std::memory_order_relaxed); }
+  uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
+  uint64_t largest() const { return largest_.Get(); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+  Largest largest_;
+};
+
+// Times in which the program waited, by cause. One thread writes.
+struct WaitCounters {
+  OwnCounter waits;         // calls that had to wait
+  OwnCounter imbalance_ns;  // before the last of the others had fired
+  OwnCounter stall_ns;      // after that
+  void Note(uint64_t new_imbalance_ns, uint64_t new_stall_ns) {
+    waits.Add();
+    imbalance_ns.Add(new_imbalance_ns);
+    stall_ns.Add(new_stall_ns);
+  }
+};
+
 // What this worker holds for a table, in bytes of the device's memory. Mapped memory counts where it was reserved.
 struct TableMemory {
   uint64_t cache = 0;
@@ -59,6 +90,19 @@ struct TableMemory {
   uint64_t kept_rows = 0;   // rows, not bytes
 };
 
+// The places of a table in which something may have to wait, as long as an epoch lasts.
+struct TableSlots {
+  uint64_t log_entries = 0;      // L
+  uint64_t landing_slots = 0;    // of the partitions kept here, for all participants; mapped: entries of their logs
+  uint64_t version_buffers = 0;  // V, of each partition
+  Gauge log_filling;             // ready for the program, or being filled
+  Gauge log_complete;            // filled, not fired
+  Gauge log_fired;               // fired, and still needed: on their way, or waiting to leave
+  Gauge log_in_use;              // the three together
+  Gauge landed;                  // contributions that are there and not applied
+  Gauge publishing;              // publishes on their way out of the version buffers
+};
+
 // Bytes and messages are those of values; what a message without values costs is the runtime's alone.
 struct TableCounters {
   TableCounters(uint64_t object_id, const table::TableSchema& table_schema)
@@ -68,15 +112,20 @@ struct TableCounters {
   const table::TableSchema schema;
   Counter contribution_bytes_sent;
   Counter contribution_bytes_local;
+  Counter contribution_bytes_received;
   Counter publish_bytes_sent;
   Counter publish_bytes_local;
+  Counter publish_bytes_received;
   Counter applied;  // clocks, by partition kept here
+  WaitCounters waiting;
+  // Reads by clock - smallest age; the last one: and more.
+  std::array<OwnCounter, protocol::kSlackMax + 2> reads_by_staleness;
+  Largest age_max;  // newest version absorbed of any partition
 };
 
 struct OpCounters {
   OwnCounter calls;      // handed out
-  OwnCounter waits;      // calls that had to wait
-  OwnCounter wait_ns;    // and for how long
+  WaitCounters waiting;
   OwnCounter staleness;  // reads: sum over the calls of clock - smallest age
   Largest staleness_max;
 };
@@ -94,6 +143,7 @@ struct PlanCounters {
 struct StatisticsScope {
   std::vector<std::shared_ptr<TableCounters>> tables;
   std::vector<TableMemory> memory;  // by table
+  std::vector<std::shared_ptr<TableSlots>> slots;  // by table
   std::vector<std::shared_ptr<PlanCounters>> plans;
   uint64_t access_buffer_bytes = 0;
   uint64_t local_bytes = 0;
@@ -111,10 +161,12 @@ struct Statistics {
   Counter contribution_bytes_sent;
   Counter contributions_local;
   Counter contribution_bytes_local;
+  Counter contribution_bytes_received;
   Counter publishes_sent;
   Counter publish_bytes_sent;
   Counter publishes_local;
   Counter publish_bytes_local;
+  Counter publish_bytes_received;
   Counter control_messages_sent;  // FIRE, CREDIT and messages without values
   Counter fills;                  // copied reads gathered
   Counter fill_bytes;
@@ -123,8 +175,7 @@ struct Statistics {
   Counter in_place_reads;
   Counter in_place_updates;
   Counter applied;  // clocks applied, by partition
-  Counter waits;    // calls of the program that had to wait
-  Counter wait_ns;  // and for how long
+  WaitCounters waiting;
   Counter clocks;
   Counter passes;
 

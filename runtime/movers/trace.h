@@ -7,7 +7,6 @@
 #define GEEPS_RUNTIME_MOVERS_TRACE_H_
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "runtime/base/mutex.h"
+#include "runtime/base/steady_ns.h"
 
 namespace geeps::movers {
 
@@ -39,7 +39,7 @@ struct TraceEvent {
   uint32_t second = 0;
   uint64_t epoch = 0;
   uint64_t clock = 0;
-  uint64_t begin_ns = 0;  // of Trace::Now
+  uint64_t begin_ns = 0;  // of SteadyNs
   uint64_t end_ns = 0;
 };
 
@@ -88,11 +88,6 @@ struct TraceNames {
 class Trace {
  public:
   Trace() : program(kRingSize), movers(kRingSize) {}
-
-  // Of a clock that all processes of a machine share.
-  static uint64_t Now() {
-    return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-  }
 
   // Before any event of the epoch is recorded. Those of old epochs are kept until their events have surely been read.
   void AddEpoch(std::shared_ptr<const TraceNames> names) {

@@ -85,6 +85,14 @@ bool Contributor::EntryFree(Clock clock) const {
   return !entries_[clock % num_entries_].used;
 }
 
+Contributor::EntriesInUse Contributor::CountEntries() const {
+  EntriesInUse in_use;
+  for (const Entry& entry : entries_) {
+    if (entry.used) ++(entry.clock < next_fired_ ? in_use.fired : in_use.unfired);
+  }
+  return in_use;
+}
+
 Contributor::Entry* Contributor::DataOf(Clock clock) {
   Entry& entry = entries_[clock % num_entries_];
   return entry.used && entry.clock == clock ? &entry : nullptr;

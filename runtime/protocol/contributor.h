@@ -59,6 +59,12 @@ class Contributor {
   // R10: the entry clock mod L may be filled with that clock. REQUIRES: clock < first clock not fired + L.
   bool EntryFree(Clock clock) const;
   uint32_t num_entries() const { return num_entries_; }
+  // Entries whose data somebody still needs, of clocks that are fired and of others.
+  struct EntriesInUse {
+    uint32_t fired = 0;
+    uint32_t unfired = 0;
+  };
+  EntriesInUse CountEntries() const;
   // Where the data of `clock` lie.
   uint32_t EntryOf(Clock clock) const {
     return static_cast<uint32_t>(clock % (Broken(Mutant::kLogOneTooFew) ? num_entries_ - 1 : num_entries_));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Places in the header, in bytes: type 0, flags 1, number of parameters 2, table 4, partition 8, set id 12, epoch 16,
-// sequence 24, clock 32, parameters or missing ranks or a run of rows 40 to 103, own clock or call 104, number of
-// missing ranks 112. Everything else, and every field that its type does not have, is zero.
+// sequence 24, clock 32, parameters or missing ranks or a run of rows 40 to 103, own clock or call 104, moment of the
+// fire or number of missing ranks 112, moment of sending 120. Everything else, and every field that its type does
+// not have, is zero.
 #include "runtime/protocol/message.h"
 
 #include <algorithm>
@@ -25,9 +26,10 @@ constexpr size_t kNumRowsAt = kFirstRowAt + 4;
 constexpr size_t kOwnClockAt = kParamsAt + 8 * kNumParamsMax;
 constexpr size_t kCallAt = kOwnClockAt;
 constexpr size_t kNumMissingAt = kOwnClockAt + 8;
-constexpr size_t kReservedAt = kNumMissingAt + 4;
+constexpr size_t kFiredAt = kNumMissingAt;
+constexpr size_t kSentAt = kFiredAt + 8;
 static_assert(4 * kMissingListed == 8 * kNumParamsMax);
-static_assert(kReservedAt <= kHeaderBytes);
+static_assert(kSentAt + 8 <= kHeaderBytes);
 
 void Put(uint8_t* out, uint64_t value, int num_bytes) {
   for (int i = 0; i < num_bytes; ++i) out[i] = static_cast<uint8_t>(value >> (8 * i));
@@ -74,6 +76,7 @@ bool HasRows(MessageType type) {
 }
 bool HasCall(MessageType type) { return HasRows(type) || type == MessageType::kAck; }
 bool HasClock(MessageType type) { return type != MessageType::kSet && type != MessageType::kAck; }
+bool HasFired(MessageType type) { return type == MessageType::kPublish; }
 
 // Index of the first byte in [from, to) that is not zero, or `to`.
 size_t FirstNonZero(absl::Span<const uint8_t> bytes, size_t from, size_t to) {
@@ -92,7 +95,7 @@ absl::Status CheckUnused(absl::Span<const uint8_t> bytes, MessageType type, uint
                           {kClockAt, HasClock(type) ? kClockAt : kParamsAt},
                           {kParamsAt + list_bytes, kOwnClockAt},
                           {kOwnClockAt, HasOwnClock(type) || HasCall(type) ? kOwnClockAt : kNumMissingAt},
-                          {HasMissing(type) ? kReservedAt : kNumMissingAt, kHeaderBytes}};
+                          {HasFired(type) ? kSentAt : HasMissing(type) ? kNumMissingAt + 4 : kNumMissingAt, kSentAt}};
   for (const Range& range : unused) {
     const size_t at = FirstNonZero(bytes, range.from, range.to);
     if (at < range.to) {
@@ -121,6 +124,8 @@ void EncodeHeader(const Header& header, uint8_t out[kHeaderBytes]) {
     Put(out + kFirstRowAt, header.first_row, 4);
     Put(out + kNumRowsAt, header.num_rows, 4);
   }
+  if (HasFired(header.type)) Put(out + kFiredAt, header.fired_ns, 8);
+  Put(out + kSentAt, header.sent_ns, 8);
   if (HasMissing(header.type)) {
     Put(out + kNumMissingAt, header.num_missing, 4);
     const uint32_t num_listed = std::min(header.num_missing, kMissingListed);
@@ -166,6 +171,8 @@ absl::Status DecodeHeader(absl::Span<const uint8_t> bytes, Header* out) {
     header.first_row = static_cast<uint32_t>(Get(&bytes[kFirstRowAt], 4));
     header.num_rows = static_cast<uint32_t>(Get(&bytes[kNumRowsAt], 4));
   }
+  if (HasFired(header.type)) header.fired_ns = Get(&bytes[kFiredAt], 8);
+  header.sent_ns = Get(&bytes[kSentAt], 8);
   for (uint32_t i = 0; i < header.params.num; ++i) {
     header.params.values[i] = std::bit_cast<double>(Get(&bytes[kParamsAt + 8 * i], 8));
   }

@@ -47,6 +47,9 @@ struct Header {
   uint64_t sequence = 0;   // per connection and direction, from 0
   uint64_t clock = 0;      // contribution, fire: the clock; publish, credit, missing, got: the age; get: the age wanted
   uint64_t own_clock = 0;  // publish of an async table: the receiver's clocks below it are contained; else 0
+  // For the statistics alone, in nanoseconds of the sender's steady clock; a receiver takes any value.
+  uint64_t sent_ns = 0;   // when the message was made
+  uint64_t fired_ns = 0;  // publish: when the last of the others had fired the clock that made this version; 0: unknown
   RuleParams params;       // contribution
   // missing: how many have not delivered and fired the clock that comes next, and the first of them
   uint32_t num_missing = 0;

@@ -28,16 +28,54 @@ void AddSection(absl::string_view name, const Fields& fields, std::string* json)
                   }), "\n  },\n");
 }
 
-std::string TableJson(const movers::TableCounters& table, const movers::TableMemory& memory) {
+// The time is the sum of its causes at any moment, however far the counters have come.
+Fields WaitFields(const movers::WaitCounters& waiting) {
+  const uint64_t imbalance_ns = waiting.imbalance_ns.Get();
+  const uint64_t stall_ns = waiting.stall_ns.Get();
+  return {{"waits", waiting.waits.Get()},
+          {"wait_ns", imbalance_ns + stall_ns},
+          {"imbalance_ns", imbalance_ns},
+          {"stall_ns", stall_ns}};
+}
+
+// Reads by staleness, up to the largest one that there was.
+std::string StalenessJson(const movers::TableCounters& table) {
+  size_t num = table.reads_by_staleness.size();
+  while (num > 0 && table.reads_by_staleness[num - 1].Get() == 0) --num;
+  std::string json = "[";
+  for (size_t i = 0; i < num; ++i) absl::StrAppend(&json, i == 0 ? "" : ", ", table.reads_by_staleness[i].Get());
+  return json + "]";
+}
+
+std::string SlotsJson(const movers::TableSlots& slots) {
+  return Object({{"log_entries", slots.log_entries},
+                 {"log_filling", slots.log_filling.Get()},
+                 {"log_complete", slots.log_complete.Get()},
+                 {"log_fired", slots.log_fired.Get()},
+                 {"log_in_use_max", slots.log_in_use.largest()},
+                 {"landing_slots", slots.landing_slots},
+                 {"landing_in_use", slots.landed.Get()},
+                 {"landing_in_use_max", slots.landed.largest()},
+                 {"version_buffers", slots.version_buffers},
+                 {"publishes_in_flight", slots.publishing.Get()},
+                 {"publishes_in_flight_max", slots.publishing.largest()}});
+}
+
+std::string TableJson(const movers::TableCounters& table, const movers::TableMemory& memory,
+                      const movers::TableSlots& slots) {
   return absl::StrCat(
       "    {\"name\": ", JsonQuoted(table.schema.name), ", \"num_rows\": ", table.schema.num_rows,
       ", \"row_values\": ", table.schema.row_values, ", \"dtype\": ", JsonQuoted(DTypeName(table.schema.dtype)),
       ", \"rule\": ", JsonQuoted(table.schema.rule->name), ", \"kept_rows\": ", memory.kept_rows,
       ",\n     \"contribution_bytes_sent\": ", table.contribution_bytes_sent.Get(),
       ", \"contribution_bytes_local\": ", table.contribution_bytes_local.Get(),
+      ", \"contribution_bytes_received\": ", table.contribution_bytes_received.Get(),
       ", \"publish_bytes_sent\": ", table.publish_bytes_sent.Get(),
-      ", \"publish_bytes_local\": ", table.publish_bytes_local.Get(), ", \"clocks_applied\": ", table.applied.Get(),
-      ",\n     \"memory\": ",
+      ", \"publish_bytes_local\": ", table.publish_bytes_local.Get(),
+      ", \"publish_bytes_received\": ", table.publish_bytes_received.Get(),
+      ", \"clocks_applied\": ", table.applied.Get(), ",\n     \"waiting\": ", Object(WaitFields(table.waiting)),
+      ",\n     \"age_max\": ", table.age_max.Get(), ", \"reads_by_staleness\": ", StalenessJson(table),
+      ",\n     \"slots\": ", SlotsJson(slots), ",\n     \"memory\": ",
       Object({{"cache", memory.cache},
               {"log", memory.log},
               {"shard", memory.shard},
@@ -67,8 +105,8 @@ std::string PlanJson(const movers::PlanCounters& plan) {
     const movers::OpCounters& counters = plan.ops[i];
     absl::StrAppend(&json, i == 0 ? "\n" : ",\n", "      {\"operation\": ", i, ", \"kind\": \"", KindName(op.kind),
                     "\", \"of\": ", JsonQuoted(op.object_name), ", \"rows\": ", op.rows.NumRows(),
-                    ", \"calls\": ", counters.calls.Get(), ", \"waits\": ", counters.waits.Get(),
-                    ", \"wait_ns\": ", counters.wait_ns.Get(), ", \"staleness\": ", counters.staleness.Get(),
+                    ", \"calls\": ", counters.calls.Get(), ", \"waiting\": ", Object(WaitFields(counters.waiting)),
+                    ", \"staleness\": ", counters.staleness.Get(),
                     ", \"staleness_max\": ", counters.staleness_max.Get(), "}");
   }
   return json + "]}";
@@ -85,8 +123,10 @@ std::string Runtime::StatsJson() const {
   AddSection("bytes",
              {{"contribution_bytes_sent", stats.contribution_bytes_sent.Get()},
               {"contribution_bytes_local", stats.contribution_bytes_local.Get()},
+              {"contribution_bytes_received", stats.contribution_bytes_received.Get()},
               {"publish_bytes_sent", stats.publish_bytes_sent.Get()},
               {"publish_bytes_local", stats.publish_bytes_local.Get()},
+              {"publish_bytes_received", stats.publish_bytes_received.Get()},
               {"fill_bytes", stats.fill_bytes.Get()},
               {"drain_bytes", stats.drain_bytes.Get()}},
              &json);
@@ -105,7 +145,7 @@ std::string Runtime::StatsJson() const {
               {"clocks_applied", stats.applied.Get()},
               {"passes", stats.passes.Get()}},
              &json);
-  AddSection("waiting", {{"waits", stats.waits.Get()}, {"wait_ns", stats.wait_ns.Get()}}, &json);
+  AddSection("waiting", WaitFields(stats.waiting), &json);
   AddSection("memory",
              {{"device_bytes", memory.memory_used},
               {"pinned_bytes", memory.pinned_used},
@@ -115,7 +155,7 @@ std::string Runtime::StatsJson() const {
              &json);
   json += "  \"tables\": [";
   for (size_t t = 0; t < scope.tables.size(); ++t) {
-    absl::StrAppend(&json, t == 0 ? "\n" : ",\n", TableJson(*scope.tables[t], scope.memory[t]));
+    absl::StrAppend(&json, t == 0 ? "\n" : ",\n", TableJson(*scope.tables[t], scope.memory[t], *scope.slots[t]));
   }
   json += "],\n  \"plans\": [";
   for (size_t q = 0; q < scope.plans.size(); ++q) {

@@ -2,7 +2,6 @@
 #include "runtime/session/walk.h"
 
 #include <algorithm>
-#include <chrono>
 #include <thread>
 #include <utility>
 
@@ -76,7 +75,7 @@ absl::Status Walk::BeginPass(uint32_t set_id) {
   states_.assign(pass().ops.size(), OpState::kAhead);
   updated_.assign(epoch_->tables.size(), 0);
   if (engine_->trace() != nullptr) {
-    pass_begin_ns_ = movers::Trace::Now();
+    pass_begin_ns_ = SteadyNs();
     opened_ns_.assign(pass().ops.size(), 0);
   }
   engine_->statistics()->passes.Add();
@@ -188,15 +187,10 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
   engine_->WakeForProgram();
   const auto is_over = [&] { return slot.word.load(std::memory_order_seq_cst) == ready || engine_->failed(); };
   if (limit_ns > 0) {
-    const auto begin = std::chrono::steady_clock::now();
-    const uint64_t begin_ns = engine_->trace() != nullptr ? movers::Trace::Now() : 0;
+    const uint64_t begin_ns = SteadyNs();
     const bool in_time = Wait(op, limit_ns, is_over);
     TraceEnd(movers::TraceEvent::Kind::kWait, op, begin_ns);
-    const uint64_t waited_ns = static_cast<uint64_t>((std::chrono::steady_clock::now() - begin).count());
-    engine_->statistics()->waits.Add();
-    engine_->statistics()->wait_ns.Add(waited_ns);
-    CountersOf(op)->waits.Add();
-    CountersOf(op)->wait_ns.Add(waited_ns);
+    CountWait(op, begin_ns, in_time && !engine_->failed());
     if (!in_time) {
       StatusDetail detail;
       detail.code = Code::kTimeout;
@@ -213,6 +207,21 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
   return false;
 }
 
+// Divides the wait that ends now at the moment when the last of the others had fired what the operation waited for; as
+// long as it has not come, nobody knows of such a moment.
+void Walk::CountWait(uint32_t op, uint64_t begin_ns, bool came) {
+  const uint64_t waited_ns = SteadyNs() - begin_ns;
+  uint64_t imbalance_ns = waited_ns;
+  if (came) {
+    const uint64_t fired_ns = epoch_->plans[set_id_].slots[op].fired_ns.load(std::memory_order_relaxed);
+    imbalance_ns = fired_ns <= begin_ns ? 0 : std::min(fired_ns - begin_ns, waited_ns);
+  }
+  const uint64_t stall_ns = waited_ns - imbalance_ns;
+  engine_->statistics()->waiting.Note(imbalance_ns, stall_ns);
+  CountersOf(op)->waiting.Note(imbalance_ns, stall_ns);
+  TableOf(op).counters->waiting.Note(imbalance_ns, stall_ns);
+}
+
 // Sleeps as ProgramWait::Until does; a long wait is said to the log, with those who are missing, while it goes on.
 bool Walk::Wait(uint32_t op, uint64_t limit_ns, const std::function<bool()>& is_over) {
   movers::ProgramWait* const wait = engine_->program_wait();
@@ -226,7 +235,7 @@ bool Walk::Wait(uint32_t op, uint64_t limit_ns, const std::function<bool()>& is_
 
 void Walk::TraceEnd(movers::TraceEvent::Kind kind, uint32_t op, uint64_t begin_ns) {
   if (engine_->trace() == nullptr) return;
-  engine_->trace()->program.Push({kind, set_id_, op, epoch_->number, clock_, begin_ns, movers::Trace::Now()});
+  engine_->trace()->program.Push({kind, set_id_, op, epoch_->number, clock_, begin_ns, SteadyNs()});
 }
 
 void Walk::NoteOver(uint32_t op) {
@@ -234,7 +243,7 @@ void Walk::NoteOver(uint32_t op) {
 }
 
 void Walk::NoteOpened(uint32_t op) {
-  if (engine_->trace() != nullptr) opened_ns_[op] = movers::Trace::Now();
+  if (engine_->trace() != nullptr) opened_ns_[op] = SteadyNs();
 }
 
 // A read in place with slack, of one partition that is mapped: the newest version there is now. Its keeper does not
@@ -288,6 +297,7 @@ absl::StatusOr<bool> Walk::Read(uint64_t op, uint64_t limit_ns, View* out) {
   const uint64_t staleness = clock_ > out->min_age ? clock_ - out->min_age : 0;
   CountersOf(index)->calls.Add();
   CountersOf(index)->staleness.Add(staleness);
+  table.counters->reads_by_staleness[std::min<uint64_t>(staleness, protocol::kSlackMax + 1)].Add();
   CountersOf(index)->staleness_max.Note(staleness);
   states_[index] = OpState::kOpen;
   ++num_open_;

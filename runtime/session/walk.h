@@ -72,6 +72,7 @@ class Walk {
   absl::Status NotDue(plan::OpKind kind, uint64_t op, bool end) const;
   absl::StatusOr<bool> AwaitReady(uint32_t op, uint64_t limit_ns);
   bool Wait(uint32_t op, uint64_t limit_ns, const std::function<bool()>& is_over);
+  void CountWait(uint32_t op, uint64_t begin_ns, bool came);
   void ChooseVersion(const plan::PlannedOp& op, View* view) const;
   absl::Status Tell(movers::ProgramEvent::Kind kind, uint32_t set_id, uint32_t op);
   absl::Status End(uint64_t next, bool clock);
@@ -84,6 +85,7 @@ class Walk {
   void TraceEnd(movers::TraceEvent::Kind kind, uint32_t op, uint64_t begin_ns);
   void NoteOpened(uint32_t op);
   void NoteOver(uint32_t op);
+  const movers::EpochTable& TableOf(uint32_t op) const { return epoch_->tables[pass().ops[op].table]; }
   movers::OpCounters* CountersOf(uint32_t op) const { return &epoch_->plans[set_id_].counters->ops[op]; }
 
   movers::Engine* const engine_;

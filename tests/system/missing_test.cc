@@ -3,32 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
-#include <chrono>
 #include <string>
-#include <thread>
 
+#include "tests/system/log_line.h"
 #include "tests/system/threads.h"
 
 namespace geeps::system_test {
-namespace {
-
-// The first line of a worker's log that holds `part`; waits for it.
-std::string LineWith(geeps_runtime* rt, const std::string& part) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (std::chrono::steady_clock::now() < until) {
-    char line[1024];
-    uint64_t length = 0;
-    int32_t level = 0;
-    while (geeps_log_take(rt, &level, line, sizeof line, &length, nullptr) == GEEPS_OK && length <= sizeof line) {
-      if (std::string(line).find(part) != std::string::npos) return line;
-    }
-    std::this_thread::yield();
-  }
-  return "";
-}
-
-}  // namespace
-
 TEST_CASE("a read that waits longer than wait_warning_ms logs partition, keeper, version and who is missing; then goes on") {
   for (const char* transport : {"inproc", "tcp"}) {
     for (const uint32_t reader : {0u, 1u}) {  // rank 0 keeps the only partition: asked by itself, and by another
