@@ -115,6 +115,14 @@ Reduced<T> ReduceForRule(absl::Span<const FoldInput> inputs, Reduce reduce, uint
   return {FoldBlock<T, H>(inputs.first(last), first, n, block), static_cast<const T*>(inputs[last].values) + first};
 }
 
+// How many values are stepped at once: those of a block, or all when a built-in rule adds the inputs itself.
+template <typename T, typename H>
+uint64_t StepLength(absl::Span<const FoldInput> inputs, const FoldTarget& target, uint64_t num_values) {
+  const bool in_rule =
+      std::is_same_v<T, H> && (inputs.size() == 1 || (inputs.size() == 2 && target.reduce == Reduce::kSum));
+  return in_rule && target.rule->id != RuleId::kPlugin ? num_values : kBlockValues;
+}
+
 // The factors of a rule in dtype T, those of the step count that was asked for last.
 template <typename T>
 class Factors {
@@ -169,8 +177,9 @@ void StepValues(uint64_t num_values, absl::Span<const FoldInput> inputs, const F
   const RuleStep<T> step = StepOf<T>(*target.rule);
   Factors<T> factors(target);
   Block<T> block;
-  for (uint64_t first = 0; first < num_values; first += kBlockValues) {
-    const uint64_t n = std::min(kBlockValues, num_values - first);
+  const uint64_t length = StepLength<T, H>(inputs, target, num_values);
+  for (uint64_t first = 0; first < num_values; first += length) {
+    const uint64_t n = std::min(length, num_values - first);
     RulePiece<T> piece = PieceAt<T>(target, first, n, ReduceForRule<T, H>(inputs, target.reduce, first, n, &block));
     piece.factors = factors.At(0);
     step(piece);
@@ -184,8 +193,9 @@ void StepCountedRows(uint64_t num_values, absl::Span<const FoldInput> inputs, co
   const RuleStep<T> step = StepOf<T>(*target.rule);
   Factors<T> factors(target);
   Block<T> block;
-  for (uint64_t first = 0; first < num_values; first += kBlockValues) {
-    const uint64_t n = std::min(kBlockValues, num_values - first);
+  const uint64_t length = StepLength<T, H>(inputs, target, num_values);
+  for (uint64_t first = 0; first < num_values; first += length) {
+    const uint64_t n = std::min(length, num_values - first);
     const Reduced<T> reduced = ReduceForRule<T, H>(inputs, target.reduce, first, n, &block);
     const uint64_t end_row = (first + n - 1) / target.row_values + 1;
     for (uint64_t begin = 0, end = 0; begin < n; begin = end) {
@@ -209,6 +219,8 @@ void StepAndFinishRows(uint64_t num_values, absl::Span<const FoldInput> inputs, 
   const RuleStep<T> finish = FinishOf<T>(*target.rule);
   Factors<T> factors(target);
   Block<T> block;
+  alignas(64) T kept[kRulePieceValues];
+  T* const one_piece = target.row_values <= kRulePieceValues ? kept : nullptr;
   for (uint64_t row = 0; row < num_values / target.row_values; ++row) {
     const T* const row_factors = factors.At(target.rule->counts_steps ? target.steps[row] : 0);
     const uint64_t end = (row + 1) * target.row_values;
@@ -218,6 +230,7 @@ void StepAndFinishRows(uint64_t num_values, absl::Span<const FoldInput> inputs, 
       RulePiece<T> piece = PieceAt<T>(target, first, n, ReduceForRule<T, H>(inputs, target.reduce, first, n, &block));
       piece.factors = row_factors;
       piece.sums = sums;
+      piece.kept = one_piece;
       step(piece);
     }
     for (uint64_t first = row * target.row_values; first < end; first += kRulePieceValues) {
@@ -225,6 +238,7 @@ void StepAndFinishRows(uint64_t num_values, absl::Span<const FoldInput> inputs, 
       RulePiece<T> piece = PieceAt<T>(target, first, n, Reduced<T>());
       piece.factors = row_factors;
       piece.sums = sums;
+      piece.kept = one_piece;
       finish(piece);
       Publish<T, H>(target, first, n);
     }

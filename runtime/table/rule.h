@@ -70,6 +70,7 @@ struct RulePiece {
   T* value_out = nullptr;          // those behind it; may equal value_in
   T* states[kMaxRuleStates] = {};  // read and written in place
   double* sums = nullptr;          // [kMaxRuleSums] of the row: zero before its first piece
+  T* kept = nullptr;               // where not nullptr: memory for num_values that `finish` finds as `step` left it
 };
 template <typename T>
 using RuleStep = void (*)(const RulePiece<T>& piece);

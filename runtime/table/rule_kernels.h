@@ -266,7 +266,7 @@ void StepLamb(const RulePiece<T>& piece) {
   T* const m = piece.states[0];
   T* const v = piece.states[1];
   alignas(16) T change[kRulePieceValues];
-  T* const u = change;
+  T* const u = piece.kept != nullptr ? piece.kept : change;
   ForGrads(piece, [=]<typename V>(uint64_t i, const V& g) {
     const V mean = NextMean<V>(f, g, m + i);
     const V square = NextSquare<V>(f, g, v + i);
@@ -283,9 +283,16 @@ void FinishLamb(const RulePiece<T>& piece) {
   const double change_norm = std::sqrt(piece.sums[1]);
   const double trust = value_norm > 0.0 && change_norm > 0.0 ? value_norm / change_norm : 1.0;
   const T rate = static_cast<T>(piece.params[0] * trust);
-  const LocalFactors<T> f = CopyFactors(piece);
   const T* const in = piece.value_in;
   T* const out = piece.value_out;
+  if (const T* const u = piece.kept; u != nullptr) {
+    ForLanes<T>(piece.num_values, [=]<typename V>(uint64_t i) {
+      const V change = rate * LoadLanes<V>(u + i);
+      StoreLanes(out + i, LoadLanes<V>(in + i) - change);
+    });
+    return;
+  }
+  const LocalFactors<T> f = CopyFactors(piece);
   const T* const m = piece.states[0];
   const T* const v = piece.states[1];
   ForLanes<T>(piece.num_values, [=]<typename V>(uint64_t i) {
