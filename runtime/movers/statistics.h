@@ -72,10 +72,13 @@ struct WaitCounters {
   OwnCounter waits;         // calls that had to wait
   OwnCounter imbalance_ns;  // before the last of the others had fired
   OwnCounter stall_ns;      // after that
+  std::atomic<uint64_t> begin_ns{0};  // of the wait under way; 0: none is
+  void Begin(uint64_t ns) { begin_ns.store(ns, std::memory_order_relaxed); }
   void Note(uint64_t new_imbalance_ns, uint64_t new_stall_ns) {
     waits.Add();
     imbalance_ns.Add(new_imbalance_ns);
     stall_ns.Add(new_stall_ns);
+    Begin(0);
   }
 };
 

@@ -17,7 +17,7 @@ constexpr const char* kKeys[] = {
     "device",          "transport", "rank",            "world",         "rendezvous",
     "launcher",        "advertise", "port",            "start_limit_s", "rendezvous_port",
     "heartbeat_ms",    "trace",     "wait_warning_ms", "log_level",     "plugin_path",
-    "test.skip_wait",
+    "test.skip_wait",  "stats",
 };
 
 absl::Status ReadNumber(const OptionValues& values, const char* key, uint64_t min, uint64_t max, uint64_t* out) {
@@ -129,6 +129,7 @@ absl::StatusOr<Config> ParseConfig(absl::Span<const std::pair<absl::string_view,
   GEEPS_RETURN_IF_ERROR(ReadPorts(values, "rendezvous_port", &config.rendezvous_ports));
   ReadText(values, "plugin_path", &config.plugin_path);
   ReadText(values, "trace", &config.trace);
+  ReadText(values, "stats", &config.stats);
   ReadText(values, "test.skip_wait", &config.skipped_wait);
   GEEPS_RETURN_IF_ERROR(ReadRendezvous(values, &config));
   return config;

@@ -32,6 +32,7 @@ struct Config {
   LogLevel log_level = LogLevel::kWarning;
   std::string plugin_path;
   std::string trace;         // file; empty: none
+  std::string stats;         // the same
   std::string skipped_wait;  // test.skip_wait: a wait of the movers to leave out, to prove that the tests notice
 };
 

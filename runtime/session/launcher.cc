@@ -78,6 +78,7 @@ absl::Status AddGeeps(Reader reader) {
   static constexpr std::pair<const char*, const char*> kVariables[] = {
       {"transport", "GEEPS_TRANSPORT"},   {"rank", "GEEPS_RANK"},           {"world", "GEEPS_WORLD"},
       {"rendezvous", "GEEPS_RENDEZVOUS"}, {"log_level", "GEEPS_LOG_LEVEL"}, {"trace", "GEEPS_TRACE"},
+      {"stats", "GEEPS_STATS"},
   };
   for (const auto& [key, variable] : kVariables) {
     const char* const value = reader.Value(variable);

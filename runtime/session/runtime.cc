@@ -55,6 +55,12 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Config& config, L
   }
   std::unique_ptr<Runtime> runtime(new Runtime(config, std::move(log), std::move(plugins), std::move(open)));
   GEEPS_RETURN_IF_ERROR(runtime->engine_.Start());
+  if (!config.stats.empty()) {
+    GEEPS_ASSIGN_OR_RETURN(
+        runtime->statistics_writer_,
+        StatisticsWriter::Create(
+            config.stats, [r = runtime.get()](bool ended) { return r->StatsJson(ended); }, &runtime->log_));
+  }
   runtime->log_.Debug("runtime", "rank ", config.rank, " of ", config.world, ", device ", config.device, ", transport ",
                       config.transport, config.rendezvous.empty() ? "" : ", rendezvous ", config.rendezvous);
   return runtime;
@@ -76,6 +82,7 @@ Runtime::Runtime(const Config& config, std::unique_ptr<Log> log, std::unique_ptr
 
 // Without a shutdown the others are told why this worker ends.
 Runtime::~Runtime() {
+  statistics_writer_ = nullptr;
   if (call_ != nullptr && call_->request->done()) (void)Settle();
   if (state_ == State::kStarted && !engine_.failed()) {
     StatusDetail detail;

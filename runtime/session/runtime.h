@@ -24,6 +24,7 @@
 #include "runtime/session/config.h"
 #include "runtime/session/plugin_rules.h"
 #include "runtime/session/request.h"
+#include "runtime/session/statistics_writer.h"
 #include "runtime/session/trace_writer.h"
 #include "runtime/session/walk.h"
 #include "runtime/table/partition.h"
@@ -99,7 +100,7 @@ class Runtime {
   absl::Status failure() const { return engine_.failure(); }
   uint64_t clock() const { return engine_.clock_value(); }
   absl::StatusOr<int> EventFd() { return engine_.program_wait()->EventFd(); }
-  std::string StatsJson() const;
+  std::string StatsJson() const { return StatsJson(false); }
   Log* log() { return &log_; }
   const Config& config() const { return config_; }
   const device::Device& device() const { return *device_; }
@@ -122,6 +123,8 @@ class Runtime {
     movers::Epoch* epoch = nullptr;  // written before the request completes
   };
 
+  // ended: the runtime is being destroyed.
+  std::string StatsJson(bool ended) const;
   Runtime(const Config& config, std::unique_ptr<Log> log, std::unique_ptr<net::PluginRegistry> plugins, Open open);
   // The result of a long call that has ended takes effect. Errors: WrongState while one is under way.
   absl::Status Settle();
@@ -143,7 +146,9 @@ class Runtime {
   net::Endpoint endpoint_;
   std::unique_ptr<device::Device> device_;
   movers::Engine engine_;
+  const uint64_t created_ns_ = SteadyNs();
   Walk walk_;
+  std::unique_ptr<StatisticsWriter> statistics_writer_;  // ends before anything else
   State state_ = State::kCreated;
 
   // Held while tables_, locals_ or partitions_ change, and by Explain, which may run beside the program's calls.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Statistics of a runtime as JSON; docs/statistics.md says what each number means.
+#include <unistd.h>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,10 +34,12 @@ void AddSection(absl::string_view name, const Fields& fields, std::string* json)
 Fields WaitFields(const movers::WaitCounters& waiting) {
   const uint64_t imbalance_ns = waiting.imbalance_ns.Get();
   const uint64_t stall_ns = waiting.stall_ns.Get();
+  const uint64_t begin_ns = waiting.begin_ns.load(std::memory_order_relaxed);
   return {{"waits", waiting.waits.Get()},
           {"wait_ns", imbalance_ns + stall_ns},
           {"imbalance_ns", imbalance_ns},
-          {"stall_ns", stall_ns}};
+          {"stall_ns", stall_ns},
+          {"now_ns", begin_ns == 0 ? 0 : SteadyNs() - begin_ns}};
 }
 
 // Reads by staleness, up to the largest one that there was.
@@ -114,12 +118,15 @@ std::string PlanJson(const movers::PlanCounters& plan) {
 
 }  // namespace
 
-std::string Runtime::StatsJson() const {
+std::string Runtime::StatsJson(bool ended) const {
   const movers::Statistics& stats = engine_.statistics();
   const movers::StatisticsScope scope = stats.Scope();
   const geeps_dev_info memory = device_->CurrentInfo();
-  std::string json = absl::StrCat("{\n  \"rank\": ", config_.rank, ",\n  \"world\": ", config_.world,
-                                  ",\n  \"clock\": ", clock(), ",\n");
+  const absl::Status lost = engine_.failure();
+  std::string json = absl::StrCat(
+      "{\n  \"rank\": ", config_.rank, ",\n  \"world\": ", config_.world, ",\n  \"clock\": ", clock(),
+      ",\n  \"elapsed_ns\": ", SteadyNs() - created_ns_, ",\n  \"process\": ", getpid(), ",\n  \"state\": \"",
+      !lost.ok() ? "lost" : ended ? "ended" : "running", "\",\n  \"cause\": ", JsonQuoted(lost.message()), ",\n");
   AddSection("bytes",
              {{"contribution_bytes_sent", stats.contribution_bytes_sent.Get()},
               {"contribution_bytes_local", stats.contribution_bytes_local.Get()},

@@ -188,6 +188,7 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
   const auto is_over = [&] { return slot.word.load(std::memory_order_seq_cst) == ready || engine_->failed(); };
   if (limit_ns > 0) {
     const uint64_t begin_ns = SteadyNs();
+    for (movers::WaitCounters* waiting : WaitCountersOf(op)) waiting->Begin(begin_ns);
     const bool in_time = Wait(op, limit_ns, is_over);
     TraceEnd(movers::TraceEvent::Kind::kWait, op, begin_ns);
     CountWait(op, begin_ns, in_time && !engine_->failed());
@@ -207,6 +208,11 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
   return false;
 }
 
+std::array<movers::WaitCounters*, 3> Walk::WaitCountersOf(uint32_t op) const {
+  movers::TableCounters* const table = epoch_->tables[pass().ops[op].table].counters;
+  return {&engine_->statistics()->waiting, &table->waiting, &CountersOf(op)->waiting};
+}
+
 // Divides the wait that ends now at the moment when the last of the others had fired what the operation waited for; as
 // long as it has not come, nobody knows of such a moment.
 void Walk::CountWait(uint32_t op, uint64_t begin_ns, bool came) {
@@ -217,9 +223,7 @@ void Walk::CountWait(uint32_t op, uint64_t begin_ns, bool came) {
     imbalance_ns = fired_ns <= begin_ns ? 0 : std::min(fired_ns - begin_ns, waited_ns);
   }
   const uint64_t stall_ns = waited_ns - imbalance_ns;
-  engine_->statistics()->waiting.Note(imbalance_ns, stall_ns);
-  CountersOf(op)->waiting.Note(imbalance_ns, stall_ns);
-  TableOf(op).counters->waiting.Note(imbalance_ns, stall_ns);
+  for (movers::WaitCounters* waiting : WaitCountersOf(op)) waiting->Note(imbalance_ns, stall_ns);
 }
 
 // Sleeps as ProgramWait::Until does; a long wait is said to the log, with those who are missing, while it goes on.

@@ -5,6 +5,7 @@
 #ifndef GEEPS_RUNTIME_SESSION_WALK_H_
 #define GEEPS_RUNTIME_SESSION_WALK_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -85,7 +86,7 @@ class Walk {
   void TraceEnd(movers::TraceEvent::Kind kind, uint32_t op, uint64_t begin_ns);
   void NoteOpened(uint32_t op);
   void NoteOver(uint32_t op);
-  const movers::EpochTable& TableOf(uint32_t op) const { return epoch_->tables[pass().ops[op].table]; }
+  std::array<movers::WaitCounters*, 3> WaitCountersOf(uint32_t op) const;
   movers::OpCounters* CountersOf(uint32_t op) const { return &epoch_->plans[set_id_].counters->ops[op]; }
 
   movers::Engine* const engine_;

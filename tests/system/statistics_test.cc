@@ -166,6 +166,13 @@ TEST_CASE("counters of a table outlive a commit, those of a plan that is recorde
         }) == "");
 }
 
+TEST_CASE("a statistics file that cannot be made is refused at create, with its name") {
+  geeps::Error err;
+  const geeps::Runtime rt(geeps::Options{{"stats", "/proc/nowhere/stats.json"}}, err);
+  CHECK(err.status() == GEEPS_E_IO);
+  CHECK(std::string(err.message()).find("/proc/nowhere/stats.json") != std::string::npos);
+}
+
 TEST_CASE("a trace file that cannot be made is refused at create, with its name") {
   geeps::Error err;
   const geeps::Runtime rt(geeps::Options{{"trace", "/proc/nowhere/trace.json"}}, err);

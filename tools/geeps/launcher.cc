@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/geeps/launcher.h"
+#include "tools/geeps/top_picture.h"
 #include "tools/geeps/trace_merge.h"
 
 #include <poll.h>
@@ -91,6 +92,7 @@ bool Launcher::StartWorkers() {
     spec.environment = job_.environment;
     spec.environment.emplace_back("GEEPS_RANK", std::to_string(rank));
     if (!job_.trace_folder.empty()) spec.environment.emplace_back("GEEPS_TRACE", TraceFileOf(job_.trace_folder, rank));
+    if (!job_.stats_folder.empty()) spec.environment.emplace_back("GEEPS_STATS", StatsFileOf(job_.stats_folder, rank));
     if (!job_.cores.empty()) spec.core = job_.cores[rank];
     // A program draws a progress bar only on a terminal, so rank 0 gets the terminal itself.
     spec.own_stderr = stderr_is_terminal_ && rank == 0;

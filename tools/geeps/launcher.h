@@ -29,6 +29,7 @@ struct Job {
   std::vector<std::string> command;
   std::vector<std::pair<std::string, std::string>> environment;  // the same for every rank; GEEPS_RANK is added
   std::string trace_folder;  // each rank writes its trace there; empty: none is wanted
+  std::string stats_folder;  // the same for its statistics
   std::vector<int> cores;                                        // rank r on cores[r]; empty: not bound
   std::chrono::milliseconds grace{5000};
 };

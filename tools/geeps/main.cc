@@ -12,6 +12,7 @@
 #include "tools/geeps/info.h"
 #include "tools/geeps/options.h"
 #include "tools/geeps/run.h"
+#include "tools/geeps/top.h"
 
 namespace {
 
@@ -20,6 +21,7 @@ constexpr char kHelp[] =
     "\n"
     "Commands\n"
     "  run    start workers on this machine\n"
+    "  top    show what the workers of a running job do\n"
     "  info   show version, devices, transports and plugins\n"
     "  bench  measure clocks, reads, commits and rules on this machine\n"
     "\n"
@@ -48,6 +50,7 @@ int main(int argc, char** argv) {
   const std::string command = arguments.front();
   arguments.erase(arguments.begin());
   if (command == "run") return geeps::tool::RunCommand(arguments);
+  if (command == "top") return geeps::tool::TopCommand(arguments);
   if (command == "info") return geeps::tool::InfoCommand(arguments);
   if (command == "bench") return geeps::tool::BenchCommand(arguments);
   if (command == "--help" || command == "-h" || command == "help") {

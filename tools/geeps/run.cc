@@ -12,6 +12,7 @@
 #include "tools/geeps/free_port.h"
 #include "tools/geeps/launcher.h"
 #include "tools/geeps/options.h"
+#include "tools/geeps/top_picture.h"
 #include "tools/geeps/trace_merge.h"
 
 namespace geeps::tool {
@@ -34,6 +35,7 @@ constexpr char kHelp[] =
     "  --log-level LEVEL  least important lines of libgeeps that workers get: error, warning, info or debug\n"
     "  --trace DIR        each worker writes DIR/rank-R.json, and at the end all of them are DIR/trace.json, for\n"
     "                     chrome://tracing or https://ui.perfetto.dev\n"
+    "  --stats DIR        each worker writes its statistics to DIR/rank-R.json, for 'geeps top DIR'\n"
     "  --grace SECONDS    how long the others may go on after a worker has failed (default: 5)\n"
     "  --help             this text\n"
     "\n"
@@ -62,6 +64,7 @@ struct RunOptions {
   std::optional<std::string> log_level;
   int grace_s = 5;
   std::string trace_folder;
+  std::string stats_folder;
   std::vector<std::string> command;
   bool help = false;
 };
@@ -79,6 +82,9 @@ std::optional<std::string> SetValue(const std::string& option, const std::string
   } else if (option == "--trace") {
     if (value.empty()) return "--trace wants a folder";
     options->trace_folder = value;
+  } else if (option == "--stats") {
+    if (value.empty()) return "--stats wants a folder";
+    options->stats_folder = value;
   } else if (option == "--transport") {
     if (value.empty()) return "--transport wants a name or a path";
     if (value == "inproc") return "--transport inproc joins workers of one process; 'geeps run' starts several";
@@ -106,7 +112,7 @@ std::optional<std::string> Parse(const std::vector<std::string>& arguments, RunO
     } else if (*option == "--no-bind") {
       options->binding = Binding::kNever;
     } else if (*option == "-n" || *option == "--grace" || *option == "--transport" || *option == "--log-level" ||
-               *option == "--trace") {
+               *option == "--trace" || *option == "--stats") {
       const std::optional<std::string> value = reader.Value();
       if (!value.has_value()) return *option + " wants a value";
       const std::optional<std::string> error = SetValue(*option, *value, options);
@@ -162,6 +168,14 @@ int RunCommand(const std::vector<std::string>& arguments) {
                      {"GEEPS_RENDEZVOUS", "tcp://127.0.0.1:" + std::to_string(*port)},
                      {"GEEPS_TRANSPORT", options.transport}};
   if (options.log_level.has_value()) job.environment.emplace_back("GEEPS_LOG_LEVEL", *options.log_level);
+  if (!options.stats_folder.empty()) {
+    const std::optional<std::string> trouble = PrepareStatsFolder(options.stats_folder);
+    if (trouble.has_value()) {
+      std::fprintf(stderr, "%s: --stats: %s\n", kCommand, trouble->c_str());
+      return 1;
+    }
+    job.stats_folder = options.stats_folder;
+  }
   if (options.trace_folder.empty()) return Launcher(std::move(job)).Run();
   job.trace_folder = options.trace_folder;
   std::optional<std::string> trouble = PrepareTraceFolder(options.trace_folder, options.num_workers);
