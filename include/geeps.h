@@ -150,8 +150,8 @@ typedef struct geeps_view {  /* filled by the runtime; valid until the operation
   int32_t device_id;         /* -1: host memory */
   uint32_t flags;            /* GEEPS_VIEW_* */
   uint32_t reserved0;
-  uint64_t min_age;          /* reads: oldest and newest version among the partitions touched; */
-  uint64_t max_age;          /* with slack 0 both are the clock. 0 for updates and local data */
+  uint64_t min_age;          /* reads: oldest and newest version among the partitions touched; with slack 0 both are the clock. */
+  uint64_t max_age;          /* Async: own contributions of clocks < min_age are contained. 0 for updates and local data */
 } geeps_view;
 
 /* ---- runtime ---------------------------------------------------------------------------------------------------- */
@@ -268,7 +268,14 @@ GEEPS_API void geeps_request_destroy(geeps_request *req);
  * dtype: GEEPS_F32, GEEPS_F64, GEEPS_F16, GEEPS_BF16. With the last two what is read and contributed is rounded to the dtype (to
  * nearest even; NaN and infinity stay); keepers sum in f32 and keep values and rule state in f32.
  * Options:
- *   mode = bounded                      versions, each a pure function of whole clocks (BSP and SSP)
+ *   mode = bounded | async              bounded, the default: versions, each a pure function of whole clocks (BSP and SSP). async:
+ *                                       a keeper applies each worker's contribution by itself when it comes, with a step of the
+ *                                       rule; reads show what has arrived and wait for nobody
+ *   read_my_writes = 0 | 1              1: a read contains all own updates that come before it in the program, on top of what it
+ *                                       contains anyway; reads are copied. Only with rule add and reduce = sum
+ *   observer = 0 | 1                    1: this worker takes no part: it reads any version, never an older one than before,
+ *                                       waits for nobody, and nobody waits for it. It updates nothing. Each worker's own choice;
+ *                                       not with rows = same. The table is not mapped in memory then, for no worker
  *   rule = add | replace | sgd | adam | adamw | adagrad | rmsprop | lamb   what a keeper does with the reduced contribution g of
  *                                       a clock; default add. add: value += g. replace: value = g. The others: docs/rules.md.
  *                                       Or the name or path of a plugin (geeps_rule.h), loaded if need be

@@ -7,15 +7,8 @@
 #include "runtime/movers/wait_sites.h"
 
 namespace geeps::movers {
-namespace {
-
-void Queue(MoverContext* context, const protocol::Sequencer::Effects& effects) {
-  for (const protocol::SequencerEffect& effect : effects) context->actions.Push(effect);
-}
-
-}  // namespace
-
-// The versions of the partitions that a read touches. A frozen partition has one version for all clocks.
+// What a read holds of the partitions that it touches: their versions, or the own clocks that they contain (async). A
+// frozen partition has one version for all clocks.
 void Allocator::NoteAges(const plan::PlannedOp& op, protocol::Clock clock, OpSlot* slot) {
   uint64_t min_age = clock;
   uint64_t max_age = 0;
@@ -23,7 +16,7 @@ void Allocator::NoteAges(const plan::PlannedOp& op, protocol::Clock clock, OpSlo
   bool any = false;
   for (uint32_t i : op.subscriptions) {
     const protocol::SubscriberPartition& subscriber = context_->epoch->tables[op.table].subscribers[i];
-    const uint64_t age = subscriber.frozen() ? clock : subscriber.absorbed();
+    const uint64_t age = subscriber.frozen() ? clock : subscriber.own_clock();
     min_age = any ? std::min(min_age, age) : age;
     max_age = any ? std::max(max_age, age) : age;
     fired_ns = std::max(fired_ns, context_->epoch->tables[op.table].landings[i].fired_ns);
@@ -46,7 +39,6 @@ void Allocator::Fill(const protocol::SequencerEffect& effect) {
                                        : epoch->arena.bytes() + op.buffer_offset;
     if (op.num_rows > 0) status = context_->fill_stream.Fill(place, 0, op.num_rows * row_bytes);
   } else {
-    for (uint32_t i : op.subscriptions) table->subscribers[i].OnFillBegun();
     NoteAges(op, effect.clock, &plan->slots[effect.op]);
     context_->statistics->fills.Add();
     context_->statistics->fill_bytes.Add(op.num_rows * row_bytes);
@@ -79,7 +71,7 @@ void Allocator::OnFilled(uint32_t set_id, uint32_t op_index) {
   }
   protocol::Sequencer::Effects effects;
   epoch->sequencer->OnFillDone(set_id, op_index, &effects);
-  Queue(context_, effects);
+  context_->Queue(effects);
 }
 
 void Allocator::MakeReady(const protocol::SequencerEffect& effect) {
@@ -105,11 +97,11 @@ void Allocator::TakeBack(const protocol::SequencerEffect& effect) {
       expected, OpSlot::Word(effect.pass, OpSlot::kNone), std::memory_order_acq_rel);
   protocol::Sequencer::Effects effects;
   epoch->sequencer->OnTakenBack(effect.set_id, effect.op, taken_back, &effects);
-  Queue(context_, effects);
+  context_->Queue(effects);
 }
 
 // First the rows that no earlier update of the pass has touched, then the additions, in one stream: later updates of a
-// row find the first.
+// row find the first. With read-my-writes the cache is added to, as well, out of the buffer or, in place, out of the log.
 void Reclaimer::Drain(const protocol::SequencerEffect& effect) {
   Epoch* const epoch = context_->epoch;
   const plan::PlannedOp& op = epoch->layout.plans[effect.set_id].ops[effect.op];
@@ -118,7 +110,7 @@ void Reclaimer::Drain(const protocol::SequencerEffect& effect) {
   uint8_t* const log = table->log.values(effect.clock);
   const uint8_t* const buffer = epoch->arena.bytes() + op.buffer_offset;
   const uint32_t dtype = static_cast<uint32_t>(table->schema.dtype);
-  geeps_row_move moves[2];
+  geeps_row_move moves[3];
   size_t num_moves = 0;
   if (plan->store[effect.op]) {
     moves[num_moves++] =
@@ -128,16 +120,28 @@ void Reclaimer::Drain(const protocol::SequencerEffect& effect) {
     moves[num_moves++] =
         device::MakeRowMove(GEEPS_MOVE_ADD, dtype, table->schema.row_values, log, buffer, plan->add[effect.op]);
   }
+  if (plan->own_add[effect.op]) {
+    const uint8_t* const from = op.in_place ? log : buffer;
+    moves[num_moves++] = device::MakeRowMove(GEEPS_MOVE_ADD, dtype, table->schema.row_values, table->cache, from,
+                                             plan->own_add[effect.op]);
+  }
   context_->statistics->drains.Add();
   context_->statistics->drain_bytes.Add(op.num_rows * table->schema.row_bytes());
   if (num_moves > 0 && !context_->Check(context_->drain_stream.MoveRows(absl::MakeConstSpan(moves, num_moves)))) return;
   context_->Await(context_->drain_stream, kWaitForDrain, &plan->drain[effect.op], effect.clock);
 }
 
-void Reclaimer::OnDrained(uint32_t set_id, uint32_t op) {
+void Reclaimer::OnDrained(uint32_t set_id, uint32_t op, protocol::Clock clock) {
+  Epoch* const epoch = context_->epoch;
+  const plan::PlannedOp& planned = epoch->layout.plans[set_id].ops[op];
+  for (const plan::OwnPart& part : planned.own_parts) {
+    const protocol::SubscriberEffects effects =
+        epoch->tables[planned.table].subscribers[part.subscription].OnAddDone({clock, set_id, op});
+    context_->actions.Push(SubscriberAction{planned.table, part.subscription, effects});
+  }
   protocol::Sequencer::Effects effects;
-  context_->epoch->sequencer->OnDrained(set_id, op, &effects);
-  Queue(context_, effects);
+  epoch->sequencer->OnDrained(set_id, op, &effects);
+  context_->Queue(effects);
 }
 
 }  // namespace geeps::movers

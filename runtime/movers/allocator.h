@@ -38,7 +38,7 @@ class Reclaimer {
   explicit Reclaimer(MoverContext* context) : context_(context) {}
 
   void Drain(const protocol::SequencerEffect& effect);
-  void OnDrained(uint32_t set_id, uint32_t op);
+  void OnDrained(uint32_t set_id, uint32_t op, protocol::Clock clock);
 
  private:
   MoverContext* const context_;

@@ -5,6 +5,21 @@
 
 namespace geeps::movers {
 
+void MoverContext::Queue(const protocol::Sequencer::Effects& effects) {
+  using Kind = protocol::SequencerEffect::Kind;
+  for (const protocol::SequencerEffect& effect : effects) {
+    if (effect.kind == Kind::kFill || effect.kind == Kind::kDrain) {
+      const plan::PlannedOp& op = epoch->layout.plans[effect.set_id].ops[effect.op];
+      for (uint32_t i : op.subscriptions) {
+        protocol::SubscriberPartition& subscriber = epoch->tables[op.table].subscribers[i];
+        if (op.kind == plan::OpKind::kRead) subscriber.OnFillBegun();
+        if (effect.kind == Kind::kDrain) subscriber.OnAddBegun();
+      }
+    }
+    actions.Push(effect);
+  }
+}
+
 void MoverContext::TraceDone(const Done& done) {
   if (trace == nullptr) return;
   const auto end = [&](TraceEvent::Kind kind, uint32_t first, uint32_t second) {

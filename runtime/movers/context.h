@@ -180,6 +180,10 @@ struct MoverContext {
   Completions* completions = nullptr;
   std::function<void(const absl::Status&)> fail;  // an error of this worker that ends the job
 
+  // Takes in what the sequencer wants done. A fill or an own update has begun for the subscribers from now on: whatever
+  // they decide next is queued behind it.
+  void Queue(const protocol::Sequencer::Effects& effects);
+
   // Begin of what is to be traced.
   uint64_t TraceTime() const { return trace != nullptr ? SteadyNs() : 0; }
   // Of something that began at begin_ns and ends now; begin_ns 0: a moment.

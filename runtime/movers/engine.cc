@@ -273,7 +273,7 @@ void Engine::OnProgramEvent(const ProgramEvent& event) {
       sequencer->OnPassEnd(event.set_id, &effects);
       break;
   }
-  for (const protocol::SequencerEffect& effect : effects) context_.actions.Push(effect);
+  context_.Queue(effects);
 }
 
 bool Engine::RunActions() {
@@ -337,16 +337,16 @@ void Engine::Execute(const Done& done) {
       allocator_.OnFilled(done.first, done.second);
       break;
     case Done::Kind::kDrain:
-      reclaimer_.OnDrained(done.first, done.second);
+      reclaimer_.OnDrained(done.first, done.second, done.clock);
       break;
     case Done::Kind::kApply:
-      keeper_.OnApplied(done.first, done.clock);
+      keeper_.OnApplied(done.first, done.second, done.clock);
       break;
     case Done::Kind::kAbsorb:
       puller_.OnAbsorbed(done.first, done.second);
       break;
     case Done::Kind::kGather:
-      keeper_.OnGathered(done.first, done.second, done.clock);
+      keeper_.OnGathered(done.first, done.second);
       break;
   }
 }

@@ -32,12 +32,15 @@
 
 namespace geeps::movers {
 
+inline constexpr uint32_t kNone = ~uint32_t{0};
+
 // What a device event means to the movers. Small and copyable: it travels through the completion queue.
 struct Done {
   enum class Kind : uint8_t { kFill, kDrain, kApply, kAbsorb, kGather };
   Kind kind = Kind::kFill;
   uint32_t first = 0;   // kFill, kDrain: plan; kApply, kGather: index of the kept partition; kAbsorb: table
-  uint32_t second = 0;  // kFill, kDrain: operation; kGather: participant; kAbsorb: subscription
+  uint32_t second = 0;  // kFill, kDrain: operation; kGather: participant; kAbsorb: subscription; kApply: the one
+                        // participant whose contribution it is, or kNone
   geeps_status status = GEEPS_OK;
   uint64_t clock = 0;     // clock or age that the work is for
   uint64_t begin_ns = 0;  // when it began, while there is a trace
@@ -70,6 +73,7 @@ struct EpochTable {
   uint32_t num_partitions = 0;
   uint32_t slack_max = 0;
   bool mapped = false;
+  bool observer = false;  // this worker takes no part
   uint8_t* cache = nullptr;  // [walk] [cache_rows, row_values]
   device::Memory cache_memory;
   cache::UpdateLog log;  // [walk]
@@ -79,7 +83,8 @@ struct EpochTable {
   std::vector<protocol::SubscriberPartition> subscribers;  // by TableLayout::subscriptions
   std::vector<Landing> landings;                           // the same
   uint64_t fired_ns = 0;                  // the largest one of the landings' that were absorbed
-  std::vector<uint32_t> lane_of;          // subscription -> index in the contributor, kNone when frozen
+  std::vector<bool> frozen;               // the same: nobody updates the partition
+  std::vector<uint32_t> lane_of;          // subscription -> index in the contributor; kNone: frozen, or an observer's
   std::vector<uint32_t> subscription_of;  // the reverse
   std::vector<uint32_t> keepers;          // contributor's keeper index -> rank
   std::unique_ptr<protocol::Contributor> contributor;
@@ -95,12 +100,16 @@ struct EpochTable {
   // back the others' logs.
   std::vector<uint32_t> watched;
   std::vector<std::atomic<uint64_t>*> ages;  // by partition of the table
+
+  // A publish is received straight into the cache: no reader can hold an older version (R9).
+  bool LandsInCache() const { return !mapped && slack_max == 0 && !schema.read_my_writes && !observer; }
 };
 
 // A partition that this worker keeps.
 struct Kept {
   struct Participant {
     uint32_t rank = 0;
+    bool observer = false;
     table::RowSet reads;                 // R(w,p), relative to the partition
     std::vector<table::RowSet> updates;  // U(w,p,q), relative, by plan
     std::vector<uint64_t> log_first;     // mapped: first row of U(w,p,q) in its log entry, by plan
@@ -110,7 +119,7 @@ struct Kept {
     device::RowIndex gather;              // rows of a publish that are not one run
     device::Memory staging;
     Ticket staged;
-    uint8_t staged_flags = 0;
+    protocol::KeeperEffect staged_effect;  // kPublish
   };
   uint32_t partition = 0;
   uint32_t table = 0;
@@ -129,6 +138,12 @@ struct PartGather {
   device::RowIndex index;
 };
 
+// Read-my-writes: the rows of an update that are added again to one partition of the cache.
+struct OwnPart {
+  uint32_t subscription = 0;
+  device::RowIndex again;
+};
+
 struct EpochPlan {
   PlanCounters* counters = nullptr;  // [walk] in Epoch::statistics
   std::unique_ptr<OpSlot[]> slots;       // [walk] by operation
@@ -137,11 +152,11 @@ struct EpochPlan {
       part_gathers;  // by operation; instead of `gather` where partitions may differ in version
   std::vector<device::RowIndex> store;
   std::vector<device::RowIndex> add;
+  std::vector<device::RowIndex> own_add;        // by operation
+  std::vector<std::vector<OwnPart>> own_parts;  // by operation
   std::vector<Ticket> fill;
   std::vector<Ticket> drain;
 };
-
-inline constexpr uint32_t kNone = ~uint32_t{0};
 
 struct Epoch {
   uint64_t number = 0;

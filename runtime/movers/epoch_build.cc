@@ -38,8 +38,7 @@ absl::Status AllocateTable(const EpochInput& input, const plan::TableLayout& lay
   return absl::OkStatus();
 }
 
-// Where published versions land: the cache itself when no reader can hold an older version (R9), else a buffer of their
-// own.
+// Where published versions land: the cache itself, or a buffer of their own.
 absl::Status AllocateLandings(const EpochInput& input, const plan::TableLayout& layout, EpochTable* table) {
   table->landings.resize(layout.subscriptions.size());
   if (table->mapped) return absl::OkStatus();
@@ -50,7 +49,7 @@ absl::Status AllocateLandings(const EpochInput& input, const plan::TableLayout& 
     GEEPS_ASSIGN_OR_RETURN(landing->absorb.event, input.device->CreateEvent());
     const bool keeper_is_self = input.layout.partitions[layout.subscriptions[i].partition].keeper == input.rank;
     if (block.rows == 0 || keeper_is_self) continue;
-    if (table->slack_max == 0) {
+    if (table->LandsInCache()) {
       landing->memory = table->cache + block.first * row_bytes;
       continue;
     }
@@ -83,6 +82,22 @@ absl::StatusOr<std::vector<PartGather>> SplitGather(const EpochInput& input, con
   return parts;
 }
 
+// Read-my-writes.
+absl::Status BuildOwnRows(const EpochInput& input, uint64_t cache_rows, uint64_t log_rows, uint32_t op,
+                          plan::PlannedOp* planned, EpochPlan* plan) {
+  GEEPS_ASSIGN_OR_RETURN(plan->own_add[op], MakeIndex(*input.device, planned->own_add, cache_rows,
+                                                      planned->in_place ? log_rows : planned->num_rows));
+  planned->own_add = plan::RowIndex();
+  for (plan::OwnPart& part : planned->own_parts) {
+    plan->own_parts[op].emplace_back();
+    plan->own_parts[op].back().subscription = part.subscription;
+    GEEPS_ASSIGN_OR_RETURN(plan->own_parts[op].back().again,
+                           MakeIndex(*input.device, part.again, cache_rows, log_rows));
+    part.again = plan::RowIndex();
+  }
+  return absl::OkStatus();
+}
+
 // The device has indexes of its own; those of the layout go as soon as they have been handed over, so that millions of
 // single rows are kept once.
 absl::Status BuildPlan(const EpochInput& input, uint32_t set_id, Epoch* epoch) {
@@ -94,6 +109,8 @@ absl::Status BuildPlan(const EpochInput& input, uint32_t set_id, Epoch* epoch) {
   plan->part_gathers.resize(num_ops);
   plan->store.resize(num_ops);
   plan->add.resize(num_ops);
+  plan->own_add.resize(num_ops);
+  plan->own_parts.resize(num_ops);
   plan->fill.resize(num_ops);
   plan->drain.resize(num_ops);
   for (uint32_t op = 0; op < num_ops; ++op) {
@@ -109,6 +126,7 @@ absl::Status BuildPlan(const EpochInput& input, uint32_t set_id, Epoch* epoch) {
     }
     GEEPS_ASSIGN_OR_RETURN(plan->store[op], MakeIndex(*input.device, planned.store, log_rows, planned.num_rows));
     GEEPS_ASSIGN_OR_RETURN(plan->add[op], MakeIndex(*input.device, planned.add, log_rows, planned.num_rows));
+    GEEPS_RETURN_IF_ERROR(BuildOwnRows(input, cache_rows, log_rows, op, &planned, plan));
     for (plan::RowIndex* index : {&planned.gather, &planned.store, &planned.add}) *index = plan::RowIndex();
     GEEPS_ASSIGN_OR_RETURN(plan->fill[op].event, input.device->CreateEvent());
     GEEPS_ASSIGN_OR_RETURN(plan->drain[op].event, input.device->CreateEvent());
@@ -142,7 +160,8 @@ void BuildContributor(const EpochInput& input, const plan::WorkerLayout& layout,
   const std::vector<plan::Subscription>& subscriptions = layout.tables[t].subscriptions;
   std::vector<uint32_t> order;
   for (uint32_t i = 0; i < subscriptions.size(); ++i) {
-    if (!frozen[subscriptions[i].partition]) order.push_back(i);
+    table->frozen.push_back(frozen[subscriptions[i].partition]);
+    if (!table->frozen[i] && !table->observer) order.push_back(i);
   }
   const auto distance = [&](uint32_t i) {
     const uint32_t keeper = input.layout.partitions[subscriptions[i].partition].keeper;
@@ -153,6 +172,7 @@ void BuildContributor(const EpochInput& input, const plan::WorkerLayout& layout,
   protocol::ContributorOptions options;
   options.slack_max = table->slack_max;
   options.mapped = table->mapped;
+  options.read_my_writes = table->schema.read_my_writes;
   options.first_clock = input.clock;
   table->lane_of.assign(subscriptions.size(), kNone);
   for (uint32_t i : order) {
@@ -186,7 +206,10 @@ void BuildSequencer(const EpochInput& input, Epoch* epoch) {
       op.zeroed = (planned.flags & plan::kUpdateZeroed) != 0;
       op.table = op.is_local ? 0 : planned.table;
       op.slack = planned.slack;
+      op.any_version = planned.any_version;
       op.subscriptions = planned.subscriptions;
+      op.read_my_writes = !op.is_local && epoch->tables[planned.table].schema.read_my_writes;
+      op.own_updates = planned.own_updates;
       plan.ops.push_back(std::move(op));
     }
     options.plans.push_back(std::move(plan));
@@ -230,6 +253,7 @@ absl::StatusOr<std::unique_ptr<Epoch>> BuildEpoch(const EpochInput& input) {
     table->num_partitions = given.num_partitions;
     table->slack_max = input.layout.slack_max[t];
     table->mapped = given.mapped;
+    table->observer = given.observer;
     if (!table->mapped) GEEPS_RETURN_IF_ERROR(AllocateTable(input, epoch->layout.tables[t], table));
     GEEPS_RETURN_IF_ERROR(AllocateLandings(input, epoch->layout.tables[t], table));
   }
@@ -264,7 +288,10 @@ absl::Status FinishEpoch(const EpochInput& input, absl::Span<const std::string> 
       protocol::SubscriberOptions options;
       options.mapped = table->mapped;
       const bool keeper_is_self = input.layout.partitions[subscriptions[i].partition].keeper == input.rank;
-      options.lands_in_cache = !table->mapped && table->slack_max == 0 && !keeper_is_self;
+      options.lands_in_cache = table->LandsInCache() && !keeper_is_self;
+      options.async = table->schema.async;
+      options.observer = table->observer;
+      options.read_my_writes = table->schema.read_my_writes;
       table->subscribers.emplace_back(options);
       table->landings[i].absorb.done = {Done::Kind::kAbsorb, t, i};
     }

@@ -30,7 +30,7 @@ void NameKept(const EpochInput& input, Epoch* epoch) {
     kept.table = epoch->table_of_partition[id];
     kept.first_row = partition.first_row;
     kept.num_rows = partition.num_rows;
-    kept.apply.done = {Done::Kind::kApply, static_cast<uint32_t>(epoch->kept.size())};
+    kept.apply.done = {Done::Kind::kApply, static_cast<uint32_t>(epoch->kept.size()), kNone};
     epoch->kept_of_partition[id] = static_cast<uint32_t>(epoch->kept.size());
     epoch->kept_of_table[kept.table].push_back(static_cast<uint32_t>(epoch->kept.size()));
     epoch->kept.push_back(std::move(kept));
@@ -42,6 +42,7 @@ void AddParticipants(uint32_t rank, const std::vector<plan::PartitionSets>& sets
     Kept* const kept = &epoch->kept[epoch->kept_of_partition[told.partition]];
     Kept::Participant participant;
     participant.rank = rank;
+    participant.observer = told.observer;
     participant.reads = told.reads.Shifted(kept->first_row);
     for (const table::RowSet& updates : told.updates) participant.updates.push_back(updates.Shifted(kept->first_row));
     kept->participants.push_back(std::move(participant));
@@ -111,11 +112,13 @@ absl::Status BuildMachine(const EpochInput& input, Epoch* epoch, uint32_t index)
   options.num_versions = table.num_versions;
   options.first_age = input.clock;
   options.frozen = IsFrozen(*kept);
+  options.async = table.schema.async;
   for (uint32_t i = 0; i < kept->participants.size(); ++i) {
     Kept::Participant* const participant = &kept->participants[i];
     protocol::KeeperOptions::Participant peer;
     peer.rank = participant->rank;
     peer.mapped = table.mapped;
+    peer.observer = participant->observer;
     peer.reads = !participant->reads.IsEmpty();
     for (const table::RowSet& updates : participant->updates) peer.has_data.push_back(!updates.IsEmpty());
     options.participants.push_back(std::move(peer));

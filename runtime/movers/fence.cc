@@ -76,6 +76,13 @@ const char* KindName(FenceJob::Kind kind) {
   return "unknown fence";
 }
 
+// The copy contains all that it must before a fence at `clock`. An async table owes its observers nothing.
+bool IsCurrent(const EpochTable& table, const protocol::SubscriberPartition& subscriber, protocol::Clock clock) {
+  if (subscriber.absorbed() == protocol::kNoAge) return false;
+  if (subscriber.frozen() || (table.schema.async && table.observer)) return true;
+  return subscriber.own_clock() >= clock;
+}
+
 protocol::Cause CauseOf(const absl::Status& status, uint32_t rank) {
   const StatusDetail detail = DetailOf(status);
   protocol::Cause cause;
@@ -131,7 +138,7 @@ bool Fence::IsDrained() {
 bool Fence::IsAbsorbed() const {
   for (const EpochTable& table : (*epoch_)->tables) {
     for (const protocol::SubscriberPartition& subscriber : table.subscribers) {
-      if (!subscriber.Serves(job_->clock, 0)) return false;
+      if (!IsCurrent(table, subscriber, job_->clock)) return false;
     }
   }
   return true;
@@ -210,8 +217,10 @@ bool Fence::IsConnected() const {
   return connected;
 }
 
-// Memory is mapped when every worker can: an agreed value, since devices may differ.
-bool Fence::CanMap() const {
+// A table is mapped when every worker can map it: an agreed value, since devices may differ, and observers use no mapped
+// memory.
+bool Fence::CanMap(const plan::LayoutInput::Table& table) const {
+  if (table.schema.async || table.schema.read_my_writes || table.observer) return false;
   return endpoint_->transport().map != nullptr && context_->device->is_synchronous() &&
          context_->device->is_host_accessible();
 }
@@ -222,7 +231,7 @@ void Fence::EnterFirst() {
   enter.clock = job_->clock;
   enter.digest = job_->digest;
   enter.maxima = job_->slacks;
-  if (job_->kind == FenceJob::Kind::kCommit) enter.maxima.push_back(CanMap() ? 0 : 1);
+  for (const plan::LayoutInput::Table& table : job_->layout.tables) enter.maxima.push_back(CanMap(table) ? 0 : 1);
   Go(State::kEntered);
   const absl::Status status = control_->Enter(enter, job_->lines);
   if (!status.ok()) context_->fail(status);
@@ -307,9 +316,9 @@ void Fence::OnRelay(uint32_t src, uint32_t kind, std::string bytes) {
 
 absl::Status Fence::BuildFirst(const protocol::Go& go) {
   const size_t num_tables = job_->layout.tables.size();
-  if (go.maxima.size() != num_tables + 1) {
+  if (go.maxima.size() != 2 * num_tables) {
     return Internal("the coordinator agreed on ", go.maxima.size(), " values for ", num_tables, " tables, ",
-                    num_tables + 1, " were due");
+                    2 * num_tables, " were due");
   }
   input_ = EpochInput();
   input_.rank = context_->rank;
@@ -318,7 +327,7 @@ absl::Status Fence::BuildFirst(const protocol::Go& go) {
   input_.clock = job_->clock;
   input_.layout = job_->layout;
   input_.layout.slack_max.assign(go.maxima.begin(), go.maxima.begin() + num_tables);
-  for (plan::LayoutInput::Table& table : input_.layout.tables) table.mapped = go.maxima[num_tables] == 0;
+  for (size_t t = 0; t < num_tables; ++t) input_.layout.tables[t].mapped = go.maxima[num_tables + t] == 0;
   input_.locals = job_->locals;
   input_.device = context_->device;
   input_.stream = &context_->keep_stream;
@@ -398,7 +407,7 @@ void Fence::Resume() {
   protocol::Sequencer::Effects effects;
   const uint32_t expected = context_->epoch->plans.size() == 1 ? 0 : protocol::kNoPlan;
   context_->epoch->sequencer->Resume(job_->clock, expected, &effects);
-  for (const protocol::SequencerEffect& effect : effects) context_->actions.Push(effect);
+  context_->Queue(effects);
 }
 
 void Fence::OnLatched(const absl::Status& cause) {

@@ -94,7 +94,7 @@ class Fence {
   absl::Status BuildFirst(const protocol::Go& go);
   absl::Status BuildSecond();
   absl::Status BuildThird();
-  bool CanMap() const;
+  bool CanMap(const plan::LayoutInput::Table& table) const;
   absl::Status OpenSlots();
   absl::Status RelayToAll(uint32_t kind, const std::function<absl::StatusOr<std::string>(uint32_t dst)>& text);
   void Advance(const absl::Status& status, State next);

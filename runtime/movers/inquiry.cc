@@ -29,7 +29,7 @@ uint32_t Inquiry::FindLate(const plan::PlannedOp& op, protocol::Clock clock) con
   const std::vector<plan::Subscription>& subscriptions = context_->epoch->layout.tables[op.table].subscriptions;
   uint32_t late = kNone;
   const auto age_of = [&](uint32_t i) {  // nothing absorbed is older than everything
-    const protocol::Age age = table.subscribers[i].absorbed();
+    const protocol::Age age = table.subscribers[i].own_clock();
     return age == protocol::kNoAge ? 0 : age + 1;
   };
   const auto look_at = [&](uint32_t i) {

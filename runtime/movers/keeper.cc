@@ -213,7 +213,7 @@ void Keeper::ReadLogEntry(uint32_t t, uint32_t rank, protocol::Clock clock) {
 void Keeper::Execute(const KeeperAction& action) {
   switch (action.effect.kind) {
     case protocol::KeeperEffect::Kind::kApply:
-      Apply(action.kept, action.effect.clock);
+      Apply(action.kept, action.effect);
       break;
     case protocol::KeeperEffect::Kind::kPublish:
       Publish(action.kept, action.effect);
@@ -235,13 +235,15 @@ uint8_t* Keeper::VersionValues(const Kept& kept, protocol::Age age) const {
   return table.mapped ? MappedValues(table, age, kept.first_row) : kept.shard->values;
 }
 
-void Keeper::Apply(uint32_t index, protocol::Clock clock) {
+void Keeper::Apply(uint32_t index, const protocol::KeeperEffect& effect) {
+  const protocol::Clock clock = effect.clock;
   Kept* const kept = &context_->epoch->kept[index];
   const EpochTable& table = context_->epoch->tables[kept->table];
   sources_.clear();
   source_participant_.clear();
   const protocol::RuleParams* params = nullptr;
   for (uint32_t i = 0; i < kept->participants.size(); ++i) {
+    if (kept->participants[i].observer || (effect.alone && i != effect.participant)) continue;
     const protocol::KeeperPartition::Delivery& delivery = kept->machine->delivery(i, clock);
     if (delivery.empty) continue;
     sources_.push_back({kept->participants[i].updates[delivery.set_id].runs()});
@@ -288,18 +290,20 @@ void Keeper::Apply(uint32_t index, protocol::Clock clock) {
   apply.inputs = inputs_.data();
   apply.num_inputs = inputs_.size();
   if (!context_->Check(context_->keep_stream.Apply(absl::MakeConstSpan(&apply, 1)))) return;
+  kept->apply.done.second = effect.alone ? effect.participant : kNone;
   context_->Await(context_->keep_stream, kWaitForApply, &kept->apply, clock);
 }
 
 // The landing slots are open again before the version can be published: a publish is what lets the next contribution
 // come.
-void Keeper::OnApplied(uint32_t index, protocol::Clock clock) {
+void Keeper::OnApplied(uint32_t index, uint32_t alone, protocol::Clock clock) {
   Kept* const kept = &context_->epoch->kept[index];
   const EpochTable& table = context_->epoch->tables[kept->table];
   kept->shard->values = VersionValues(*kept, clock + 1);
-  for (Kept::Participant& peer : kept->participants) {
+  for (uint32_t i = 0; i < kept->participants.size(); ++i) {
+    Kept::Participant& peer = kept->participants[i];
     const uint32_t place = clock % peer.arrived.size();
-    if (peer.arrived[place] == nullptr) continue;
+    if (peer.arrived[place] == nullptr || (alone != kNone && i != alone)) continue;
     peer.arrived[place] = nullptr;
     table.slots->landed.Subtract();
     if (table.mapped) continue;
@@ -320,13 +324,13 @@ void Keeper::Publish(uint32_t index, const protocol::KeeperEffect& effect) {
   Kept::Participant* const peer = &kept->participants[effect.participant];
   const uint64_t row_bytes = table.schema.row_bytes();
   if ((effect.flags & (protocol::kFlagHeaderOnly | protocol::kFlagUnchanged)) != 0) {
-    Deliver(kept, effect.participant, nullptr, 0, effect.flags, effect.age);
+    Deliver(kept, effect, nullptr, 0);
     kept->machine->OnSent(effect.participant, &effects_);
     Queue(index);
     return;
   }
   if (peer->gather) {
-    peer->staged_flags = effect.flags;
+    peer->staged_effect = effect;
     const geeps_row_move move =
         device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table.schema.dtype), table.schema.row_values,
                             peer->staging.data(), kept->shard->values, peer->gather);
@@ -335,29 +339,28 @@ void Keeper::Publish(uint32_t index, const protocol::KeeperEffect& effect) {
     return;
   }
   const table::RowRun run = peer->reads.runs()[0];
-  Deliver(kept, effect.participant, kept->shard->values + run.first * row_bytes, run.count * row_bytes, effect.flags,
-          effect.age);
+  Deliver(kept, effect, kept->shard->values + run.first * row_bytes, run.count * row_bytes);
 }
 
 // The values are in the staging memory, which is safe until the send is over.
-void Keeper::OnGathered(uint32_t index, uint32_t participant, protocol::Age age) {
+void Keeper::OnGathered(uint32_t index, uint32_t participant) {
   Kept* const kept = &context_->epoch->kept[index];
   Kept::Participant* const peer = &kept->participants[participant];
   const uint64_t bytes = peer->reads.NumRows() * context_->epoch->tables[kept->table].schema.row_bytes();
-  Deliver(kept, participant, peer->staging.bytes(), bytes, peer->staged_flags, age);
+  Deliver(kept, peer->staged_effect, peer->staging.bytes(), bytes);
 }
 
-void Keeper::Deliver(Kept* kept, uint32_t participant, const uint8_t* values, uint64_t bytes, uint8_t flags,
-                     protocol::Age age) {
-  const Kept::Participant& peer = kept->participants[participant];
+void Keeper::Deliver(Kept* kept, const protocol::KeeperEffect& effect, const uint8_t* values, uint64_t bytes) {
+  const Kept::Participant& peer = kept->participants[effect.participant];
   protocol::Header header;
   header.type = protocol::MessageType::kPublish;
-  header.flags = flags;
+  header.flags = effect.flags;
   header.table = kept->table;
   header.partition = kept->partition;
-  header.clock = age;
-  const LastFire last_fire = LastFireFor(*kept, age);
-  if (last_fire.participant != participant) header.fired_ns = last_fire.ns;
+  header.clock = effect.age;
+  header.own_clock = effect.own_clock;
+  const LastFire last_fire = LastFireFor(*kept, effect.age);
+  if (last_fire.participant != effect.participant) header.fired_ns = last_fire.ns;
   const uint32_t index = context_->epoch->kept_of_partition[kept->partition];
   if (peer.rank == context_->rank) {
     if (bytes > 0) {
@@ -378,7 +381,7 @@ void Keeper::Deliver(Kept* kept, uint32_t participant, const uint8_t* values, ui
   context_->epoch->tables[kept->table].counters->publish_bytes_sent.Add(bytes);
   context_->epoch->tables[kept->table].slots->publishing.Add();
   context_->links->Send(peer.rank, protocol::SlotOfPublish(kept->partition), header, values, bytes,
-                        Sent{Sent::Kind::kPublish, index, participant, age, context_->TraceTime()});
+                        Sent{Sent::Kind::kPublish, index, effect.participant, effect.age, context_->TraceTime()});
 }
 
 void Keeper::OnPublishSent(uint32_t index, uint32_t participant) {
@@ -440,7 +443,8 @@ void Keeper::Fail(const Kept& kept, const protocol::KeeperEffect& effect) {
                                             "parameters",
                                             "FIRE before its data",
                                             "a credit that was not due",
-                                            "a clock of a frozen partition"};
+                                            "a clock of a frozen partition",
+                                            "a clock of an observer"};
   detail.code = Code::kData;
   context_->fail(
       MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: ", kFaults[static_cast<int>(effect.fault)],

@@ -33,10 +33,11 @@ class Keeper {
   // Looks at the fired words of the participants of a mapped table.
   void ScanFired(uint32_t table);
 
-  void OnApplied(uint32_t kept, protocol::Clock clock);
+  // alone: the participant whose contribution was applied by itself (async), or kNone.
+  void OnApplied(uint32_t kept, uint32_t alone, protocol::Clock clock);
   // A publish has left the memory that it was sent from.
   void OnPublishSent(uint32_t kept, uint32_t participant);
-  void OnGathered(uint32_t kept, uint32_t participant, protocol::Age age);
+  void OnGathered(uint32_t kept, uint32_t participant);
   // The own subscriber has taken over the published values.
   void OnLocalAbsorbed(uint32_t partition);
   void Execute(const KeeperAction& action);
@@ -44,11 +45,10 @@ class Keeper {
  private:
   Kept* FindKept(uint32_t rank, const protocol::Header& header, uint32_t* participant);
   void Queue(uint32_t kept);
-  void Apply(uint32_t kept, protocol::Clock clock);
+  void Apply(uint32_t kept, const protocol::KeeperEffect& effect);
   uint8_t* VersionValues(const Kept& kept, protocol::Age age) const;
   void Publish(uint32_t kept, const protocol::KeeperEffect& effect);
-  void Deliver(Kept* kept, uint32_t participant, const uint8_t* values, uint64_t bytes, uint8_t flags,
-               protocol::Age age);
+  void Deliver(Kept* kept, const protocol::KeeperEffect& effect, const uint8_t* values, uint64_t bytes);
   static LastFire LastFireFor(const Kept& kept, protocol::Age age);
   void StoreAge(Kept* kept, protocol::Age age);
   void Fail(const Kept& kept, const protocol::KeeperEffect& effect);

@@ -37,8 +37,8 @@ void Puller::OnPublishMessage(uint32_t rank, uint32_t slot, const protocol::Head
   const bool unchanged = (header.flags & protocol::kFlagUnchanged) != 0;
   const bool frozen = (header.flags & protocol::kFlagFrozen) != 0;
   const bool first = table->subscribers[i].absorbed() == protocol::kNoAge;
-  if (header_only != (rows == 0) || (unchanged && (first || header_only)) || frozen != (table->lane_of[i] == kNone) ||
-      !IsPossible(*table, i, header.clock)) {
+  if (header_only != (rows == 0) || (unchanged && (first || header_only)) || frozen != table->frozen[i] ||
+      !IsPossible(*table, i, header.clock, header.own_clock)) {
     Refuse(rank, absl::StrCat("it published version ", header.clock, " of table '", table->schema.name, "' partition ",
                               partition, " with flags ", static_cast<int>(header.flags), ", where rank ",
                               context_->rank, " reads ", rows, " rows, has ", first ? "no" : "a", " version and fired ",
@@ -60,10 +60,16 @@ void Puller::OnPublishMessage(uint32_t rank, uint32_t slot, const protocol::Head
   OnPublish(header, nullptr);
 }
 
-// A version contains no clock that this worker, a participant, has not fired.
-bool Puller::IsPossible(const EpochTable& table, uint32_t subscription, protocol::Age age) {
-  return age >= table.contributor->options().first_clock &&
-         (table.lane_of[subscription] == kNone || age <= table.contributor->fired());
+// A version contains no clock that this worker, a participant, has not fired. What an async table has applied is counted
+// in contributions, and the own clocks among them are told by themselves: the data of the clock that is fired next may
+// have been applied.
+bool Puller::IsPossible(const EpochTable& table, uint32_t subscription, protocol::Age age, protocol::Clock own_clock) {
+  const protocol::Clock first_clock = table.contributor->options().first_clock;
+  const bool takes_part = table.lane_of[subscription] != kNone;
+  const bool answered = table.schema.async && !table.observer;
+  if (age < first_clock || (answered ? own_clock < first_clock : own_clock != 0)) return false;
+  const protocol::Clock fired = table.contributor->fired();
+  return !takes_part || (answered ? own_clock <= fired + 1 : age <= fired);
 }
 
 void Puller::OnPublish(const protocol::Header& header, const uint8_t* values) {
@@ -76,7 +82,8 @@ void Puller::OnPublish(const protocol::Header& header, const uint8_t* values) {
   table->landings[i].age = header.clock;
   table->landings[i].fired_ns = header.fired_ns;
   const protocol::SubscriberEffects effects =
-      table->subscribers[i].OnPublish(header.clock, payload, (header.flags & protocol::kFlagFrozen) != 0);
+      table->subscribers[i].OnPublish(header.clock, payload, (header.flags & protocol::kFlagFrozen) != 0,
+                                      header.own_clock);
   context_->actions.Push(SubscriberAction{t, i, effects});
 }
 
@@ -87,7 +94,7 @@ void Puller::ScanAge(uint32_t t, uint32_t i) {
   const uint64_t word = words->load(std::memory_order_acquire);
   protocol::SubscriberPartition* const subscriber = &table->subscribers[i];
   if (word == 0 || (subscriber->absorbed() != protocol::kNoAge && subscriber->absorbed() >= word - 1)) return;
-  if (!IsPossible(*table, i, word - 1)) {
+  if (!IsPossible(*table, i, word - 1, 0)) {
     Refuse(context_->epoch->keeper_of_partition[partition],
            absl::StrCat("table '", table->schema.name, "' partition ", partition, " is said to have version ", word - 1,
                         ", where rank ", context_->rank, " fired ", table->contributor->fired(), " clocks"));
@@ -95,7 +102,7 @@ void Puller::ScanAge(uint32_t t, uint32_t i) {
   }
   const bool own = words[kFiredByBehindAge].load(std::memory_order_relaxed) == context_->rank;
   table->landings[i].fired_ns = own ? 0 : words[kFiredNsBehindAge].load(std::memory_order_relaxed);
-  context_->actions.Push(SubscriberAction{t, i, subscriber->OnAgeWord(word - 1, table->lane_of[i] == kNone)});
+  context_->actions.Push(SubscriberAction{t, i, subscriber->OnAgeWord(word - 1, table->frozen[i])});
 }
 
 void Puller::ScanAges() {
@@ -123,10 +130,10 @@ void Puller::Execute(const SubscriberAction& action) {
     const protocol::Age age = table->subscribers[action.subscription].absorbed();
     table->fired_ns = std::max(table->fired_ns, table->landings[action.subscription].fired_ns);
     table->counters->age_max.Note(age);
-    context_->pusher->OnAge(action.table, action.subscription, age);
+    context_->pusher->OnAge(action.table, action.subscription, table->subscribers[action.subscription].own_clock());
     protocol::Sequencer::Effects sequenced;
     context_->epoch->sequencer->OnAge(action.table, action.subscription, &sequenced);
-    for (const protocol::SequencerEffect& effect : sequenced) context_->actions.Push(effect);
+    context_->Queue(sequenced);
   }
   if (effects.credit) ReturnCredit(action.table, action.subscription, effects.credit_age);
 }
@@ -137,10 +144,25 @@ void Puller::Absorb(uint32_t t, uint32_t i) {
   const plan::Block& block = context_->epoch->layout.tables[t].subscriptions[i].block;
   const uint64_t row_bytes = table->schema.row_bytes();
   const uint8_t* const from = landing->local != nullptr ? landing->local : landing->memory;
-  const absl::Status status =
-      context_->fill_stream.Copy(table->cache + block.first * row_bytes, from, block.rows * row_bytes);
+  absl::Status status = context_->fill_stream.Copy(table->cache + block.first * row_bytes, from, block.rows * row_bytes);
+  if (status.ok()) status = AddOwnUpdates(t, i);
   if (!context_->Check(status)) return;
   context_->Await(context_->fill_stream, kWaitForAbsorb, &landing->absorb, landing->age);
+}
+
+// Read-my-writes: what the version does not contain comes on top of it, out of the log, in the order of the clocks.
+absl::Status Puller::AddOwnUpdates(uint32_t t, uint32_t i) {
+  const EpochTable& table = context_->epoch->tables[t];
+  moves_.clear();
+  for (const protocol::OwnUpdate& update : table.subscribers[i].own_updates()) {
+    for (const OwnPart& part : context_->epoch->plans[update.set_id].own_parts[update.op]) {
+      if (part.subscription != i || !part.again) continue;
+      moves_.push_back(device::MakeRowMove(GEEPS_MOVE_ADD, static_cast<uint32_t>(table.schema.dtype),
+                                           table.schema.row_values, table.cache, table.log.values(update.clock),
+                                           part.again));
+    }
+  }
+  return moves_.empty() ? absl::OkStatus() : context_->fill_stream.MoveRows(moves_);
 }
 
 void Puller::OnAbsorbed(uint32_t t, uint32_t i) {

@@ -30,11 +30,13 @@ class Puller {
 
  private:
   void Refuse(uint32_t rank, const std::string& text);
-  static bool IsPossible(const EpochTable& table, uint32_t subscription, protocol::Age age);
+  static bool IsPossible(const EpochTable& table, uint32_t subscription, protocol::Age age, protocol::Clock own_clock);
   void Absorb(uint32_t table, uint32_t subscription);
+  absl::Status AddOwnUpdates(uint32_t table, uint32_t subscription);
   void ReturnCredit(uint32_t table, uint32_t subscription, protocol::Age age);
 
   MoverContext* const context_;
+  std::vector<geeps_row_move> moves_;  // scratch of AddOwnUpdates
 };
 
 }  // namespace geeps::movers

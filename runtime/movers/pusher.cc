@@ -61,7 +61,7 @@ void Pusher::Execute(const ContributorAction& action) {
     case protocol::ContributorEffect::Kind::kEntryFree: {
       protocol::Sequencer::Effects effects;
       context_->epoch->sequencer->OnEntryFree(action.table, &effects);
-      for (const protocol::SequencerEffect& effect : effects) context_->actions.Push(effect);
+      context_->Queue(effects);
       break;
     }
   }

@@ -3,7 +3,7 @@
 // a byte set when more follow, in the shortest form: so that equal sets have equal bytes, and no others.
 //
 //   version (1), number of plans, number of partitions, then for each partition, ascending:
-//     partitions left out since the one before, R(w,p), then U(w,p,q) for each plan
+//     partitions left out since the one before, 1 for an observer and else 0, R(w,p), then U(w,p,q) for each plan
 //   a set: number of runs, then for each run: rows since the end of the run before (the first: since the begin of the
 //   partition), its length
 #include <algorithm>
@@ -20,7 +20,7 @@ using table::Partition;
 using table::RowRun;
 using table::RowSet;
 
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;
 
 void PutNumber(uint64_t number, std::string* out) {
   for (; number >= 0x80; number >>= 7) out->push_back(static_cast<char>((number & 0x7f) | 0x80));
@@ -104,12 +104,18 @@ absl::StatusOr<PartitionSets> ReadPartition(Reader* reader, uint64_t id, absl::S
   }
   PartitionSets sets;
   sets.partition = static_cast<uint32_t>(id);
+  uint64_t observer = 0;
+  GEEPS_ASSIGN_OR_RETURN(observer, reader->Number("the mark of an observer"));
+  if (observer > 1) return BadData("row sets of partition ", id, ": ", observer, " as the mark of an observer");
+  sets.observer = observer == 1;
   GEEPS_ASSIGN_OR_RETURN(sets.reads, reader->Set(partitions[id], sets.partition));
   bool empty = sets.reads.IsEmpty();
   for (uint32_t q = 0; q < num_plans; ++q) {
     RowSet rows;
     GEEPS_ASSIGN_OR_RETURN(rows, reader->Set(partitions[id], sets.partition));
     empty = empty && rows.IsEmpty();
+    if (sets.observer && !rows.IsEmpty())
+      return BadData("row sets of partition ", id, ": an observer updates ", rows.NumRows(), " rows");
     sets.updates.push_back(std::move(rows));
   }
   if (empty) return BadData("row sets of partition ", id, ": no rows, so the worker takes no part in it");
@@ -129,6 +135,7 @@ std::string EncodeSets(const WorkerLayout& layout, absl::Span<const Partition> p
       ++count;
       PutNumber(subscription.partition - next, &body);
       next = uint64_t{subscription.partition} + 1;
+      PutNumber(table.observer ? 1 : 0, &body);
       PutSet(subscription.reads, partition, &body);
       for (const RowSet& rows : subscription.updates) PutSet(rows, partition, &body);
     }
@@ -154,7 +161,7 @@ absl::StatusOr<std::vector<PartitionSets>> DecodeSets(absl::string_view bytes, a
   GEEPS_ASSIGN_OR_RETURN(count, reader.Number("the number of partitions"));
   const uint64_t kept = static_cast<uint64_t>(
       std::count_if(partitions.begin(), partitions.end(), [&](const Partition& p) { return p.keeper == keeper; }));
-  if (count > kept || count > reader.left() / (2 + uint64_t{num_plans})) {
+  if (count > kept || count > reader.left() / (3 + uint64_t{num_plans})) {
     return BadData("row sets of ", count, " partitions in ", reader.left(), " bytes, but rank ", keeper, " keeps ",
                    kept);
   }

@@ -54,6 +54,9 @@ std::string WhyCopied(const LayoutInput::Table& table, uint32_t slack_max, const
     return "its rows are not contiguous in the update log";
   }
   if ((op.flags & kReadCopy) != 0) return "COPY was asked for";
+  if (table.observer) return "this worker observes the table, whose versions do not wait for it";
+  if (table.schema.async) return "the table is async, so versions arrive while it is held";
+  if (table.schema.read_my_writes) return "the table has read-my-writes, so own updates arrive while it is held";
   if (op.gather.runs.size() + op.gather.pairs.size() > 1) return "its rows are not contiguous in the parameter cache";
   if (table.mapped)
     return absl::StrCat("it touches ", op.subscriptions.size(), " partitions and the table is read with slack ",
@@ -75,8 +78,12 @@ ExplainedOp ExplainOp(const LayoutInput& input, const WorkerLayout& layout, cons
   const uint32_t slack_max = input.slack_max.empty() ? layout.tables[op.table].slack_max : input.slack_max[op.table];
   out.bytes = op.num_rows * input.tables[op.table].schema.row_bytes();
   if (!op.in_place) out.why_copied = WhyCopied(input.tables[op.table], slack_max, op);
-  out.index_runs = op.gather.runs.size() + op.store.runs.size() + op.add.runs.size();
-  out.index_pairs = op.gather.pairs.size() + op.store.pairs.size() + op.add.pairs.size();
+  const auto count = [&](const RowIndex& index) {
+    out.index_runs += index.runs.size();
+    out.index_pairs += index.pairs.size();
+  };
+  for (const RowIndex* index : {&op.gather, &op.store, &op.add, &op.own_add}) count(*index);
+  for (const OwnPart& part : op.own_parts) count(part.again);
   return out;
 }
 
@@ -88,9 +95,9 @@ std::string WhenFired(const RecordedPlan& plan, const PlannedPass& pass, const P
   const PlannedOp& op = pass.ops[step.op];
   const std::string name = NameOfOperation(plan, step.op);
   if (op.kind == OpKind::kUpdate) return absl::StrCat("at its last update, ", name);
-  const absl::string_view what = op.holds_until_post ? "read in place until its post-read"
-                                 : op.slack > 0      ? "held until it is handed out"
-                                                     : "held until it is filled";
+  const absl::string_view what = op.holds_until_post               ? "read in place until its post-read"
+                                 : op.slack > 0 || op.any_version ? "held until it is handed out"
+                                                                  : "held until it is filled";
   if (table.num_updates == 0) return absl::StrCat("after ", name, ", ", what);
   const uint32_t last = pass.steps[table.last_update_step].op;
   return absl::StrCat("after ", name, ", ", what, "; its last update is ", NameOfOperation(plan, last));

@@ -87,6 +87,10 @@ absl::Status ResolvePlans(const LayoutInput& input, WorkerLayout* layout) {
   for (uint32_t t = 0; t < input.tables.size(); ++t) tables[input.tables[t].object] = t;
   for (uint32_t l = 0; l < input.locals.size(); ++l) locals[input.locals[l].object] = l;
   layout->tables.resize(input.tables.size());
+  for (size_t t = 0; t < input.tables.size(); ++t) {
+    layout->tables[t].observer = input.tables[t].observer;
+    if (input.tables[t].schema.async) layout->tables[t].slack_max = protocol::kAsyncSlack;
+  }
   for (size_t q = 0; q < input.plans.size(); ++q) {
     const RecordedPlan& plan = *input.plans[q];
     if (q > 0 && input.plans[q - 1]->name == plan.name) return Invalid("two plans are named '", plan.name, "'");
@@ -119,6 +123,8 @@ absl::Status ResolvePlans(const LayoutInput& input, WorkerLayout* layout) {
       planned.flags = op.flags;
       planned.num_rows = op.rows.NumRows();
       if (op.kind == OpKind::kRead) {
+        const LayoutInput::Table& table = input.tables[planned.table];
+        planned.any_version = table.schema.async || table.observer;
         uint32_t& slack_max = layout->tables[planned.table].slack_max;
         slack_max = std::max(slack_max, op.slack);
       }
@@ -139,7 +145,10 @@ absl::StatusOr<WorkerLayout> BuildLayout(const LayoutInput& input) {
   WorkerLayout layout;
   GEEPS_RETURN_IF_ERROR(CheckTables(input));
   GEEPS_RETURN_IF_ERROR(ResolvePlans(input, &layout));
-  for (uint32_t t = 0; t < input.tables.size(); ++t) PlaceTable(input, t, &layout);
+  for (uint32_t t = 0; t < input.tables.size(); ++t) {
+    PlaceTable(input, t, &layout);
+    if (input.tables[t].schema.read_my_writes) PlaceOwnRows(input, t, &layout);
+  }
   PlaceLocals(input, &layout);
   GEEPS_RETURN_IF_ERROR(PlaceBuffers(input, &layout));
   for (size_t q = 0; q < input.plans.size(); ++q) FindFirePoints(*input.plans[q], &layout.plans[q]);

@@ -35,6 +35,12 @@ struct Block {
   uint64_t rows = 0;
 };
 
+// Read-my-writes: the rows of one update that lie in one partition and that the worker reads.
+struct OwnPart {
+  uint32_t subscription = 0;
+  RowIndex again;  // those that it is the first of its pass to update: to = row of the cache, from = row of the log entry
+};
+
 struct PlannedOp {
   OpKind kind = OpKind::kRead;
   uint32_t table = 0;  // index into WorkerLayout::tables; local: index of the local data
@@ -49,9 +55,16 @@ struct PlannedOp {
   RowIndex
       store;     // copied update, rows whose first update of the pass this is: to = row of the log entry, from = buffer
   RowIndex add;  // the other rows
-  std::vector<uint32_t> subscriptions;  // read: indexes into TableLayout::subscriptions that it touches, ascending
+  // Indexes into TableLayout::subscriptions, ascending: of a read, all that it touches; of an update with
+  // read-my-writes, those of own_parts.
+  std::vector<uint32_t> subscriptions;
+  bool any_version = false;  // read of an async table, or of an observer: filled again until it is handed out
+  // Read-my-writes. Reads: the updates of the same plan that end before this read begins and share a row with it.
+  std::vector<uint32_t> own_updates;
+  RowIndex own_add;  // updates: to = row of the cache, from = row of the buffer (in place: of the log entry)
+  std::vector<OwnPart> own_parts;
   bool holds_until_post =
-      false;  // R1: in place: the post ends the hold; else the fill (slack 0) or the hand-out (slack > 0)
+      false;  // R1: in place: the post ends the hold; else the fill, or the hand-out when it is filled again
 };
 
 struct PlannedTable {                // one table under one plan
@@ -79,7 +92,8 @@ struct Subscription {                  // a partition in which the worker takes 
 };
 
 struct TableLayout {
-  uint32_t slack_max = 0;  // largest slack of this worker's reads; the agreed maximum comes with GO
+  uint32_t slack_max = 0;  // largest slack of this worker's reads (async: kAsyncSlack); the agreed maximum comes with GO
+  bool observer = false;
   uint64_t cache_rows = 0;
   uint64_t log_rows_max = 0;                // rows of the largest log entry over the plans
   std::vector<Subscription> subscriptions;  // ascending partitions
@@ -107,7 +121,8 @@ struct LayoutInput {
     table::TableSchema schema;
     uint32_t first_partition = 0;
     uint32_t num_partitions = 0;
-    bool mapped = false;
+    bool mapped = false;    // REQUIRES: neither async, nor with read-my-writes, nor observed by anybody
+    bool observer = false;  // this worker reads and takes no part. REQUIRES: no own plan updates the table
   };
   struct Local {
     uint64_t object = 0;
@@ -123,8 +138,9 @@ struct LayoutInput {
   std::vector<uint32_t> slack_max;
 };
 
-// R9: a read is in place when its rows are contiguous in the cache, the operation is not READ_COPY, and the table's
-// slack_max is 0, or the table is mapped and the read touches one partition. An update is in place when its rows are
+// R9: a read is in place when its rows are contiguous in the cache, the operation is not READ_COPY, the table is neither
+// async nor with read-my-writes, this worker is no observer, and the table's slack_max is 0, or the table is mapped and
+// the read touches one partition. An update is in place when its rows are
 // contiguous in the log entry and it is the first update (in the order of the `update` calls) of all of them.
 // Every copied operation has its own part of the arena: the operations of the next pass are prepared while this one
 // runs, each as soon as its own buffer is handed back, whatever the others hold.
@@ -136,6 +152,7 @@ absl::StatusOr<WorkerLayout> BuildLayout(const LayoutInput& input);
 // checked against the partition map before anything is allocated.
 struct PartitionSets {
   uint32_t partition = 0;
+  bool observer = false;               // then no updates
   table::RowSet reads;                 // R(w,p), table rows
   std::vector<table::RowSet> updates;  // U(w,p,q), by plan
 };

@@ -15,6 +15,10 @@ absl::Status ResolvePlans(const LayoutInput& input, WorkerLayout* layout);
 // table_layout.cc: cache, log entries, subscriptions, indexes and in-place accesses of one table.
 void PlaceTable(const LayoutInput& input, uint32_t table, WorkerLayout* layout);
 
+// own_rows.cc: where the own updates of a table with read-my-writes lie in the cache, and which of them come before which
+// reads.
+void PlaceOwnRows(const LayoutInput& input, uint32_t table, WorkerLayout* layout);
+
 // local_layout.cc: places of local accesses and the segments that no access cuts.
 void PlaceLocals(const LayoutInput& input, WorkerLayout* layout);
 

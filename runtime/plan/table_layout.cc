@@ -25,6 +25,7 @@ struct TableWork {
   uint64_t num_rows = 0;
   uint32_t slack_max = 0;  // agreed, or the worker's own
   bool mapped = false;
+  bool copied = false;  // no read is in place, whatever its rows are
   absl::Span<const Partition> partitions;
   std::vector<Access> reads;                 // of all plans
   std::vector<std::vector<Access>> updates;  // by plan, in the order of the `update` calls
@@ -36,6 +37,7 @@ TableWork CollectWork(const LayoutInput& input, uint32_t table, WorkerLayout* la
   work.num_rows = what.schema.num_rows;
   work.slack_max = input.slack_max.empty() ? layout->tables[table].slack_max : input.slack_max[table];
   work.mapped = what.mapped;
+  work.copied = what.schema.async || what.schema.read_my_writes || what.observer;
   work.partitions = input.partitions.subspan(what.first_partition, what.num_partitions);
   work.updates.resize(input.plans.size());
   for (size_t q = 0; q < input.plans.size(); ++q) {
@@ -123,7 +125,7 @@ void PlaceRead(const TableWork& work, const RowUnion& cache, const std::vector<u
     }
   }
   const bool allowed = work.slack_max == 0 || (work.mapped && planned->subscriptions.size() <= 1);
-  planned->in_place = builder->num_pieces() <= 1 && (planned->flags & kReadCopy) == 0 && allowed;
+  planned->in_place = !work.copied && builder->num_pieces() <= 1 && (planned->flags & kReadCopy) == 0 && allowed;
   planned->holds_until_post = planned->in_place;
   if (!planned->in_place) {
     planned->gather = builder->Build();

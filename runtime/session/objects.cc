@@ -21,23 +21,36 @@ absl::Status CheckName(absl::string_view what, absl::string_view name) {
   return absl::OkStatus();
 }
 
+absl::Status CheckMode(const Table& table, plan::OpKind kind, uint32_t slack) {
+  if (kind == plan::OpKind::kUpdate && table.observer) {
+    return Invalid("an update of table '", table.schema.name, "', which this worker observes: it was created with "
+                   "observer = 1");
+  }
+  if (table.schema.async && slack > 0) {
+    return Invalid("slack ", slack, " on async table '", table.schema.name,
+                   "', whose reads show what has arrived and never wait: give 0");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Table*> Runtime::CreateTable(absl::string_view name, uint64_t num_rows, uint64_t row_values,
                                             uint32_t dtype, table::OptionSpan options) {
   GEEPS_RETURN_IF_ERROR(Settle());
   GEEPS_ASSIGN_OR_RETURN(const table::DType known, table::DTypeFromCode(dtype));
-  GEEPS_ASSIGN_OR_RETURN(table::TableSchema schema,
+  GEEPS_ASSIGN_OR_RETURN(table::TableOptions parsed,
                          table::ParseTableOptions(name, num_rows, row_values, known, options,
                                                   [this](absl::string_view rule) { return rules_.Find(rule); }));
   for (const auto& [object, other] : tables_) {
-    if (other->handle_alive && other->schema.name == schema.name)
-      return Invalid("there is a table '", schema.name, "' already");
+    if (other->handle_alive && other->schema.name == parsed.schema.name)
+      return Invalid("there is a table '", parsed.schema.name, "' already");
   }
   auto table = std::make_unique<Table>();
   table->runtime = this;
   table->object = next_object_++;
-  table->schema = std::move(schema);
+  table->schema = std::move(parsed.schema);
+  table->observer = parsed.observer;
   table->params.num = static_cast<uint32_t>(table->schema.rule->num_params);
   std::copy(table->schema.params, table->schema.params + table->params.num, table->params.values.begin());
   Table* const result = table.get();
@@ -115,6 +128,7 @@ void Runtime::DestroyPlan(Plan* plan) { plans_.erase(plan->serial); }
 absl::StatusOr<uint64_t> Runtime::RecordTable(Plan* plan, plan::OpKind kind, Table* table,
                                               absl::Span<const table::RowRun> rows, uint32_t slack, uint32_t flags) {
   if (engine_.failed()) return engine_.failure();
+  GEEPS_RETURN_IF_ERROR(CheckMode(*table, kind, slack));
   GEEPS_ASSIGN_OR_RETURN(table::RowSet set, table::RowSet::FromRuns(rows, table->schema.num_rows));
   GEEPS_ASSIGN_OR_RETURN(const uint32_t op,
                          plan->recorder.Begin(kind, table->object, table->schema.name, std::move(set), slack, flags));
@@ -163,6 +177,7 @@ absl::Status Runtime::AddTables(movers::FenceJob* job, table::PartitionMap* map,
     plan::LayoutInput::Table given;
     given.object = table->object;
     given.schema = table->schema;
+    given.observer = table->observer;
     given.first_partition = map->FirstPartition(index);
     given.num_partitions = map->NumPartitions(index);
     job->layout.tables.push_back(std::move(given));

@@ -39,6 +39,7 @@ struct Table {
   Runtime* runtime = nullptr;
   uint64_t object = 0;  // never used twice in a runtime
   table::TableSchema schema;
+  bool observer = false;  // this worker takes no part
   protocol::RuleParams params;  // of the current clock
   bool handle_alive = true;
   bool placed = false;  // in the partition map

@@ -270,11 +270,10 @@ void Walk::ChooseVersion(const plan::PlannedOp& op, View* view) const {
 absl::StatusOr<bool> Walk::Read(uint64_t op, uint64_t limit_ns, View* out) {
   GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kRead, op, false));
   const plan::PlannedOp& planned = pass().ops[index];
-  const bool refillable = !planned.in_place && planned.slack > 0;
+  const bool refillable = !planned.in_place && (planned.slack > 0 || planned.any_version);
   OpSlot& slot = epoch_->plans[set_id_].slots[index];
   while (true) {
-    // The movers may be about to fill it again with a newer version: whoever changes the word first has it. At most `slack` versions can
-    // come before the clock ends, so this ends too.
+    // The movers may be about to fill it again with a newer version: whoever changes the word first has it.
     GEEPS_ASSIGN_OR_RETURN(const bool ready, AwaitReady(index, limit_ns));
     if (!ready) return false;
     if (!refillable) break;

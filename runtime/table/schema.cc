@@ -114,14 +114,24 @@ absl::StatusOr<const UpdateRule*> ParseRule(absl::string_view value, const RuleF
   return Prefixed(rule.status(), absl::StrCat("option rule = ", value, ": wanted ", wanted, ", or a plugin"));
 }
 
+absl::string_view ReduceName(Reduce reduce) { return reduce == Reduce::kSum ? "sum" : "mean"; }
+
+absl::StatusOr<bool> ParseSwitch(absl::string_view key, absl::string_view value) {
+  if (value != "0" && value != "1") return BadValue(key, value, "0 or 1");
+  return value == "1";
+}
+
 // Everything but the parameters of the rule, which need the rule first.
 absl::Status ParseOption(absl::string_view key, absl::string_view value, const RuleFinder& find_plugin_rule,
-                         TableSchema* schema) {
+                         TableOptions* options) {
+  TableSchema* const schema = &options->schema;
   if (key == "mode") {
-    if (value == "async") return Unsupported("option mode = async: this release has mode = bounded alone");
-    if (value != "bounded") return BadValue(key, value, "bounded");
+    if (value != "bounded" && value != "async") return BadValue(key, value, "bounded or async");
+    schema->async = value == "async";
   } else if (key == "read_my_writes") {
-    return Unsupported("option read_my_writes = ", value, ": this release has no read-my-writes");
+    GEEPS_ASSIGN_OR_RETURN(schema->read_my_writes, ParseSwitch(key, value));
+  } else if (key == "observer") {
+    GEEPS_ASSIGN_OR_RETURN(options->observer, ParseSwitch(key, value));
   } else if (key == "rule") {
     GEEPS_ASSIGN_OR_RETURN(schema->rule, ParseRule(value, find_plugin_rule));
   } else if (key == "reduce") {
@@ -141,7 +151,8 @@ absl::Status ParseOption(absl::string_view key, absl::string_view value, const R
     GEEPS_ASSIGN_OR_RETURN(schema->partition_bytes, ParseCount(key, value, kPartitionBytesMin, kPartitionBytesMax));
   } else {
     return Invalid("unknown option ", key, " = ", value,
-                   "; tables have mode, rule, param.NAME, reduce, rows, init, seed, sum_group, partition_bytes");
+                   "; tables have mode, read_my_writes, observer, rule, param.NAME, reduce, rows, init, seed, "
+                   "sum_group, partition_bytes");
   }
   return absl::OkStatus();
 }
@@ -174,17 +185,32 @@ absl::Status ParseParams(OptionSpan options, TableSchema* schema) {
   return CheckTogether(rule, schema->params);
 }
 
-absl::Status ParseInto(OptionSpan options, const RuleFinder& find_plugin_rule, TableSchema* schema) {
-  GEEPS_RETURN_IF_ERROR(CheckShape(*schema));
+// Options that are good each by itself.
+absl::Status CheckModes(const TableOptions& options) {
+  const TableSchema& schema = options.schema;
+  if (schema.read_my_writes && (schema.rule->id != RuleId::kAdd || schema.reduce != Reduce::kSum)) {
+    return Invalid("option read_my_writes = 1 with rule ", schema.rule->name, " and reduce = ",
+                   ReduceName(schema.reduce), ": what a worker adds to its own copy must be what a keeper will add, as "
+                   "rule add and reduce = sum do");
+  }
+  if (options.observer && schema.rows_same) {
+    return Invalid("option observer = 1 with rows = same: all workers of such a table read and update the same rows");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseInto(OptionSpan options, const RuleFinder& find_plugin_rule, TableOptions* parsed) {
+  GEEPS_RETURN_IF_ERROR(CheckShape(parsed->schema));
   for (size_t i = 0; i < options.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
       if (options[i].first == options[j].first) return Invalid("option ", options[i].first, " is given twice");
     }
     if (!absl::StartsWith(options[i].first, "param.")) {
-      GEEPS_RETURN_IF_ERROR(ParseOption(options[i].first, options[i].second, find_plugin_rule, schema));
+      GEEPS_RETURN_IF_ERROR(ParseOption(options[i].first, options[i].second, find_plugin_rule, parsed));
     }
   }
-  return ParseParams(options, schema);
+  GEEPS_RETURN_IF_ERROR(ParseParams(options, &parsed->schema));
+  return CheckModes(*parsed);
 }
 
 // The shortest of two notations that gives the number back.
@@ -210,28 +236,30 @@ std::string DescribeInit(const InitSpec& init) {
 
 }  // namespace
 
-absl::StatusOr<TableSchema> ParseTableOptions(absl::string_view name, uint64_t num_rows, uint64_t row_values,
-                                              DType dtype, OptionSpan options, const RuleFinder& find_plugin_rule) {
+absl::StatusOr<TableOptions> ParseTableOptions(absl::string_view name, uint64_t num_rows, uint64_t row_values,
+                                               DType dtype, OptionSpan options, const RuleFinder& find_plugin_rule) {
   GEEPS_RETURN_IF_ERROR(CheckName(name));
-  TableSchema schema;
+  TableOptions parsed;
+  TableSchema& schema = parsed.schema;
   schema.name = std::string(name);
   schema.num_rows = num_rows;
   schema.row_values = row_values;
   schema.dtype = dtype;
   schema.rule = FindRule(RuleId::kAdd);
-  const absl::Status status = ParseInto(options, find_plugin_rule, &schema);
+  const absl::Status status = ParseInto(options, find_plugin_rule, &parsed);
   if (!status.ok()) return Prefixed(status, absl::StrCat("table ", name));
-  return schema;
+  return parsed;
 }
 
 std::string Describe(const TableSchema& schema) {
   std::string text = absl::StrCat(schema.name, " [", schema.num_rows, ", ", schema.row_values, "] ",
-                                  DTypeName(schema.dtype), " rule=", schema.rule->name);
+                                  DTypeName(schema.dtype), " mode=", schema.async ? "async" : "bounded",
+                                  " read_my_writes=", schema.read_my_writes ? 1 : 0, " rule=", schema.rule->name);
   if (schema.rule->id == RuleId::kPlugin) absl::StrAppend(&text, " version=", schema.rule->version);
   for (int i = 0; i < schema.rule->num_params; ++i) {
     absl::StrAppend(&text, " param.", schema.rule->params[i].name, "=", NumberText(schema.params[i]));
   }
-  absl::StrAppend(&text, " reduce=", schema.reduce == Reduce::kSum ? "sum" : "mean",
+  absl::StrAppend(&text, " reduce=", ReduceName(schema.reduce),
                   " rows=", schema.rows_same ? "same" : "any", " init=", DescribeInit(schema.init),
                   " seed=", schema.seed, " sum_group=", schema.sum_group, " partition_bytes=", schema.partition_bytes);
   return text;
@@ -243,6 +271,8 @@ uint64_t Digest(const TableSchema& schema) {
   digester.Add(schema.num_rows);
   digester.Add(schema.row_values);
   digester.Add(static_cast<uint64_t>(schema.dtype));
+  digester.Add(static_cast<uint64_t>(schema.async));
+  digester.Add(static_cast<uint64_t>(schema.read_my_writes));
   digester.Add(static_cast<uint64_t>(schema.rule->id));
   digester.Add(absl::string_view(schema.rule->name));
   digester.Add(absl::string_view(schema.rule->version));

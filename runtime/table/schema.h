@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// TableSchema: everything about a table that all workers must agree on: shape, dtype, rule, reduction, initial values,
-// partition size. Parsed from the options of geeps_table_create; two schemas are the same when their digests are.
+// TableSchema: everything about a table that all workers must agree on: shape, dtype, mode, rule, reduction, initial
+// values, partition size. Parsed from the options of geeps_table_create; two schemas are the same when their digests are.
 // Thread contract: plain values, pure functions.
 #ifndef GEEPS_RUNTIME_TABLE_SCHEMA_H_
 #define GEEPS_RUNTIME_TABLE_SCHEMA_H_
@@ -43,6 +43,8 @@ struct TableSchema {
   DType dtype = DType::kF32;
   const UpdateRule* rule = nullptr;    // static, or the runtime's
   double params[kMaxRuleParams] = {};  // start values; rule->num_params of them count
+  bool async = false;           // mode = async
+  bool read_my_writes = false;  // REQUIRES: rule add, reduce sum
   Reduce reduce = Reduce::kSum;
   bool rows_same = false;
   InitSpec init;
@@ -54,17 +56,23 @@ struct TableSchema {
   uint64_t bytes() const { return num_rows * row_bytes(); }
 };
 
+// What one worker says of a table: the schema, and what is its own affair.
+struct TableOptions {
+  TableSchema schema;
+  bool observer = false;  // this worker reads the table and takes no part in it
+};
+
 using OptionSpan = absl::Span<const std::pair<absl::string_view, absl::string_view>>;
 
 // What a plugin brings under a name that no built-in rule has.
 using RuleFinder = std::function<absl::StatusOr<const UpdateRule*>(absl::string_view name_or_path)>;
 
-// The schema of geeps_table_create's arguments; include/geeps.h lists the options. A later pair with the same key is an
-// error. Errors: Invalid for bad arguments, unknown keys and bad values; Unsupported for options that this release does
-// not have; those of find_plugin_rule. Without one there are the built-in rules alone.
-absl::StatusOr<TableSchema> ParseTableOptions(absl::string_view name, uint64_t num_rows, uint64_t row_values,
-                                              DType dtype, OptionSpan options,
-                                              const RuleFinder& find_plugin_rule = nullptr);
+// geeps_table_create's arguments; include/geeps.h lists the options. A later pair with the same key is an error. Errors:
+// Invalid for bad arguments, unknown keys, bad values, and options that exclude each other; those of find_plugin_rule.
+// Without one there are the built-in rules alone.
+absl::StatusOr<TableOptions> ParseTableOptions(absl::string_view name, uint64_t num_rows, uint64_t row_values,
+                                               DType dtype, OptionSpan options,
+                                               const RuleFinder& find_plugin_rule = nullptr);
 
 // One line with all that the digest covers, for sentences about workers that disagree.
 std::string Describe(const TableSchema& schema);

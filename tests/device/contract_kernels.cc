@@ -182,7 +182,8 @@ void ApplyMatchesReferenceOf(const Device& device, Random* random, table::DType 
   options.push_back({"init", "uniform:-1:1"});
   const auto schema = table::ParseTableOptions("t", 1 + random->Below(40),
                                                random->OneIn(6) ? 1500 : 1 + random->Below(70), dtype, options)
-                          .value();
+                          .value()
+                          .schema;
   const uint64_t row_values = schema.row_values;
   ReferenceTable<T> reference(schema);
   const Memory versions[2] = {Upload(device, reference.values()), Upload(device, reference.values())};

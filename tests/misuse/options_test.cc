@@ -70,7 +70,11 @@ std::vector<Bad> BadTableOptions() {
   return {{"", "x"},
           {"ruel", "add"},
           {"mode", "loose"},
-          {"mode", "async", GEEPS_E_UNSUPPORTED},
+          {"read_my_writes", "yes"},
+          {"read_my_writes", "1", GEEPS_E_INVALID, {{"rule", "sgd"}}},
+          {"read_my_writes", "1", GEEPS_E_INVALID, {{"reduce", "mean"}}},
+          {"observer", "2"},
+          {"observer", "1", GEEPS_E_INVALID, {{"rows", "same"}}},
           {"rule", ""},
           {"rule", "adam2", GEEPS_E_NOT_FOUND},
           {"param.lr", "0.1"},  // add has no such parameter

@@ -64,19 +64,21 @@ struct Job {
   explicit Job(uint32_t world = 1) : map(world) {}
   // Values are f32.
   Job& Table(uint64_t num_rows, uint64_t row_values = 1, bool mapped = false, uint64_t partition_bytes = 4096,
-             bool rows_same = false) {
+             bool rows_same = false, const std::vector<std::pair<absl::string_view, absl::string_view>>& more = {}) {
     const size_t index = input.tables.size();
     const std::string bytes = std::to_string(partition_bytes);
     std::vector<std::pair<absl::string_view, absl::string_view>> options = {{"partition_bytes", bytes}};
     if (rows_same) options.push_back({"rows", "same"});
-    absl::StatusOr<table::TableSchema> schema =
+    options.insert(options.end(), more.begin(), more.end());
+    const absl::StatusOr<table::TableOptions> parsed =
         table::ParseTableOptions(absl::StrCat("t", index), num_rows, row_values, table::DType::kF32, options);
-    REQUIRE_MESSAGE(schema.ok(), schema.status().ToString());
-    const absl::StatusOr<uint32_t> appended = map.Append(*schema);
+    REQUIRE_MESSAGE(parsed.ok(), parsed.status().ToString());
+    const absl::StatusOr<uint32_t> appended = map.Append(parsed->schema);
     REQUIRE(appended.ok());
     LayoutInput::Table table;
     table.object = 100 + index;
-    table.schema = *schema;
+    table.schema = parsed->schema;
+    table.observer = parsed->observer;
     table.first_partition = map.FirstPartition(*appended);
     table.num_partitions = map.NumPartitions(*appended);
     table.mapped = mapped;

@@ -33,13 +33,14 @@ struct World {
 std::string EncodeAgain(const std::vector<PartitionSets>& sets, const Job& job, uint32_t keeper) {
   WorkerLayout layout;
   layout.plans.resize(2);
-  layout.tables.resize(1);
   for (const PartitionSets& set : sets) {
     Subscription subscription;
     subscription.partition = set.partition;
     subscription.reads = set.reads;
     subscription.updates = set.updates;
-    layout.tables[0].subscriptions.push_back(subscription);
+    layout.tables.emplace_back();  // each in a table of its own: the mark of an observer is the table's
+    layout.tables.back().observer = set.observer;
+    layout.tables.back().subscriptions.push_back(subscription);
   }
   return EncodeSets(layout, job.input.partitions, keeper);
 }
@@ -68,6 +69,25 @@ TEST_CASE("Exchange: each keeper gets the sets of its own partitions, as they we
     }
   }
   CHECK(total == w.layout.tables[0].subscriptions.size() + w.layout.tables[1].subscriptions.size());
+}
+
+TEST_CASE("Exchange: an observer is known as one, and updates nothing") {
+  Recording a("a");
+  a.ReadAll(0, Rows(0, 10));
+  a.End();
+  Job job;
+  job.Table(100, 1, false, 4096, false, {{"observer", "1"}});
+  const std::string bytes = EncodeSets(job.Build({a.plan()}), job.input.partitions, 0);
+  const auto sets = DecodeSets(bytes, job.input.partitions, 0, 1);
+  REQUIRE(sets.ok());
+  CHECK(sets->at(0).observer);
+  // Version, plans, partitions, partition 0, the mark, one run of ten rows, then the updates: one row.
+  const std::string updates("\2\1\1\0\1\1\0\12\1\0\1", 11);
+  CHECK(bytes == updates.substr(0, 8) + std::string(1, '\0'));
+  CHECK(!DecodeSets(updates, job.input.partitions, 0, 1).ok());
+  std::string mark = bytes;
+  mark[4] = 2;
+  CHECK(!DecodeSets(mark, job.input.partitions, 0, 1).ok());
 }
 
 TEST_CASE("Exchange: a worker that takes no part anywhere sends three bytes") {

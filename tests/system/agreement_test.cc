@@ -85,6 +85,17 @@ TEST_CASE("another rule or rule parameter on one worker is refused on all") {
       Thrice("commit next"), "u");
 }
 
+TEST_CASE("another mode, or read-my-writes, on one worker is refused on all") {
+  ExpectRefused(
+      std::vector<std::string>{"table u 10 4 f32", "table u 10 4 f32", "table u 10 4 f32 mode=async"} +
+          Thrice("plan next t u"),
+      Thrice("commit next"), "u");
+  ExpectRefused(
+      std::vector<std::string>{"table u 10 4 f32", "table u 10 4 f32 read_my_writes=1", "table u 10 4 f32"} +
+          Thrice("plan next t u"),
+      Thrice("commit next"), "u");
+}
+
 TEST_CASE("a table that one worker lacks is refused on all") {
   ExpectRefused(std::vector<std::string>{"table u 10 4 f32", "info", "table u 10 4 f32"} + Thrice("plan next t"),
                 Thrice("commit next"), "u");

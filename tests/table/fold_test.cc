@@ -34,7 +34,7 @@ TableSchema RandomSchema(DType dtype, Random* random) {
   options.push_back({"init", random->OneIn(6) ? "zero" : "normal:0:1"});
   // Now and then a row longer than a piece.
   const uint64_t row_values = random->OneIn(8) ? 1000 + random->Below(1200) : 1 + random->Below(90);
-  return ParseTableOptions("t", 1 + random->Below(row_values < 100 ? 60 : 9), row_values, dtype, options).value();
+  return ParseTableOptions("t", 1 + random->Below(row_values < 100 ? 60 : 9), row_values, dtype, options).value().schema;
 }
 
 // A table kept by segments, fold and rule: the product's road.

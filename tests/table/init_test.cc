@@ -16,7 +16,7 @@ namespace {
 
 TableSchema Schema(absl::string_view init, uint64_t num_rows, uint64_t row_values, DType dtype = DType::kF64,
                    absl::string_view seed = "7", absl::string_view name = "t") {
-  return ParseTableOptions(name, num_rows, row_values, dtype, {{"init", init}, {"seed", seed}}).value();
+  return ParseTableOptions(name, num_rows, row_values, dtype, {{"init", init}, {"seed", seed}}).value().schema;
 }
 
 template <typename T = double>

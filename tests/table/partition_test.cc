@@ -16,7 +16,7 @@ using test::Random;
 TableSchema Schema(uint64_t num_rows, uint64_t row_values, DType dtype = DType::kF32,
                    uint64_t partition_bytes = kPartitionBytesMax) {
   const std::string bytes = std::to_string(partition_bytes);
-  return ParseTableOptions("t", num_rows, row_values, dtype, {{"partition_bytes", bytes}}).value();
+  return ParseTableOptions("t", num_rows, row_values, dtype, {{"partition_bytes", bytes}}).value().schema;
 }
 
 TEST_CASE("PartitionMap: a table below 128 KiB has one keeper, the one after the former table's last") {

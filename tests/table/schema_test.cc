@@ -16,7 +16,7 @@ namespace {
 using Options = std::vector<std::pair<absl::string_view, absl::string_view>>;
 
 TableSchema Parse(const Options& options, DType dtype = DType::kF32) {
-  return ParseTableOptions("weights", 10, 4, dtype, options).value();
+  return ParseTableOptions("weights", 10, 4, dtype, options).value().schema;
 }
 
 // The error's text; checks its code.
@@ -69,7 +69,7 @@ TEST_CASE("TableSchema: dtypes are known by their codes; a row's bytes are those
   for (const auto& [code, bytes] : codes) {
     const DType dtype = DTypeFromCode(code).value();
     CHECK(static_cast<uint32_t>(dtype) == code);
-    CHECK(ParseTableOptions("t", 3, 5, dtype, {}).value().row_bytes() == 5 * bytes);
+    CHECK(ParseTableOptions("t", 3, 5, dtype, {}).value().schema.row_bytes() == 5 * bytes);
   }
   // Initial values must fit the dtype, parameters that of the sums.
   CHECK(ParseTableOptions("t", 1, 1, DType::kF16, {{"init", "constant:65504"}}).ok());
@@ -83,10 +83,28 @@ TEST_CASE("TableSchema: rule parameters have the header's defaults") {
   CHECK(schema.params[1] == 0.0);
 }
 
-TEST_CASE("TableSchema: what a later release may have is unsupported, not unknown") {
-  CHECK(ErrorOf({{"mode", "async"}}, Code::kUnsupported).find("mode = async") != std::string::npos);
-  CHECK(ErrorOf({{"read_my_writes", "1"}}, Code::kUnsupported).find("read_my_writes") != std::string::npos);
+TEST_CASE("TableSchema: a dtype that a later release may have is unsupported, not unknown") {
   CHECK(DetailOf(DTypeFromCode(0x020801).status()).code == Code::kUnsupported);
+}
+
+TEST_CASE("TableSchema: modes are agreed upon, being an observer is a worker's own affair") {
+  const TableSchema schema = Parse({});
+  CHECK(!schema.async);
+  CHECK(!schema.read_my_writes);
+  CHECK(Parse({{"mode", "async"}}).async);
+  CHECK(Parse({{"read_my_writes", "1"}}).read_my_writes);
+  CHECK(Digest(Parse({{"mode", "async"}})) != Digest(schema));
+  CHECK(Digest(Parse({{"read_my_writes", "1"}})) != Digest(schema));
+  CHECK(Describe(Parse({{"mode", "async"}})).find("mode=async") != std::string::npos);
+  const TableOptions observed = ParseTableOptions("weights", 10, 4, DType::kF32, {{"observer", "1"}}).value();
+  CHECK(observed.observer);
+  CHECK(Digest(observed.schema) == Digest(schema));
+}
+
+TEST_CASE("TableSchema: read-my-writes needs a rule that adds the sum; all workers of rows = same take part") {
+  CHECK(ErrorOf({{"read_my_writes", "1"}, {"rule", "sgd"}}).find("rule sgd") != std::string::npos);
+  CHECK(ErrorOf({{"read_my_writes", "1"}, {"reduce", "mean"}}).find("reduce = mean") != std::string::npos);
+  CHECK(ErrorOf({{"observer", "1"}, {"rows", "same"}}).find("rows = same") != std::string::npos);
 }
 
 TEST_CASE("TableSchema: a bad option is refused with table, key, value and what was wanted") {
@@ -154,7 +172,7 @@ TEST_CASE("TableSchema: every option changes the digest and the description") {
   const TableSchema schema = Parse(base);
   CHECK(Digest(schema) == Digest(Parse(base)));
   CHECK(Describe(schema) ==
-        "weights [10, 4] f32 rule=sgd param.lr=0.01 param.momentum=0 reduce=sum rows=any init=zero seed=0 "
+        "weights [10, 4] f32 mode=bounded read_my_writes=0 rule=sgd param.lr=0.01 param.momentum=0 reduce=sum rows=any init=zero seed=0 "
         "sum_group=1 partition_bytes=1048576");
   const std::pair<absl::string_view, absl::string_view> changes[] = {{"param.lr", "0.010000000000000002"},
                                                                      {"param.momentum", "0.5"},
@@ -176,8 +194,8 @@ TEST_CASE("TableSchema: every option changes the digest and the description") {
   }
   CHECK(Digest(Parse(base, DType::kF64)) != Digest(schema));
   CHECK(Digest(Parse({})) != Digest(schema));
-  CHECK(Digest(ParseTableOptions("weights", 4, 10, DType::kF32, base).value()) != Digest(schema));
-  CHECK(Digest(ParseTableOptions("weight", 10, 4, DType::kF32, base).value()) != Digest(schema));
+  CHECK(Digest(ParseTableOptions("weights", 4, 10, DType::kF32, base).value().schema) != Digest(schema));
+  CHECK(Digest(ParseTableOptions("weight", 10, 4, DType::kF32, base).value().schema) != Digest(schema));
 }
 
 }  // namespace
