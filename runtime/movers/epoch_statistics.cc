@@ -29,7 +29,9 @@ void CountSlots(Epoch* epoch) {
   for (const Kept& kept : epoch->kept) {
     if (kept.machine->options().frozen) continue;
     const size_t slots_each = protocol::NumLandingSlots(epoch->tables[kept.table].slack_max);
-    epoch->tables[kept.table].slots->landing_slots += kept.participants.size() * slots_each;
+    for (const Kept::Participant& participant : kept.participants) {
+      if (!participant.observer) epoch->tables[kept.table].slots->landing_slots += slots_each;
+    }
   }
 }
 
