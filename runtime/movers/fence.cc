@@ -210,9 +210,12 @@ void Fence::StepOnce() {
   }
 }
 
-// All links that the next epoch needs are up, and nothing of the epoch in force is on its way out.
+// All links that the next epoch needs are up, and nothing of the epoch in force is on its way out, nor to an observer.
 bool Fence::IsConnected() const {
   bool connected = context_->links->IsIdle();
+  for (size_t i = 0; *epoch_ != nullptr && i < (*epoch_)->kept.size(); ++i) {
+    connected = connected && (*epoch_)->kept[i].machine->ObserversDone();
+  }
   for (uint32_t rank : next_->peers) connected = connected && context_->links->IsUp(rank);
   return connected;
 }

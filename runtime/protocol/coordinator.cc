@@ -318,4 +318,15 @@ void Coordinator::CompareLines(Effects* effects) {
   FailFence(MakeCause(Code::kMismatch, rank, clock, std::move(text)), effects);
 }
 
+uint64_t Coordinator::StateDigest() const {
+  uint64_t digest = MixDigest(epoch_ << 8 | phase_, static_cast<uint64_t>(kind_));
+  digest = MixDigest(digest, uint64_t{down_} | uint64_t{shut_down_} << 1 | uint64_t{sets_} << 2);
+  for (const Worker& worker : workers_) {
+    digest = MixDigest(digest, worker.clock << 2 | uint64_t{worker.entered} << 1 | uint64_t{worker.closed});
+    digest =
+        MixDigest(digest, worker.enter.clock << 2 | uint64_t{worker.enter.sets} << 1 | uint64_t{worker.enter.failed});
+  }
+  return digest;
+}
+
 }  // namespace geeps::protocol

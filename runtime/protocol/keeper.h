@@ -110,6 +110,9 @@ class KeeperPartition {
     return set_id < has_data.size() && has_data[set_id];
   }
   bool failed() const { return failed_; }
+  // Async: no publish to an observer is under way: each has returned its credit. What a fence that begins an epoch
+  // waits for behind its first GO, since observers do not know what is on its way to them.
+  bool ObserversDone() const;
   // REQUIRES: age() <= clock < age() + W, or the clock being applied. Async: only the contribution being applied.
   const Delivery& delivery(uint32_t participant, Clock clock) const;
   uint32_t VersionBuffer(Age age) const { return static_cast<uint32_t>(age % options_.num_versions); }

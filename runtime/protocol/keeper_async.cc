@@ -31,6 +31,14 @@ void KeeperPartition::OnFireAsync(uint32_t participant, Clock clock, uint32_t se
   }
 }
 
+bool KeeperPartition::ObserversDone() const {
+  if (!options_.async || options_.frozen || Broken(Mutant::kObserversNotAwaited)) return true;
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    if (options_.participants[i].observer && !peers_[i].credit) return false;
+  }
+  return true;
+}
+
 void KeeperPartition::OnAppliedAsync(std::vector<KeeperEffect>* effects) {
   ++age_;
   last_changed_ = age_;

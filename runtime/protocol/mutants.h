@@ -49,6 +49,7 @@ enum class Mutant : uint32_t {
   kAsyncSendsNotAwaited,  // section 5: values are stepped while they are being sent
   kAsyncAnswersAll,       // section 5: every subscriber is told, not only who sent a contribution
   kObserverNotTold,       // section 5: an observer hears nothing, since it sends nothing
+  kObserversNotAwaited,   // section 5: a fence does not wait for publishes on their way to observers
   kOwnClockOfArrivals,    // section 5: own_clock counts what has arrived, contained or not
 
   // R12 in keeper.cc, get.cc, set.cc

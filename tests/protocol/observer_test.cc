@@ -56,6 +56,21 @@ TEST_CASE("Observer: of an async table it is told of each batch, and of no empty
   CHECK(bench.Applied() == "publish 0 v1 b0 own 2; publish 1 v1 b0");
 }
 
+TEST_CASE("Observer: a fence waits until the publishes on their way to observers of an async table are absorbed") {
+  KeeperBench bench = Ready(Observed(true));
+  CHECK(bench.machine.ObserversDone());
+  bench.Data(0, 0);
+  bench.Applied();
+  CHECK_FALSE(bench.machine.ObserversDone());
+  bench.Absorbed(0, 1);
+  CHECK_FALSE(bench.machine.ObserversDone());
+  bench.Absorbed(1, 1);
+  CHECK(bench.machine.ObserversDone());
+  KeeperBench bounded(Observed(false));
+  bounded.Begin();
+  CHECK(bounded.machine.ObserversDone());
+}
+
 TEST_CASE("Observer: any version serves, and only greater ages are taken, in async tables, too") {
   for (bool async : {false, true}) {
     SubscriberPartition subscriber({.async = async, .observer = true});

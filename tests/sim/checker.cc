@@ -113,6 +113,7 @@ Reference::Reference(CheckedWorld world) : world_(std::move(world)) {
     versions_[p].values.push_back(partition.initial);
     const int num_states = world_.tables[partition.table].rule->num_states;
     versions_[p].states.assign(static_cast<size_t>(num_states), std::vector<double>(partition.initial.size(), 0.0));
+    if (!partition.initial_states.empty()) versions_[p].states = partition.initial_states;
   }
 }
 
@@ -199,6 +200,20 @@ const double* Reference::Row(uint32_t table, uint64_t row, Age age) const {
   const uint32_t p = PartitionOf(table, row);
   const uint64_t lanes = world_.tables[table].row_values;
   return &versions_[p].values[age - world_.first_clock][(row - world_.partitions[p].first_row) * lanes];
+}
+
+std::vector<double> Reference::Last(uint32_t partition) const {
+  const CheckedPartition& checked = world_.partitions[partition];
+  const CheckedTable& table = world_.tables[checked.table];
+  std::vector<double> values = versions_[partition].values.back();
+  for (size_t i = 0; table.IsCut() && i < values.size(); ++i) {
+    const uint64_t row = checked.first_row + i / table.row_values;
+    for (uint32_t rank = 0; rank < world_.world; ++rank) {
+      values[i] +=
+          ledger_.SumBelow(rank, checked.table, row, static_cast<uint32_t>(i % table.row_values), protocol::kNoAge);
+    }
+  }
+  return values;
 }
 
 void Reference::FoldClock(uint32_t partition, Clock clock) {

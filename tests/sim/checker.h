@@ -51,8 +51,9 @@ struct CheckedPartition {
   uint64_t first_row = 0;
   uint64_t num_rows = 0;
   bool frozen = false;
-  std::vector<uint32_t> participants;  // ranks, ascending
-  std::vector<double> initial;         // [num_rows, row_values]
+  std::vector<uint32_t> participants;               // ranks, ascending
+  std::vector<double> initial;                      // [num_rows, row_values]
+  std::vector<std::vector<double>> initial_states;  // of the rule; empty: zero
 };
 struct CheckedWorld {
   uint32_t world = 1;
@@ -111,6 +112,9 @@ class Reference {
   protocol::Age Complete(uint32_t partition) const;
   // Values of `row` in version `age`. REQUIRES: first_clock <= age <= Complete(partition of the row).
   const double* Row(uint32_t table, uint64_t row, protocol::Age age) const;
+  // Values and states of the youngest version of a partition; of a table of cuts: with everything that was added.
+  std::vector<double> Last(uint32_t partition) const;
+  const std::vector<std::vector<double>>& LastStates(uint32_t partition) const { return versions_[partition].states; }
   uint32_t PartitionOf(uint32_t table, uint64_t row) const;
   const CheckedWorld& world() const { return world_; }
   // Tables that are async or have read-my-writes only.

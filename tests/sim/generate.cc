@@ -16,31 +16,102 @@ class Generator {
  public:
   explicit Generator(uint64_t seed) : random_(HashOf(seed, 1)) { input_.seed = seed; }
 
-  WorldInput Run() {
+  JobInput Run() {
     ChooseShape();
     for (uint32_t t = 0; t < num_tables_; ++t) AddTable(t);
-    input_.workers.resize(world_);
+    const uint32_t num_stages = random_.Chance(50) ? 1 : random_.Between(2, 3);
+    num_clocks_ = std::max<uint32_t>(3, num_clocks_ / num_stages);
+    job_.beats = random_.Chance(50);
+    for (uint32_t stage = 0; stage < num_stages; ++stage) {
+      if (stage > 0) {
+        input_.first_clock += num_clocks_;
+        ChoosePlans();
+        AddFence();
+      }
+      AddStage();
+    }
+    if (random_.Chance(10)) job_.lost = random_.Below(world_);
+    if (world_ > 1 && !plain_fence_ && random_.Chance(8)) DropClock();
+    return std::move(job_);
+  }
+
+ private:
+  void AddStage() {
+    input_.workers.assign(world_, {});
     for (uint32_t w = 0; w < world_; ++w) {
       worker_ = w;
       for (uint32_t q = 0; q < num_plans_; ++q) input_.workers[w].plans.push_back(RecordPlan(q));
       AddPasses(w);
     }
     for (uint32_t w = 0; w < world_; ++w) AddGets(w);
-    return std::move(input_);
+    if (random_.Chance(20)) AddPlainFence();
+    job_.stages.push_back(input_);
   }
 
- private:
+  // A plain fence before the same clock of every worker.
+  void AddPlainFence() {
+    const uint32_t clock = random_.Between(1, num_clocks_ - 1);
+    for (WorldInput::Worker& worker : input_.workers) {
+      uint32_t clocks = 0;
+      for (Pass& pass : worker.passes) {
+        if (no_clock_[pass.set_id] || clocks++ != clock) continue;
+        pass.fence = true;
+        break;
+      }
+    }
+    plain_fence_ = true;
+  }
+
+  void AddFence() {
+    FenceInput fence;
+    fence.commit = random_.Chance(60);
+    const bool sets = !fence.commit || random_.Chance(60);
+    const uint32_t num_sets = sets ? random_.Between(1, 6) : 0;
+    // Sets that are late would be taken in by a plain fence before, or by the fence before that is tried again.
+    const bool may_be_late = !plain_fence_ && (job_.fences.empty() || job_.fences.back().fails == kNone);
+    for (uint32_t i = 0; i < num_sets; ++i) {
+      SetCall call;
+      call.worker = random_.Below(world_);
+      call.table = random_.Below(num_tables_);
+      const uint32_t num_rows = static_cast<uint32_t>(input_.tables[call.table].schema.num_rows);
+      call.first_row = random_.Below(num_rows);
+      call.num_rows = random_.Between(1, num_rows - static_cast<uint32_t>(call.first_row));
+      call.keep_state = random_.Chance(40);
+      call.late = may_be_late && random_.Chance(30);
+      fence.sets.push_back(call);
+    }
+    if (random_.Chance(25)) fence.fails = random_.Below(world_);
+    plain_fence_ = false;
+    job_.fences.push_back(std::move(fence));
+  }
+
+  // One worker makes a clock less than the others, at the end.
+  void DropClock() {
+    std::vector<Pass>& passes = job_.stages.back().workers[random_.Below(world_)].passes;
+    auto last = passes.end();
+    while (last != passes.begin() && no_clock_[(--last)->set_id]) {
+    }
+    passes.erase(last);
+    job_.uneven = true;
+    job_.beats = true;
+  }
+
+  void ChoosePlans() {
+    num_plans_ = random_.Between(1, 3);
+    no_clock_.clear();
+    for (uint32_t q = 0; q < num_plans_; ++q) no_clock_.push_back(q > 0 && random_.Chance(40));
+  }
+
   void ChooseShape() {
     static constexpr uint32_t kWorlds[] = {1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8};
     world_ = random_.Chance(6) ? 16 : kWorlds[random_.Below(sizeof(kWorlds) / sizeof(kWorlds[0]))];
     num_tables_ = world_ > 8 ? random_.Between(1, 2) : random_.Between(1, 4);
     num_clocks_ = world_ > 8 ? random_.Between(5, 12) : random_.Between(8, 40);
-    num_plans_ = random_.Between(1, 3);
     input_.params_differ = random_.Chance(50);
     static constexpr uint64_t kFirst[] = {1, 7, (1ull << 31) - 3, (1ull << 32) - 3, (1ull << 63) - 3};
     if (random_.Chance(25)) input_.first_clock = kFirst[random_.Below(5)];
     if (random_.Chance(30)) input_.locals.push_back({"local", 4, 16});
-    for (uint32_t q = 0; q < num_plans_; ++q) no_clock_.push_back(q > 0 && random_.Chance(40));
+    ChoosePlans();
     // 0: messages, 1: mapped, 2: any mixture
     memory_ = random_.Below(3);
   }
@@ -210,7 +281,9 @@ class Generator {
   }
 
   Random random_;
-  WorldInput input_;
+  JobInput job_;
+  WorldInput input_;          // of the stage
+  bool plain_fence_ = false;  // the last stage has one
   uint32_t world_ = 1;
   uint32_t worker_ = 0;  // whose plans are recorded
   uint32_t num_tables_ = 1;
@@ -223,6 +296,6 @@ class Generator {
 
 }  // namespace
 
-WorldInput GenerateWorld(uint64_t seed) { return Generator(seed).Run(); }
+JobInput GenerateJob(uint64_t seed) { return Generator(seed).Run(); }
 
 }  // namespace geeps::sim

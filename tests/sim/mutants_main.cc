@@ -5,12 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cinttypes>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <iterator>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -22,28 +20,18 @@
 namespace {
 
 constexpr char kUsage[] =
-    "usage: geeps-mutants [--seeds N] [--states N] [--mutant NAME]\n"
+    "usage: geeps-mutants [--seeds N] [--states N] [--mutant NAME] [--all]\n"
     "  --seeds N      seeds simulated for a mutant before the simulator gives up (default 1000)\n"
-    "  --states N     states of each world searched (default 4000)\n"
-    "  --mutant NAME  only this one\n";
-
-// Rules that the simulated world does not have: sets, epochs and fences. The unit tests find these mutants
-// (tests/protocol/mutants_main.cc).
-constexpr const char* kNotSimulated[] = {"GetNotAskedAgain", "SetsByArrival",  "SetForgetsState",
-                                         "AcksNotAwaited",   "SetsLostAtFail", "StagedKeptAtFail",
-                                         "OldEpochTaken",    "NextEpochTaken", "FenceClocksUnchecked",
-                                         "FenceNotAwaited",  "EpochNotRaised", "VerdictTwice"};
-
-bool IsSimulated(const std::string& name) {
-  return std::find(std::begin(kNotSimulated), std::end(kNotSimulated), name) == std::end(kNotSimulated);
-}
+    "  --states N     states of each world searched (default 8000)\n"
+    "  --mutant NAME  only this one\n"
+    "  --all          every way of finding it, also when one has found it\n";
 
 // What a mutant's process may take.
 constexpr unsigned kSecondsMax = 120;
 
 struct Effort {
   uint64_t num_seeds = 1000;
-  uint64_t num_states = 4000;
+  uint64_t num_states = 8000;
 };
 
 std::string Cut(const std::string& text) { return text.size() <= 110 ? text : text.substr(0, 110) + " ..."; }
@@ -101,6 +89,7 @@ bool Found(const char* way, std::string (*find)(const Effort&), const Effort& ef
 int main(int argc, char** argv) {
   Effort effort;
   std::string only;
+  bool all = false;
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];
     const char* value = i + 1 < argc ? argv[i + 1] : nullptr;
@@ -111,6 +100,8 @@ int main(int argc, char** argv) {
     } else if (option == "--mutant" && value != nullptr && geeps::sim::SetMutant(value)) {
       only = value;
       ++i;
+    } else if (option == "--all") {
+      all = true;
     } else {
       std::fputs(kUsage, stderr);
       return 2;
@@ -123,12 +114,12 @@ int main(int argc, char** argv) {
   uint32_t num_survived = 0;
   for (uint32_t i = 0; i < geeps::sim::NumMutants(); ++i) {
     const char* name = geeps::sim::MutantName(i);
-    if ((!only.empty() && only != name) || !IsSimulated(name)) continue;
+    if (!only.empty() && only != name) continue;
     geeps::sim::SetMutant(name);
     std::printf("%s\n", name);
     const bool simulated = Found("simulator", BySimulator, effort);
-    const bool searched = Found("search", BySearch, effort);
-    const bool refused = Found("refusals", ByRefusals, effort);
+    const bool refused = (all || !simulated) && Found("refusals", ByRefusals, effort);
+    const bool searched = (all || (!simulated && !refused)) && Found("search", BySearch, effort);
     ++num_mutants;
     num_simulated += simulated ? 1 : 0;
     num_searched += searched ? 1 : 0;

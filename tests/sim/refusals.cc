@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/protocol/coordinator.h"
 #include "runtime/protocol/get.h"
 #include "runtime/protocol/keeper.h"
 #include "runtime/protocol/set.h"
@@ -231,6 +232,23 @@ std::vector<Case> GetCases() {
          got.num_rows = 1;
          got.clock = 4;
          return !getter.OnGot(0, got, &effects);
+       }},
+      {"a cause behind the verdict",
+       [] {
+         protocol::Coordinator::Options options;
+         options.world = 3;
+         protocol::Coordinator coordinator(options, 0);
+         std::vector<protocol::CoordinatorEffect> effects;
+         for (uint32_t rank = 0; rank < 3; ++rank) {
+           protocol::Hello hello;
+           hello.rank = rank;
+           hello.world = 3;
+           coordinator.OnHello(rank, hello, 0, &effects);
+         }
+         coordinator.OnClosed(1, 0, &effects);
+         effects.clear();
+         coordinator.OnClosed(2, 0, &effects);
+         return effects.empty();
        }},
       {"an acknowledgement of what was not set",
        [] {

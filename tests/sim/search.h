@@ -9,19 +9,19 @@
 #include <string>
 #include <vector>
 
-#include "tests/sim/spec.h"
+#include "tests/sim/job.h"
 #include "tests/sim/world.h"
 
 namespace geeps::sim {
 
 struct SearchWorld {
   std::string name;
-  WorldInput input;
+  JobInput input;
   WorldMode mode;
 };
 
-// Small worlds, the smallest first: 2 or 3 workers, 1 or 2 partitions, slack_max 0..2, 3 or 4 clocks, by messages and
-// mapped.
+// Small worlds, those with fences first, then the smallest first: 2 or 3 workers, 1 or 2 partitions, slack_max 0..2, 3
+// or 4 clocks, by messages and mapped.
 std::vector<SearchWorld> SearchWorlds();
 
 struct SearchResult {

@@ -128,6 +128,7 @@ SearchWorld TwoUpdates(uint32_t slack, uint32_t clocks, bool mapped) {
 
 std::vector<SearchWorld> SearchWorlds() {
   std::vector<SearchWorld> worlds;
+  AddFenceWorlds(&worlds);
   for (uint32_t slack = 0; slack <= 2; ++slack) {
     for (bool mapped : {false, true}) {
       worlds.push_back(WriterReader(1, slack, 4, mapped, 0));

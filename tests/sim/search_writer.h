@@ -50,14 +50,16 @@ class WorldWriter {
  public:
   WorldWriter(std::string name, uint32_t world, bool mapped) : mapped_(mapped) {
     out_.name = std::move(name);
-    out_.input.seed = 7;
-    out_.input.workers.resize(world);
+    out_.input.stages.resize(1);
+    out_.input.shutdown = false;
+    Stage().seed = 7;
+    Stage().workers.resize(world);
   }
 
   // A table of `partitions` rows, one a partition, kept by the workers in turn from `keeper` on.
   WorldWriter& Table(uint32_t partitions, uint32_t keeper) {
-    const uint32_t t = static_cast<uint32_t>(out_.input.tables.size());
-    const uint32_t world = static_cast<uint32_t>(out_.input.workers.size());
+    const uint32_t t = static_cast<uint32_t>(Stage().tables.size());
+    const uint32_t world = static_cast<uint32_t>(Stage().workers.size());
     WorldInput::Table table;
     table.schema.name = absl::StrCat("t", t);
     table.schema.num_rows = partitions;
@@ -65,34 +67,34 @@ class WorldWriter {
     table.schema.dtype = table::DType::kF64;
     table.schema.rule = table::FindRule(table::RuleId::kAdd);
     table.mapped.assign(world, mapped_);
-    for (uint32_t p = 0; p < partitions; ++p) out_.input.partitions.push_back({t, (keeper + p) % world, p, 1});
-    out_.input.tables.push_back(std::move(table));
+    for (uint32_t p = 0; p < partitions; ++p) Stage().partitions.push_back({t, (keeper + p) % world, p, 1});
+    Stage().tables.push_back(std::move(table));
     return *this;
   }
   // The last table is async.
   WorldWriter& Async() {
-    out_.input.tables.back().async = true;
+    Stage().tables.back().async = true;
     return *this;
   }
   // Worker w observes the last table.
   WorldWriter& Observer(uint32_t w) {
-    out_.input.tables.back().observer.assign(out_.input.workers.size(), false);
-    out_.input.tables.back().observer[w] = true;
-    out_.input.tables.back().mapped[w] = false;
+    Stage().tables.back().observer.assign(Stage().workers.size(), false);
+    Stage().tables.back().observer[w] = true;
+    Stage().tables.back().mapped[w] = false;
     return *this;
   }
   // The last table has read-my-writes.
   WorldWriter& ReadMyWrites() {
-    out_.input.tables.back().read_my_writes = true;
+    Stage().tables.back().read_my_writes = true;
     return *this;
   }
   WorldWriter& Plan(uint32_t w, plan::RecordedPlan plan) {
-    out_.input.workers[w].plans.push_back(std::move(plan));
+    Stage().workers[w].plans.push_back(std::move(plan));
     return *this;
   }
   // The passes of worker w by plan; the program tells the next plan when it is another one, unless `silent`.
   WorldWriter& Passes(uint32_t w, const std::vector<uint32_t>& plans, bool silent = false) {
-    std::vector<Pass>& passes = out_.input.workers[w].passes;
+    std::vector<Pass>& passes = Stage().workers[w].passes;
     for (size_t i = 0; i < plans.size(); ++i) {
       Pass pass;
       pass.set_id = plans[i];
@@ -106,8 +108,36 @@ class WorldWriter {
     Get get;
     get.at = at;
     get.age = age;
-    get.table = static_cast<uint32_t>(out_.input.tables.size()) - 1;
-    out_.input.workers[w].gets.push_back(get);
+    get.table = static_cast<uint32_t>(Stage().tables.size()) - 1;
+    Stage().workers[w].gets.push_back(get);
+    return *this;
+  }
+  // From here on the next stage, behind `fence`, `clocks` clocks later: the same tables, other plans, passes and gets.
+  WorldWriter& Fence(FenceInput fence, protocol::Clock clocks) {
+    WorldInput next = Stage();
+    next.first_clock += clocks;
+    for (WorldInput::Worker& worker : next.workers) worker = WorldInput::Worker();
+    out_.input.stages.push_back(std::move(next));
+    out_.input.fences.push_back(std::move(fence));
+    return *this;
+  }
+  WorldWriter& Shutdown() {
+    out_.input.shutdown = true;
+    return *this;
+  }
+  // A plain fence comes before the last pass of every worker.
+  WorldWriter& FenceBeforeLast() {
+    for (WorldInput::Worker& worker : Stage().workers) worker.passes.back().fence = true;
+    return *this;
+  }
+  WorldWriter& Lost(uint32_t w) {
+    out_.input.lost = w;
+    return *this;
+  }
+  // The workers do not make the same number of clocks.
+  WorldWriter& Uneven() {
+    out_.input.uneven = true;
+    out_.input.beats = true;
     return *this;
   }
   WorldWriter& LateSent() {
@@ -117,6 +147,8 @@ class WorldWriter {
   SearchWorld Done() { return std::move(out_); }
 
  private:
+  WorldInput& Stage() { return out_.input.stages.back(); }
+
   SearchWorld out_;
   const bool mapped_;
 };
@@ -125,6 +157,8 @@ inline const char* NameOf(bool mapped) { return mapped ? "mapped" : "messages"; 
 
 // Worlds of async tables, read-my-writes, observers and gets are put behind *worlds.
 void AddModeWorlds(std::vector<SearchWorld>* worlds);
+// Worlds with fences are put behind *worlds.
+void AddFenceWorlds(std::vector<SearchWorld>* worlds);
 
 }  // namespace geeps::sim
 

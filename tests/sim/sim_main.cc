@@ -42,6 +42,7 @@ int RunSeeds(uint64_t first, uint64_t last, bool hashes) {
   uint64_t num_events = 0;
   uint64_t num_reads = 0;
   uint64_t num_stale = 0;
+  uint64_t num_epochs = 0;
   uint64_t num_large = 0;
   uint64_t num_paused = 0;
   uint64_t num_calm = 0;
@@ -58,6 +59,7 @@ int RunSeeds(uint64_t first, uint64_t last, bool hashes) {
     num_events += result.num_events;
     num_reads += result.num_reads;
     num_stale += result.num_stale_reads;
+    num_epochs += result.num_epochs;
     num_large += result.world >= 16 ? 1 : 0;
     num_paused += result.num_pauses > 0 ? 1 : 0;
     num_calm += result.num_late_events > 0 ? 1 : 0;
@@ -66,13 +68,13 @@ int RunSeeds(uint64_t first, uint64_t last, bool hashes) {
   const double seconds = static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC;
   std::printf(
       "%.0f seeds, no violation, %.1f s; per seed %.0f messages, %.0f events, %.0f reads (%.1f %% older than their "
-      "clock); "
+      "clock), %.1f epochs; "
       "%.1f %% of the seeds with 16 workers or more, %.1f %% with a pause, %.1f %% with a liveness phase\n",
       seeds, seconds, static_cast<double>(num_delivered) / seeds, static_cast<double>(num_events) / seeds,
       static_cast<double>(num_reads) / seeds,
       num_reads == 0 ? 0.0 : 100.0 * static_cast<double>(num_stale) / static_cast<double>(num_reads),
-      100.0 * static_cast<double>(num_large) / seeds, 100.0 * static_cast<double>(num_paused) / seeds,
-      100.0 * static_cast<double>(num_calm) / seeds);
+      static_cast<double>(num_epochs) / seeds, 100.0 * static_cast<double>(num_large) / seeds,
+      100.0 * static_cast<double>(num_paused) / seeds, 100.0 * static_cast<double>(num_calm) / seeds);
   return 0;
 }
 

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/sim/generate.h"
-#include "tests/sim/world.h"
+#include "tests/sim/job.h"
 
 namespace geeps::sim {
 namespace {
@@ -19,24 +19,26 @@ struct Delay {
 
 class Simulator : public EventSink {
  public:
-  Simulator(uint64_t seed, std::shared_ptr<const WorldSpec> spec, size_t trace_lines)
-      : random_(HashOf(seed, 2)),
-        checker_(spec->checked),
-        world_(spec, ChooseMode(&random_), &checker_, nullptr),
-        trace_lines_(trace_lines) {
+  Simulator(uint64_t seed, const JobInput& input, Job::Specs specs, size_t trace_lines)
+      : random_(HashOf(seed, 2)), job_(input, std::move(specs), ChooseMode(&random_), true), trace_lines_(trace_lines) {
+    const uint32_t world = job_.worlds()[0]->spec().world;
     for (Delay& delay : delays_) {
       static constexpr uint32_t kMost[] = {1, 4, 20, 100, 500};
       delay.most = kMost[random_.Below(5)];
       delay.tail_percent = random_.Chance(40) ? random_.Between(1, 10) : 0;
     }
-    paused_until_.assign(spec->world, 0);
-    for (uint32_t w = 0; w < spec->world; ++w) slowness_.push_back(random_.Chance(20) ? random_.Between(2, 8) : 1);
+    paused_until_.assign(world, 0);
+    for (uint32_t w = 0; w < world; ++w) slowness_.push_back(random_.Chance(20) ? random_.Between(2, 8) : 1);
     pauses_ = random_.Chance(85);
-    world_.set_sink(this);
+    job_.set_sink(this);
     // About how many events the world has: some seeds have no liveness phase, most have one behind two thirds of the
     // run.
     uint64_t passes = 0;
-    for (const WorldInput::Worker& worker : spec->input.workers) passes += worker.passes.size();
+    for (const WorldInput& stage : input.stages) {
+      for (const WorldInput::Worker& worker : stage.workers) passes += worker.passes.size();
+    }
+    // A worker is lost early, late, or behind the end.
+    lost_at_ = random_.Between(1, static_cast<uint32_t>(20 + passes * 20));
     safety_events_ = passes * random_.Between(5, 60);
     // A pass needs a few dozen steps one after another, of at most 4 units each, when nobody pauses; all passes one
     // after another at worst.
@@ -44,31 +46,31 @@ class Simulator : public EventSink {
   }
 
   SeedResult Run() {
-    world_.Start();
-    while (!heap_.empty() && world_.violation().empty()) {
+    job_.Start();
+    while (!heap_.empty() && job_.violation().empty()) {
       std::pop_heap(heap_.begin(), heap_.end());
       const Entry entry = heap_.back();
       heap_.pop_back();
       now_ = entry.time;
-      const Event event = world_.state().events[entry.index];
+      const Event event = job_.events()[entry.index];
       if (Postpone(entry, event)) continue;
       MaybePause(event.worker);
       Record(event);
-      world_.Execute(entry.index);
+      job_.Execute(entry.index);
       ++result_.num_events;
       if (!calm_ && result_.num_events >= safety_events_) BeginLiveness();
       if (calm_) ++result_.num_late_events;
       if (calm_ && now_ > calm_since_ + liveness_time_max_) {
         return Finish(absl::StrCat("not over ", liveness_time_max_,
-                                   " time units after all faults stopped: ", world_.DescribeWaits()));
+                                   " time units after all faults stopped: ", job_.DescribeWaits()));
       }
     }
-    if (world_.violation().empty()) world_.CheckEnd();
-    return Finish(world_.violation());
+    if (job_.violation().empty()) job_.CheckEnd();
+    return Finish(job_.violation());
   }
 
   void OnScheduled(uint32_t index) override {
-    const Event& event = world_.state().events[index];
+    const Event& event = job_.events()[index];
     heap_.push_back({now_ + DelayOf(event), next_order_++, index});
     std::push_heap(heap_.begin(), heap_.end());
   }
@@ -90,6 +92,7 @@ class Simulator : public EventSink {
   }
 
   uint64_t DelayOf(const Event& event) {
+    if (event.kind == Event::Kind::kKill) return lost_at_;
     if (calm_) return random_.Between(1, 4);
     const Delay& delay = delays_[static_cast<size_t>(event.kind)];
     uint64_t time = random_.Between(1, delay.most);
@@ -127,23 +130,28 @@ class Simulator : public EventSink {
     if (result_.trace.size() >= 2 * trace_lines_) {
       result_.trace.erase(result_.trace.begin(), result_.trace.end() - static_cast<ptrdiff_t>(trace_lines_));
     }
-    result_.trace.push_back(absl::StrCat("t=", now_, " ", world_.Describe(event)));
+    result_.trace.push_back(absl::StrCat("t=", now_, " ", job_.Describe(event)));
   }
 
   SeedResult Finish(std::string violation) {
     result_.violation = std::move(violation);
-    world_.state().memory.AddTo(&hash_);
+    for (const std::unique_ptr<World>& world : job_.worlds()) {
+      world->state().memory.AddTo(&hash_);
+      result_.num_delivered += world->num_delivered();
+    }
     result_.hash = hash_.value();
-    result_.world = world_.spec().world;
-    result_.num_delivered = world_.num_delivered();
-    result_.num_reads = checker_.num_reads();
-    result_.num_stale_reads = checker_.num_stale_reads();
+    result_.world = job_.worlds()[0]->spec().world;
+    for (const std::unique_ptr<Checker>& checker : job_.checkers()) {
+      result_.num_epochs += checker != nullptr ? 1 : 0;
+      if (checker == nullptr) continue;
+      result_.num_reads += checker->num_reads();
+      result_.num_stale_reads += checker->num_stale_reads();
+    }
     return std::move(result_);
   }
 
   Random random_;
-  Checker checker_;
-  World world_;
+  Job job_;
   const size_t trace_lines_;
   Delay delays_[static_cast<size_t>(Event::Kind::kCount)];
   std::vector<uint32_t> slowness_;
@@ -153,6 +161,7 @@ class Simulator : public EventSink {
   uint64_t safety_events_ = 0;
   uint64_t calm_since_ = 0;
   uint64_t liveness_time_max_ = 0;
+  uint64_t lost_at_ = 0;
   uint64_t now_ = 0;
   uint64_t next_order_ = 0;
   std::vector<Entry> heap_;
@@ -163,13 +172,14 @@ class Simulator : public EventSink {
 }  // namespace
 
 SeedResult RunSeed(uint64_t seed, size_t trace_lines) {
-  absl::StatusOr<std::shared_ptr<const WorldSpec>> spec = BuildSpec(GenerateWorld(seed));
-  if (!spec.ok()) {
+  const JobInput input = GenerateJob(seed);
+  absl::StatusOr<Job::Specs> specs = Job::BuildSpecs(input);
+  if (!specs.ok()) {
     SeedResult result;
-    result.violation = absl::StrCat("the world cannot be built: ", spec.status().message());
+    result.violation = absl::StrCat("the world cannot be built: ", specs.status().message());
     return result;
   }
-  return Simulator(seed, *std::move(spec), trace_lines).Run();
+  return Simulator(seed, input, *std::move(specs), trace_lines).Run();
 }
 
 }  // namespace geeps::sim

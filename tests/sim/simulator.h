@@ -20,6 +20,7 @@ struct SeedResult {
   uint32_t world = 0;
   uint64_t num_events = 0;
   uint64_t num_delivered = 0;  // messages
+  uint64_t num_epochs = 0;
   uint64_t num_reads = 0;
   uint64_t num_stale_reads = 0;
   uint64_t num_pauses = 0;

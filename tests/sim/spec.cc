@@ -170,7 +170,8 @@ class SpecBuilder {
     }
     worker.arena =
         spec_->map.Allocate((worker.layout.arena_bytes + 7) / 8, absl::StrCat("access buffers of worker ", w));
-    for (uint32_t p = 0; p < spec_->partitions.size() && !spec_->input.workers[w].gets.empty(); ++p) {
+    const bool has_gets = !spec_->input.workers[w].gets.empty() || spec_->input.workers[w].gets_go_on;
+    for (uint32_t p = 0; p < spec_->partitions.size() && has_gets; ++p) {
       worker.answers.push_back(spec_->map.Allocate(spec_->partitions[p].num_values,
                                                    absl::StrCat("answers of partition ", p, " for worker ", w)));
     }

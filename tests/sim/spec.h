@@ -33,6 +33,7 @@ struct Pass {
   uint32_t expected = 0;         // what the program says the next pass will be; may be wrong
   uint32_t end_step = kNone;     // plans without clock: steps of the pass that are made, kNone: all
   std::vector<uint8_t> skipped;  // by operation: 0 no, 1 at the first call, 2 at the second call
+  bool fence = false;            // a plain fence comes before it, the same at every worker
 };
 
 // A get of a worker's program, beside its passes.
@@ -57,7 +58,8 @@ struct WorldInput {
   struct Worker {
     std::vector<plan::RecordedPlan> plans;  // the same names on every worker, ascending
     std::vector<Pass> passes;
-    std::vector<Get> gets;  // one after another
+    std::vector<Get> gets;    // one after another
+    bool gets_go_on = false;  // those of the stage before may
   };
   struct Local {
     std::string name;

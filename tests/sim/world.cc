@@ -12,42 +12,27 @@ using protocol::Header;
 using protocol::KeeperEffect;
 using protocol::MessageType;
 
-const char* NameOf(Event::Kind kind) {
-  switch (kind) {
-    case Event::Kind::kNone:
-      return "none";
-    case Event::Kind::kProgram:
-      return "program";
-    case Event::Kind::kNotice:
-      return "notice";
-    case Event::Kind::kTaken:
-      return "taken";
-    case Event::Kind::kSent:
-      return "sent";
-    case Event::Kind::kArrive:
-      return "arrive";
-    case Event::Kind::kApplied:
-      return "applied";
-    case Event::Kind::kAbsorbed:
-      return "absorbed";
-    case Event::Kind::kFilled:
-      return "filled";
-    case Event::Kind::kDrained:
-      return "drained";
-    case Event::Kind::kSeeFired:
-      return "see fired";
-    case Event::Kind::kSeeAge:
-      return "see age";
-    case Event::Kind::kGet:
-      return "get";
-    case Event::Kind::kCount:
-      break;
+void EventPool::Schedule(const Event& event) {
+  uint32_t index = static_cast<uint32_t>(events.size());
+  if (!free.empty()) {
+    index = free.back();
+    free.pop_back();
+    events[index] = event;
+  } else {
+    events.push_back(event);
   }
-  return "?";
+  if (sink != nullptr) sink->OnScheduled(index);
 }
 
-World::World(std::shared_ptr<const WorldSpec> spec, WorldMode mode, Checker* checker, const Reference* reference)
-    : spec_(std::move(spec)), mode_(mode), checker_(checker), reference_(reference), state_(spec_->map.size()) {
+Event EventPool::Take(uint32_t index) {
+  const Event event = events[index];
+  events[index].kind = Event::Kind::kNone;
+  free.push_back(index);
+  return event;
+}
+
+World::World(std::shared_ptr<const WorldSpec> spec, WorldMode mode, uint32_t stage, EventPool* pool, WorldHost* host)
+    : spec_(std::move(spec)), mode_(mode), stage_(stage), pool_(pool), host_(host), state_(spec_->map.size()) {
   const uint32_t world = spec_->world;
   state_.channels.resize(world * world);
   state_.keepers.resize(spec_->partitions.size());
@@ -63,6 +48,7 @@ World::World(std::shared_ptr<const WorldSpec> spec, WorldMode mode, Checker* che
     WorkerState& worker = state_.workers[w];
     worker.program.clock = spec_->input.first_clock;
     worker.waiting_gets.emplace(world);
+    worker.gets.list = spec_->input.workers[w].gets;
     for (uint32_t t = 0; t < worker_spec.tables.size(); ++t) {
       const WorkerTableSpec& table = worker_spec.tables[t];
       const WorldInput::Table& input = spec_->input.tables[t];
@@ -92,7 +78,12 @@ World::World(std::shared_ptr<const WorldSpec> spec, WorldMode mode, Checker* che
   }
 }
 
-void World::Start() {
+void World::SetJudge(Checker* checker, const Reference* reference) {
+  checker_ = checker;
+  reference_ = reference;
+}
+
+void World::FillInitial() {
   for (uint32_t p = 0; p < spec_->partitions.size(); ++p) {
     const PartitionSpec& partition = spec_->partitions[p];
     KeeperState& keeper = state_.keepers[p];
@@ -101,20 +92,28 @@ void World::Start() {
     std::copy(initial.begin(), initial.end(), state_.memory.at(first));
     for (uint32_t states : partition.states) std::fill_n(state_.memory.at(states), partition.num_values, 0.0);
   }
+}
+
+void World::Begin(uint32_t w) {
   for (uint32_t p = 0; p < spec_->partitions.size(); ++p) {
+    if (spec_->partitions[p].where.keeper != w) continue;
     std::vector<KeeperEffect> effects;
     state_.keepers[p].machine->Begin(&effects);
     RunKeeper(p, &effects);
   }
-  for (uint32_t w = 0; w < spec_->world; ++w) {
-    WorkerState& worker = state_.workers[w];
-    const std::vector<Pass>& passes = spec_->input.workers[w].passes;
-    worker.sequencer->Resume(spec_->input.first_clock, passes.empty() ? 0 : passes[0].expected, &worker.effects);
-    RunSequencer(w);
-    worker.program.finished = passes.empty();
-    if (!worker.program.finished) ScheduleProgram(w);
-    PokeGets(w);
-  }
+}
+
+void World::Resume(uint32_t w) {
+  WorkerState& worker = state_.workers[w];
+  const std::vector<Pass>& passes = spec_->input.workers[w].passes;
+  const size_t next = worker.program.pass_index;
+  worker.sequencer->Resume(worker.program.clock, next < passes.size() ? passes[next].expected : 0, &worker.effects);
+  RunSequencer(w);
+  worker.program.finished = next == passes.size();
+  worker.program.fenced = true;
+  if (!worker.program.finished) ScheduleProgram(w);
+  if (worker.program.finished) host_->OnAtFence(w);
+  PokeGets(w);
 }
 
 void World::Fail(std::string text) {
@@ -122,15 +121,8 @@ void World::Fail(std::string text) {
 }
 
 void World::Schedule(Event event) {
-  uint32_t index = static_cast<uint32_t>(state_.events.size());
-  if (!state_.free_events.empty()) {
-    index = state_.free_events.back();
-    state_.free_events.pop_back();
-    state_.events[index] = event;
-  } else {
-    state_.events.push_back(event);
-  }
-  if (sink_ != nullptr) sink_->OnScheduled(index);
+  event.stage = stage_;
+  pool_->Schedule(event);
 }
 
 void World::ScheduleProgram(uint32_t w) { Schedule({Event::Kind::kProgram, w}); }
@@ -160,7 +152,7 @@ void World::Send(uint32_t from, uint32_t to, Message message) {
   const uint32_t channel_index = from * spec_->world + to;
   Channel& channel = state_.channels[channel_index];
   Header header = message.header;
-  header.epoch = 1;
+  header.epoch = stage_ + 1;
   header.sequence = channel.head + channel.messages.size();
   uint8_t bytes[protocol::kHeaderBytes];
   protocol::EncodeHeader(header, bytes);
@@ -217,21 +209,35 @@ void World::ReportSent(uint32_t w, uint32_t p, uint32_t index, uint64_t clock) {
 void World::ArriveIfTaken(uint32_t channel_index) {
   Channel& channel = state_.channels[channel_index];
   if (channel.arriving || channel.messages.empty() || !channel.messages.front().taken) return;
+  if (host_->IsBehind(stage_, channel_index)) return;
   channel.arriving = true;
   Schedule({Event::Kind::kArrive, channel_index % spec_->world, channel_index});
 }
 
 void World::Arrive(uint32_t channel_index) {
   Channel& channel = state_.channels[channel_index];
+  const uint32_t from = channel_index / spec_->world;
+  const uint32_t to = channel_index % spec_->world;
+  channel.arriving = false;
+  const protocol::EpochVerdict verdict = host_->Judge(stage_, channel.messages.front().header, to);
+  // It waits where it landed, and what follows waits behind it: ReleaseHeld.
+  if (verdict == protocol::EpochVerdict::kWait) return;
   const Message message = std::move(channel.messages.front());
   channel.messages.erase(channel.messages.begin());
   ++channel.head;
-  channel.arriving = false;
   ++num_delivered_;
+  if (channel.messages.empty()) host_->OnChannelEmpty(stage_, channel_index);
   ArriveIfTaken(channel_index);
-  const uint32_t from = channel_index / spec_->world;
-  const uint32_t to = channel_index % spec_->world;
   if (message.payload) state_.memory.EndWrite(message.destination, message.num_values);
+  if (verdict == protocol::EpochVerdict::kDrop) return;
+  if (verdict == protocol::EpochVerdict::kRefuse) {
+    return Fail(absl::StrCat("worker ", to, ": a message of type ", static_cast<int>(message.header.type), " of epoch ",
+                             message.header.epoch, " by worker ", from, " must be refused"));
+  }
+  host_->Current(to)->Deliver(message, from, to);
+}
+
+void World::Deliver(const Message& message, uint32_t from, uint32_t to) {
   switch (message.header.type) {
     case MessageType::kContribution:
       return DeliverContribution(message, from);
@@ -253,13 +259,9 @@ void World::Arrive(uint32_t channel_index) {
   }
 }
 
-void World::Execute(uint32_t index) {
-  const Event event = state_.events[index];
-  state_.events[index].kind = Event::Kind::kNone;
-  state_.free_events.push_back(index);
+void World::Execute(const Event& event) {
+  if (state_.workers[event.worker].stopped) return;
   switch (event.kind) {
-    case Event::Kind::kNone:
-      break;
     case Event::Kind::kProgram:
       StepProgram(event.worker);
       break;
@@ -296,6 +298,10 @@ void World::Execute(uint32_t index) {
     case Event::Kind::kGet:
       BeginGet(event.worker);
       break;
+    case Event::Kind::kNone:
+    case Event::Kind::kUp:
+    case Event::Kind::kDown:
+    case Event::Kind::kKill:
     case Event::Kind::kCount:
       break;
   }
@@ -305,66 +311,9 @@ void World::Execute(uint32_t index) {
 bool World::finished() const {
   for (uint32_t w = 0; w < state_.workers.size(); ++w) {
     const WorkerState& worker = state_.workers[w];
-    if (!worker.program.finished || worker.gets.next < spec_->input.workers[w].gets.size()) return false;
+    if (!worker.program.finished || worker.gets.next < worker.gets.list.size()) return false;
   }
   return true;
-}
-
-std::string World::Describe(const Event& event) const {
-  std::string text = absl::StrCat("worker ", event.worker, ": ", NameOf(event.kind));
-  switch (event.kind) {
-    case Event::Kind::kProgram: {
-      const ProgramState& program = state_.workers[event.worker].program;
-      absl::StrAppend(&text, " (pass ", program.pass_number, ", step ", program.step, ", clock ", program.clock, ")");
-      if (program.finished || !program.in_pass) return text;
-      const plan::PlannedPass& planned = spec_->workers[event.worker].layout.plans[PassOf(event.worker).set_id];
-      if (program.step >= planned.steps.size()) return text;
-      const plan::Step step = planned.steps[program.step];
-      const plan::PlannedOp& op = planned.ops[step.op];
-      static constexpr const char* kKinds[] = {"read", "update", "local access"};
-      absl::StrAppend(&text, step.end ? " ends " : " begins ", kKinds[static_cast<int>(op.kind)], " ", step.op,
-                      " of table ", op.table, op.in_place ? " in place" : "");
-      for (size_t i = 0; i < op.subscriptions.size(); ++i) {
-        const uint32_t p = spec_->workers[event.worker].tables[op.table].subscriptions[op.subscriptions[i]].partition;
-        absl::StrAppend(
-            &text, ", partition ", p, " version ",
-            static_cast<int64_t>(state_.workers[event.worker].ops[PassOf(event.worker).set_id][step.op].ages[i]));
-      }
-      return text;
-    }
-    case Event::Kind::kArrive: {
-      const Channel& channel = state_.channels[event.a];
-      if (channel.messages.empty()) return text;
-      const Header& header = channel.messages.front().header;
-      static constexpr const char* kTypes[] = {"?",       "CONTRIB", "FIRE", "PUBLISH", "CREDIT", "WHO",
-                                               "MISSING", "GET",     "GOT",  "SET",     "ACK"};
-      absl::StrAppend(&text, " ", kTypes[static_cast<int>(header.type)], " from ", event.a / spec_->world, ", table ",
-                      header.table);
-      if (header.type != MessageType::kFire) absl::StrAppend(&text, ", partition ", header.partition);
-      return absl::StrCat(text, ", clock ", header.clock,
-                          header.flags == 0 ? "" : absl::StrCat(", flags ", header.flags));
-    }
-    case Event::Kind::kTaken:
-      return absl::StrCat(text, " channel ", event.a / spec_->world, " to ", event.a % spec_->world, ", message ",
-                          event.c);
-    case Event::Kind::kSent:
-      if (event.c == kAnswerSent) return absl::StrCat(text, " answer out of partition ", event.a);
-      return event.c == kPublishSent
-                 ? absl::StrCat(text, " publish of partition ", event.a, " to participant ", event.b)
-                 : absl::StrCat(text, " contribution to partition ", event.a, ", clock ", event.c);
-    case Event::Kind::kApplied:
-      return absl::StrCat(text, " partition ", event.a, ", clock ", state_.keepers[event.a].clock);
-    case Event::Kind::kSeeFired:
-      return absl::StrCat(text, " of participant ", event.b, ", partition ", event.a);
-    case Event::Kind::kAbsorbed:
-    case Event::Kind::kSeeAge:
-      return absl::StrCat(text, " table ", event.a, ", subscription ", event.b);
-    case Event::Kind::kFilled:
-    case Event::Kind::kDrained:
-      return absl::StrCat(text, " plan ", event.a, ", operation ", event.b);
-    default:
-      return text;
-  }
 }
 
 }  // namespace geeps::sim

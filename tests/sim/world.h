@@ -17,6 +17,7 @@
 
 #include "runtime/protocol/get.h"
 #include "runtime/protocol/message.h"
+#include "runtime/protocol/set.h"
 #include "tests/sim/checker.h"
 #include "tests/sim/memory.h"
 #include "tests/sim/spec.h"
@@ -39,6 +40,9 @@ struct Event {
     kSeeFired,  // a: partition, b: participant: the keeper looks at the fired word
     kSeeAge,    // a: table, b: subscription: the worker looks at the age word
     kGet,       // the program of `worker` begins its next get
+    kUp,        // of the job: the coordinator takes the next message of `worker`
+    kDown,      // of the job: `worker` takes the next message of the coordinator
+    kKill,      // of the job: `worker` is lost
     kCount,     // not an event
   };
   Kind kind = Kind::kNone;
@@ -46,7 +50,7 @@ struct Event {
   uint32_t a = 0;
   uint32_t b = 0;
   uint64_t c = 0;
-  uint64_t time = 0;  // the simulator's
+  uint32_t stage = 0;  // of the world it belongs to
 };
 const char* NameOf(Event::Kind kind);
 
@@ -65,6 +69,34 @@ class EventSink {
   virtual ~EventSink() = default;
   // The event in pool place `index` may happen from now on.
   virtual void OnScheduled(uint32_t index) = 0;
+};
+
+// What may happen next, in all worlds of a job.
+struct EventPool {
+  std::vector<Event> events;
+  std::vector<uint32_t> free;
+  EventSink* sink = nullptr;
+
+  void Schedule(const Event& event);
+  // Takes the event at `index` out.
+  Event Take(uint32_t index);
+};
+
+class World;
+
+// What the job around a world does with it.
+class WorldHost {
+ public:
+  virtual ~WorldHost() = default;
+  // What becomes of a message that arrives at worker `to` in the world of `stage`; where it is taken to when it is.
+  virtual protocol::EpochVerdict Judge(uint32_t stage, const protocol::Header& header, uint32_t to) = 0;
+  virtual World* Current(uint32_t to) = 0;
+  // The channel of an older world from which everything must have arrived first.
+  virtual bool IsBehind(uint32_t stage, uint32_t channel) = 0;
+  virtual void OnChannelEmpty(uint32_t stage, uint32_t channel) = 0;
+  // The program of `w` has finished clock - 1; stands before a plain fence; has finished its passes.
+  virtual void OnClock(uint32_t w, protocol::Clock clock) = 0;
+  virtual void OnAtFence(uint32_t w) = 0;
 };
 
 struct Message {
@@ -102,10 +134,12 @@ struct ProgramState {
   bool in_pass = false;
   bool waiting = false;
   bool finished = false;
+  bool fenced = false;  // the fence before the next pass is over
   protocol::Clock clock = 0;
 };
 
 struct GetState {
+  std::vector<Get> list;
   protocol::Getter machine;
   size_t next = 0;                          // the get under way, or the next one
   uint64_t call = 0;                        // its number
@@ -133,6 +167,7 @@ struct WorkerState {
   std::vector<std::vector<bool>> age_noticed;       // [table][subscription]: kSeeAge is on its way
   GetState gets;
   std::optional<protocol::WaitingGets> waiting_gets;  // at the partitions that it keeps
+  bool stopped = false;
 };
 
 struct KeeperState {
@@ -164,26 +199,48 @@ struct WorldState {
   std::vector<WorkerState> workers;
   std::vector<KeeperState> keepers;  // by partition
   std::vector<Channel> channels;     // [from * world + to]
-  std::vector<Event> events;         // a pool
-  std::vector<uint32_t> free_events;
-  std::string violation;  // the first one
+  std::string violation;             // the first one
 };
 
 class World {
  public:
-  // checker may be null: then reads are judged by `reference` alone. REQUIRES: what is given lives as long as the
-  // world.
-  World(std::shared_ptr<const WorldSpec> spec, WorldMode mode, Checker* checker, const Reference* reference);
+  // The world of one stage of a job. REQUIRES: what is given lives as long as the world.
+  World(std::shared_ptr<const WorldSpec> spec, WorldMode mode, uint32_t stage, EventPool* pool, WorldHost* host);
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  void set_sink(EventSink* sink) { sink_ = sink; }
-  // The epoch begins: keepers publish, programs start.
-  void Start();
-  // Executes the event at `index` of the pool.
-  void Execute(uint32_t index);
-  // Nothing is scheduled: everybody must be at the end, and all copies equal.
+  // Who judges: a checker, or, when it is null, `reference` alone.
+  void SetJudge(Checker* checker, const Reference* reference);
+  // The first epoch: values as the tables say.
+  void FillInitial();
+  // The epoch begins at worker w: its keepers publish. Its program starts, or goes on after a plain fence.
+  void Begin(uint32_t w);
+  void Resume(uint32_t w);
+  // Nothing happens at worker w any more.
+  void Stop(uint32_t w) { state_.workers[w].stopped = true; }
+  // What was prepared for the next pass is void, and nothing that worker w owes or is owed is under way.
+  bool Drain(uint32_t w);
+  std::string DescribeDrain(uint32_t w) const;
+  // Every subscriber of worker w has what it waits for at the begin of the epoch.
+  bool IsAbsorbed(uint32_t w) const;
+  bool ObserversDone(uint32_t w) const;
+  // The values and states of the partitions that worker w keeps, out of the world before, with what was set.
+  void TakeOver(const World& before, uint32_t w);
+  void ApplySet(const protocol::StagedSet& set, const std::vector<double>& values);
+  // The gets that worker w has not ended go on in `next`, the one under way from its beginning.
+  void MoveGets(uint32_t w, World* next);
+  // What waits for the begin of the epoch at worker w.
+  void ReleaseHeld(uint32_t w);
+  void ArriveIfTaken(uint32_t channel);
+  // A partition's values, then its states, as its keeper has them.
+  std::vector<double> KeptValues(uint32_t p) const;
+  std::vector<std::vector<double>> KeptStates(uint32_t p) const;
+
+  void Execute(const Event& event);
+  // Everybody must be at the end, and all copies equal.
   void CheckEnd();
+  // The second half of it.
+  void CheckCopiesOfAll();
 
   const WorldSpec& spec() const { return *spec_; }
   const std::shared_ptr<const WorldSpec>& spec_ptr() const { return spec_; }
@@ -193,6 +250,7 @@ class World {
   void Restore(const WorldState& state) { state_ = state; }
   const std::string& violation() const { return state_.violation; }
   bool finished() const;
+  bool finished(uint32_t w) const { return state_.workers[w].program.finished; }
   uint64_t Digest() const;
   std::string Describe(const Event& event) const;
   // What each worker that is not at its end waits for.
@@ -215,8 +273,8 @@ class World {
   void OnTaken(uint32_t channel, uint64_t sequence);
   // clock: of the contribution; kPublishSent, kAnswerSent: it was none.
   void ReportSent(uint32_t w, uint32_t p, uint32_t index, uint64_t clock);
-  void ArriveIfTaken(uint32_t channel);
   void Arrive(uint32_t channel);
+  void Deliver(const Message& message, uint32_t from, uint32_t to);
 
   // Keepers (world_keeper.cc).
   void RunKeeper(uint32_t p, std::vector<protocol::KeeperEffect>* effects);
@@ -307,9 +365,11 @@ class World {
 
   std::shared_ptr<const WorldSpec> spec_;
   const WorldMode mode_;
-  Checker* const checker_;
-  const Reference* const reference_;
-  EventSink* sink_ = nullptr;
+  const uint32_t stage_;
+  EventPool* const pool_;
+  WorldHost* const host_;
+  Checker* checker_ = nullptr;
+  const Reference* reference_ = nullptr;
   uint64_t num_delivered_ = 0;
   WorldState state_;
 };

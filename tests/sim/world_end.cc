@@ -9,12 +9,16 @@ namespace geeps::sim {
 
 void World::CheckEnd() {
   if (!finished()) return Fail(absl::StrCat("deadlock: ", DescribeWaits()));
+  CheckCopiesOfAll();
+  if (!state_.memory.Idle(0, state_.memory.size())) Fail("at the end somebody still reads or writes");
+}
+
+void World::CheckCopiesOfAll() {
   for (uint32_t p = 0; p < spec_->partitions.size(); ++p) {
     const bool async = spec_->input.tables[spec_->partitions[p].where.table].async;
     std::string wrong = async ? CheckAsyncCopies(p) : CheckCopies(p);
     if (!wrong.empty()) return Fail(std::move(wrong));
   }
-  if (!state_.memory.Idle(0, state_.memory.size())) Fail("at the end somebody still reads or writes");
 }
 
 // Every copy of a bounded table is the last version.
@@ -120,7 +124,8 @@ uint64_t World::Digest() const {
       }
     }
     hasher.Add(worker.gets.machine.StateDigest());
-    hasher.Add(worker.gets.next * 2 + (worker.gets.scheduled ? 1 : 0));
+    hasher.Add(worker.gets.next * 4 + (worker.gets.scheduled ? 1 : 0) + (worker.stopped ? 2 : 0));
+    hasher.Add(worker.gets.list.size());
     for (protocol::Age age : worker.gets.ages) hasher.Add(age);
     for (const std::vector<double>& values : worker.gets.values) {
       for (double value : values) hasher.AddDouble(value);
@@ -128,6 +133,7 @@ uint64_t World::Digest() const {
     hasher.Add(worker.waiting_gets->StateDigest());
     const ProgramState& program = worker.program;
     hasher.Add(program.pass_number * 4096 + program.step * 4 + (program.in_pass ? 2 : 0) + (program.waiting ? 1 : 0));
+    hasher.Add((program.finished ? 1 : 0) + (program.fenced ? 2 : 0));
     hasher.Add(program.pass_index);
     for (const Notice& notice : worker.notices) hasher.Add(static_cast<uint64_t>(notice.kind) * 65536 + notice.op);
     for (const protocol::SequencerEffect& drain : worker.drains) hasher.Add(drain.set_id * 65536 + drain.op);
@@ -144,8 +150,8 @@ uint64_t World::Digest() const {
   state_.memory.AddTo(&hasher);
   // Events are a set: their order in the pool says nothing.
   uint64_t events = 0;
-  for (const Event& event : state_.events) {
-    if (event.kind == Event::Kind::kNone) continue;
+  for (const Event& event : pool_->events) {
+    if (event.kind == Event::Kind::kNone || event.stage != stage_) continue;
     const uint64_t relative = event.kind == Event::Kind::kTaken ? event.c - state_.channels[event.a].head : event.c;
     events += HashOf(static_cast<uint64_t>(event.kind), event.worker, event.a, event.b, relative);
   }

@@ -17,8 +17,8 @@ using protocol::MessageType;
 // The next get may begin: its clock has come, and none is under way.
 void World::PokeGets(uint32_t w) {
   const WorkerState& worker = state_.workers[w];
-  const std::vector<Get>& gets = spec_->input.workers[w].gets;
-  if (worker.gets.next == gets.size() || !worker.gets.machine.idle() || worker.gets.scheduled) return;
+  const std::vector<Get>& gets = worker.gets.list;
+  if (worker.gets.next == gets.size() || worker.stopped || !worker.gets.machine.idle() || worker.gets.scheduled) return;
   if (worker.program.clock < gets[worker.gets.next].at) return;
   state_.workers[w].gets.scheduled = true;
   Schedule({Event::Kind::kGet, w});
@@ -27,7 +27,8 @@ void World::PokeGets(uint32_t w) {
 void World::BeginGet(uint32_t w) {
   GetState& gets = state_.workers[w].gets;
   gets.scheduled = false;
-  const Get& get = spec_->input.workers[w].gets[gets.next];
+  if (gets.next == gets.list.size()) return;  // it goes on in the next epoch
+  const Get get = gets.list[gets.next];
   std::vector<GetPart> parts;
   for (uint32_t p = 0; p < spec_->partitions.size(); ++p) {
     const table::Partition& where = spec_->partitions[p].where;
@@ -47,7 +48,7 @@ void World::BeginGet(uint32_t w) {
 
 void World::RunGetter(uint32_t w, const protocol::Getter::Effects& effects) {
   GetState& gets = state_.workers[w].gets;
-  const Get& get = spec_->input.workers[w].gets[gets.next];
+  const Get get = gets.list[gets.next];
   for (const GetterEffect& effect : effects) {
     switch (effect.kind) {
       case GetterEffect::Kind::kAsk: {
@@ -83,7 +84,7 @@ void World::RunGetter(uint32_t w, const protocol::Getter::Effects& effects) {
 // smallest: the age that the call returns.
 void World::EndGet(uint32_t w, protocol::Age smallest) {
   GetState& gets = state_.workers[w].gets;
-  const Get& get = spec_->input.workers[w].gets[gets.next];
+  const Get get = gets.list[gets.next];
   const bool async = spec_->input.tables[get.table].async;
   if (!async && smallest < get.age) {
     Fail(absl::StrCat("worker ", w, ": a get for version ", get.age, " returns version ", smallest));
@@ -158,6 +159,17 @@ void World::DeliverGot(const Message& message, uint32_t from, uint32_t to) {
                              " with version ", message.header.clock, " was not asked for, or is too old"));
   }
   RunGetter(to, effects);
+}
+
+void World::MoveGets(uint32_t w, World* next) {
+  GetState& gets = state_.workers[w].gets;
+  GetState& out = next->state_.workers[w].gets;
+  state_.workers[w].waiting_gets->Clear();
+  gets.machine.OnEpoch();
+  out.machine = gets.machine;
+  out.list.insert(out.list.begin(), gets.list.begin() + static_cast<ptrdiff_t>(gets.next), gets.list.end());
+  out.call = gets.call;
+  gets.list.resize(gets.next);
 }
 
 }  // namespace geeps::sim

@@ -14,6 +14,8 @@ void World::StepProgram(uint32_t w) {
   const Pass& pass = PassOf(w);
   const plan::PlannedPass& planned = spec_->workers[w].layout.plans[pass.set_id];
   if (!program.in_pass) {
+    if (pass.fence && !program.fenced) return host_->OnAtFence(w);
+    program.fenced = false;
     program.in_pass = true;
     program.step = 0;
     ++program.pass_number;
@@ -52,7 +54,9 @@ void World::EndPass(uint32_t w) {
   program.in_pass = false;
   ++program.pass_index;
   program.finished = program.pass_index == spec_->input.workers[w].passes.size();
+  if (!planned.no_clock) host_->OnClock(w, program.clock);
   if (!program.finished) ScheduleProgram(w);
+  if (program.finished) host_->OnAtFence(w);
   PokeGets(w);
 }
 
@@ -269,9 +273,9 @@ std::string World::DescribeWaits() const {
   for (uint32_t w = 0; w < spec_->world; ++w) {
     const ProgramState& program = state_.workers[w].program;
     const GetState& gets = state_.workers[w].gets;
-    if (gets.next < spec_->input.workers[w].gets.size()) {
-      absl::StrAppend(&text, text.empty() ? "" : "; ", "worker ", w, " has begun ", gets.call, " of ",
-                      spec_->input.workers[w].gets.size(), " gets");
+    if (gets.next < gets.list.size()) {
+      absl::StrAppend(&text, text.empty() ? "" : "; ", "worker ", w, " waits in get ", gets.next, " of ",
+                      gets.list.size());
     }
     if (program.finished) continue;
     absl::StrAppend(&text, text.empty() ? "" : "; ", "worker ", w, " at clock ", program.clock, ", pass ",
