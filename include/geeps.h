@@ -299,6 +299,29 @@ GEEPS_API void geeps_table_destroy(geeps_table *t);
  * geeps_update of the table in this clock; before it, between passes or inside one, it may be called whenever the value changes. */
 GEEPS_API geeps_status geeps_table_set_param(geeps_table *t, const char *key, double value, geeps_error *err);
 
+#define GEEPS_SET_KEEP_STATE 0x1u /* rule state and step count of the rows stay; without it they are as at the beginning */
+
+/* [serial per runtime] Values for any rows, outside plans, at any time before the shutdown: src holds the rows, dense, in
+ * host memory, table dtype, and is copied. It takes effect for all at the next commit or fence that succeeds (one worker's call
+ * suffices, which is how a checkpoint or a pretrained model comes in; overlapping sets: in the order of rank, then call), and
+ * lies in this worker's memory until then. src_bytes must be those of the rows; rows of more than 32 MiB are
+ * GEEPS_E_UNSUPPORTED. Nothing else waits for it; the fence that takes sets in costs about what a commit costs. */
+GEEPS_API geeps_status geeps_table_set(geeps_table *t, const geeps_rows *rows, uint64_t num_runs, uint32_t flags,
+                                       const void *src, uint64_t src_bytes, geeps_error *err);
+
+#define GEEPS_AGE_NOW 0xffffffffffffffffull /* the caller's clock */
+
+/* [serial per runtime] [blocks] Any rows of a committed table, outside plans, in a pass or between passes, into host memory:
+ * dst receives the rows, dense, table dtype; dst_bytes are those of the rows. A long call, but passes may go on until
+ * its end; commit, fence, shutdown and another get may not. min_age: a version that is not older, at most the caller's clock
+ * (a later one would wait for the caller itself), or GEEPS_AGE_NOW. *age (NULL: not wanted): the smallest version among the
+ * partitions; they are all the same while all workers stand at one clock. Async tables: what has arrived, min_age and *age say
+ * nothing. dst and age are written until the request ends or is destroyed. Values travel through rank 0: for evaluation,
+ * checkpoints and looking, not for training. Errors beside the usual: rows of more than 32 MiB are GEEPS_E_UNSUPPORTED. */
+GEEPS_API geeps_status geeps_table_get(geeps_table *t, const geeps_rows *rows, uint64_t num_runs, uint64_t min_age,
+                                       void *dst, uint64_t dst_bytes, uint64_t *age, geeps_request **out,
+                                       geeps_error *err);
+
 /* ---- local data ------------------------------------------------------------------------------------------------- */
 
 /* [serial per runtime] num_rows rows of row_bytes bytes that never travel. Make a row one sample and num_rows the

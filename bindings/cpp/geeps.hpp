@@ -287,6 +287,21 @@ class Table {
   void SetParam(const char* key, double value, Error& err) {
     if (err.ok()) err.Take(geeps_table_set_param(get(), key, value, err.raw()));
   }
+  // values: as many as the rows have, of the table's dtype.
+  template <typename T>
+  void Set(const Rows& rows, const std::vector<T>& values, Error& err, uint32_t flags = 0) {
+    if (!err.ok()) return;
+    err.Take(geeps_table_set(get(), rows.data(), rows.size(), flags, values.data(), values.size() * sizeof(T), err.raw()));
+  }
+  // Waits. Returns the smallest version among the partitions.
+  template <typename T>
+  uint64_t Get(const Rows& rows, std::vector<T>* values, Error& err, uint64_t min_age = GEEPS_AGE_NOW) {
+    uint64_t age = 0;
+    if (!err.ok()) return age;
+    err.Take(geeps_table_get(get(), rows.data(), rows.size(), min_age, values->data(), values->size() * sizeof(T), &age,
+                             nullptr, err.raw()));
+    return age;
+  }
   geeps_table* get() const { return owner_.get(); }
 
  private:

@@ -152,7 +152,9 @@ geeps_status geeps_request_get_event_fd(geeps_request* req, int32_t* fd, geeps_e
 
 void geeps_request_destroy(geeps_request* req) {
   Child* const child = static_cast<Child*>(FindHandle(HandleType::kRequest, req));
-  if (child != nullptr) RemoveChild(child, req);
+  if (child == nullptr) return;
+  child->request->Drop();
+  RemoveChild(child, req);
 }
 
 geeps_status geeps_plugin_load(geeps_runtime* rt, const char* name_or_path, geeps_error* err) {

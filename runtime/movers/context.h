@@ -29,6 +29,7 @@ class Links;
 class Pusher;
 class Keeper;
 class Puller;
+class RowCalls;
 
 struct ContributorAction {
   uint32_t table = 0;
@@ -173,6 +174,7 @@ struct MoverContext {
   Pusher* pusher = nullptr;
   Keeper* keeper = nullptr;
   Puller* puller = nullptr;
+  RowCalls* rows = nullptr;
   Log* log = nullptr;
   Statistics* statistics = nullptr;
   Trace* trace = nullptr;  // nullptr: none is wanted

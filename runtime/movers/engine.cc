@@ -24,7 +24,8 @@ Engine::Engine(const Options& options)
       inquiry_(&context_),
       allocator_(&context_, [this] { program_wait_.Notify(); }),
       reclaimer_(&context_),
-      fence_(&context_, &control_, options.endpoint, &epoch_, &shards_),
+      row_calls_(&context_, &control_, [this](std::function<void()> what) { PostUnlessLost(std::move(what)); }),
+      fence_(&context_, &control_, options.endpoint, &row_calls_, &epoch_, &shards_),
       no_memory_(Latched(MakeStatus(
           Code::kNoMemory, absl::StrCat("the mover thread of rank ", options.rank, " found no memory left")))) {
   context_.device = options.device;
@@ -32,6 +33,7 @@ Engine::Engine(const Options& options)
   context_.pusher = &pusher_;
   context_.keeper = &keeper_;
   context_.puller = &puller_;
+  context_.rows = &row_calls_;
   context_.log = options.log;
   context_.statistics = &statistics_;
   context_.trace = options.trace;
@@ -56,11 +58,8 @@ void Engine::Stop() {
   completions_->Detach();
   // Peers may write into slots, and a transport read what it sends, until the endpoint is closed; then the memory may go.
   options_.endpoint->Reset();
-  // Whoever waits for a long call hears its end.
   TakeMail();
-  if (fence_.active()) {
-    fence_.OnLatched(failed() ? failure() : MakeStatus(Code::kCancelled, "the runtime was destroyed"));
-  }
+  EndCalls(failed() ? failure() : MakeStatus(Code::kCancelled, "the runtime was destroyed"));
   // Work that the device still has to do must find its memory.
   constexpr std::chrono::seconds kDeviceLimit(10);
   if (!completions_->WaitUntilNoneIsDue(kDeviceLimit)) {
@@ -111,7 +110,13 @@ void Engine::OnFail(const absl::Status& cause) {
   PostUnlessLost([this, cause = Detached(cause)] { fence_.OnFail(cause); });
 }
 void Engine::OnRelay(uint32_t src, uint32_t kind, std::string bytes) {
-  PostUnlessLost([this, src, kind, bytes = std::move(bytes)] { fence_.OnRelay(src, kind, bytes); });
+  PostUnlessLost([this, src, kind, bytes = std::move(bytes)] {
+    if (kind == kRelayRows) {
+      row_calls_.OnRelay(src, bytes);
+    } else {
+      fence_.OnRelay(src, kind, bytes);
+    }
+  });
 }
 void Engine::Latch(const absl::Status& cause) {
   {
@@ -125,7 +130,22 @@ void Engine::Latch(const absl::Status& cause) {
   Post([this] {
     links_.Silence();
     context_.actions.Clear();
-    if (fence_.active()) fence_.OnLatched(failure());
+    EndCalls(failure());
+  });
+}
+
+void Engine::EndCalls(const absl::Status& cause) {
+  if (fence_.active()) fence_.OnLatched(cause);
+  row_calls_.OnLatched(cause);
+}
+
+void Engine::Get(std::shared_ptr<RowsGet> get) {
+  Post([this, get = std::move(get)] {
+    if (failed()) {
+      get->done(failure());
+    } else {
+      row_calls_.Get(get);
+    }
   });
 }
 
@@ -167,7 +187,7 @@ void Engine::OnException(const absl::Status& cause) noexcept {
     failed_.store(true, std::memory_order_seq_cst);
   }
   program_wait_.NotifyFailure();
-  if (fence_.active()) fence_.OnLatched(failure());
+  EndCalls(failure());
   try {
     Bye(cause);
     log_->Write(LogLevel::kError, "runtime", cause.message());

@@ -27,6 +27,7 @@
 #include "runtime/movers/program_wait.h"
 #include "runtime/movers/puller.h"
 #include "runtime/movers/pusher.h"
+#include "runtime/movers/row_calls.h"
 #include "runtime/net/control.h"
 
 namespace geeps::movers {
@@ -64,6 +65,14 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   }
   // [any-thread] The program has put something into its queue that matters now.
   void WakeForProgram() { Wake(); }
+  // [any-thread] Rows outside plans (R12). A lost runtime answers gets with its cause.
+  void Set(RowsSet set) {
+    Post([this, set = std::make_shared<RowsSet>(std::move(set))] { row_calls_.Set(std::move(*set)); });
+  }
+  void Get(std::shared_ptr<RowsGet> get);
+  void GiveUp(std::shared_ptr<RowsGet> get) {
+    Post([this, get = std::move(get)] { row_calls_.GiveUp(get); });
+  }
   ProgramWait* program_wait() { return &program_wait_; }
   Statistics* statistics() { return &statistics_; }
   const Statistics& statistics() const { return statistics_; }
@@ -112,6 +121,8 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   void Execute(const Sent& sent);
   void OnProgramEvent(const ProgramEvent& event);
   void BeginEpoch();
+  // Whoever waits for a long call hears its end.
+  void EndCalls(const absl::Status& cause);
   // An error of this worker: told to the coordinator, whose verdict latches.
   void Fail(const absl::Status& status);
   void RefuseMessage(uint32_t rank, const std::string& text);
@@ -133,6 +144,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   Inquiry inquiry_;
   Allocator allocator_;
   Reclaimer reclaimer_;
+  RowCalls row_calls_;
   std::unique_ptr<Epoch> epoch_;
   cache::ShardMap shards_;
   Fence fence_;

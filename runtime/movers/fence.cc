@@ -8,6 +8,7 @@
 #include "runtime/base/status.h"
 #include "runtime/movers/keeper.h"
 #include "runtime/movers/puller.h"
+#include "runtime/movers/row_calls.h"
 
 namespace geeps::movers {
 namespace {
@@ -95,9 +96,9 @@ protocol::Cause CauseOf(const absl::Status& status, uint32_t rank) {
 
 }  // namespace
 
-Fence::Fence(MoverContext* context, net::ControlPlane* control, const net::Endpoint* endpoint,
+Fence::Fence(MoverContext* context, net::ControlPlane* control, const net::Endpoint* endpoint, RowCalls* rows,
              std::unique_ptr<Epoch>* epoch, cache::ShardMap* shards)
-    : context_(context), control_(control), endpoint_(endpoint), epoch_(epoch), shards_(shards) {}
+    : context_(context), control_(control), endpoint_(endpoint), rows_(rows), epoch_(epoch), shards_(shards) {}
 
 void Fence::Begin(std::shared_ptr<FenceJob> job) {
   job_ = std::move(job);
@@ -154,6 +155,7 @@ void Fence::Go(State next) {
                                             "told its frozen partitions and waits for those of the others",
                                             "waits for its data connections",
                                             "is built and waits for the others to be",
+                                            "hands what was set to the keepers",
                                             "has entered again and waits for the coordinator",
                                             "waits for the first versions"};
   context_->log->Debug("fence", KindName(job_->kind), " at clock ", job_->clock, " ", kStates[static_cast<int>(next)]);
@@ -188,6 +190,7 @@ void Fence::StepOnce() {
       if (peer_failed_) {
         EnterSecond(absl::OkStatus());
       } else if (IsConnected()) {
+        rows_->OnBuilt(next_.get());  // others may send what they have set as soon as they know
         Advance(RelayToAll(kRelayBuilt, [](uint32_t) { return std::string(); }), State::kBuilt);
       }
       break;
@@ -195,9 +198,13 @@ void Fence::StepOnce() {
       if (peer_failed_) {
         EnterSecond(absl::OkStatus());
       } else if (AllTrue(has_built_)) {
-        // Nobody can fail any more but by the loss of the job: the slots of the epoch in force are given up.
-        if (context_->Check(OpenSlots())) EnterSecond(absl::OkStatus());
+        rows_->OnAllBuilt(input_);
+        Go(State::kSetting);
       }
+      break;
+    case State::kSetting:
+      // Nobody can fail any more but by the loss of the job: the slots of the epoch in force are given up.
+      if (rows_->CanEnter() && context_->Check(OpenSlots())) EnterSecond(absl::OkStatus());
       break;
     case State::kAbsorbing:
       if (IsAbsorbed()) {
@@ -235,6 +242,11 @@ void Fence::EnterFirst() {
   enter.digest = job_->digest;
   enter.maxima = job_->slacks;
   for (const plan::LayoutInput::Table& table : job_->layout.tables) enter.maxima.push_back(CanMap(table) ? 0 : 1);
+  const bool can_take_sets = job_->kind == FenceJob::Kind::kCommit || *epoch_ != nullptr;
+  if (can_take_sets && job_->kind != FenceJob::Kind::kShutdown) {
+    rows_->OnEnter();
+    enter.sets = rows_->has_pending();
+  }
   Go(State::kEntered);
   const absl::Status status = control_->Enter(enter, job_->lines);
   if (!status.ok()) context_->fail(status);
@@ -276,7 +288,8 @@ absl::Status Fence::RelayToAll(uint32_t kind, const std::function<absl::StatusOr
 
 void Fence::OnGo(const protocol::Go& go) {
   if (job_ == nullptr) return;
-  if (state_ == State::kEntered && job_->kind == FenceJob::Kind::kCommit) {
+  const bool begins_epoch = job_->kind == FenceJob::Kind::kCommit || (job_->kind == FenceJob::Kind::kFence && go.sets);
+  if (state_ == State::kEntered && begins_epoch) {
     Advance(BuildFirst(go), State::kSets);
   } else if (state_ == State::kEntered) {
     if (job_->kind == FenceJob::Kind::kShutdown) context_->links->Silence();
@@ -293,9 +306,10 @@ void Fence::OnFail(const absl::Status& cause) {
   if (job_ == nullptr) return;
   context_->log->Debug("fence", KindName(job_->kind), " at clock ", job_->clock, " failed for all: ", cause.message());
   if (slots_open_) {
-    context_->fail(Prefixed(cause, "a commit failed that every worker had built"));
+    context_->fail(Prefixed(cause, "a fence failed that every worker had built"));
     return;
   }
+  rows_->OnFail();
   next_.reset();
   next_shards_.clear();
   if (*epoch_ != nullptr) Resume();
@@ -396,7 +410,9 @@ void Fence::PutInPlace() {
   for (size_t i = 0; i < context_->epoch->locals.size(); ++i) {
     context_->epoch->locals[i]->Resegment(context_->epoch->layout.locals[i]);
   }
+  job_->began_epoch = true;
   begun_ = true;
+  rows_->OnBegin(context_->epoch);
   Go(State::kAbsorbing);
   context_->keeper->Begin();
 }

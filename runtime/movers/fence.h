@@ -26,7 +26,8 @@ struct FenceJob {
   enum class Kind : uint8_t { kStart, kCommit, kFence, kShutdown };
   Kind kind = Kind::kFence;
   protocol::Clock clock = 0;
-  // kCommit: what the plans refer to is kept alive by the job.
+  // What is committed, or is to be: what the plans refer to is kept alive by the job. kFence: as at the last commit, empty
+  // before the first.
   plan::LayoutInput layout;  // slack_max and mapped are filled in by the fence
   std::vector<std::shared_ptr<const plan::RecordedPlan>> plans;
   std::shared_ptr<const table::PartitionMap> partitions;
@@ -34,15 +35,16 @@ struct FenceJob {
   std::vector<protocol::DeclarationLine> lines;
   uint64_t digest = 0;
   std::vector<uint32_t> slacks;  // this worker's largest slack, by table
-  // The result. epoch: the one in force, kCommit only.
+  bool began_epoch = false;      // the fence has put another epoch in force
+  // The result. epoch: the one in force.
   std::function<void(const absl::Status& status, Epoch* epoch)> done;
 };
 
 class Fence {
  public:
   // The epoch in force and the shards live in the engine.
-  Fence(MoverContext* context, net::ControlPlane* control, const net::Endpoint* endpoint, std::unique_ptr<Epoch>* epoch,
-        cache::ShardMap* shards);
+  Fence(MoverContext* context, net::ControlPlane* control, const net::Endpoint* endpoint, RowCalls* rows,
+        std::unique_ptr<Epoch>* epoch, cache::ShardMap* shards);
 
   // REQUIRES: no job under way.
   void Begin(std::shared_ptr<FenceJob> job);
@@ -78,7 +80,8 @@ class Fence {
     kSets,
     kFrozen,
     kConnecting,
-    kBuilt,  // waits until all have built: from then on the commit cannot fail any more
+    kBuilt,    // waits until all have built: from then on the fence cannot fail any more
+    kSetting,  // what was set travels to its keepers
     kReentered,
     kAbsorbing
   };
@@ -105,6 +108,7 @@ class Fence {
   MoverContext* const context_;
   net::ControlPlane* const control_;
   const net::Endpoint* const endpoint_;
+  RowCalls* const rows_;
   std::unique_ptr<Epoch>* const epoch_;
   cache::ShardMap* const shards_;
 

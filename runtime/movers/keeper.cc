@@ -9,6 +9,7 @@
 #include "runtime/movers/mapped_shape.h"
 #include "runtime/movers/puller.h"
 #include "runtime/movers/pusher.h"
+#include "runtime/movers/row_calls.h"
 #include "runtime/movers/wait_sites.h"
 
 namespace geeps::movers {
@@ -219,7 +220,8 @@ void Keeper::Execute(const KeeperAction& action) {
       Publish(action.kept, action.effect);
       break;
     case protocol::KeeperEffect::Kind::kAnswer:
-      break;  // no GET reaches the machine
+      context_->rows->Answer(action.kept, action.effect);
+      break;
     case protocol::KeeperEffect::Kind::kStoreAge:
       StoreAge(&context_->epoch->kept[action.kept], action.effect.age);
       break;
@@ -229,7 +231,6 @@ void Keeper::Execute(const KeeperAction& action) {
   }
 }
 
-// Where version `age` of the partition lies: a shard that nobody maps has one place for all.
 uint8_t* Keeper::VersionValues(const Kept& kept, protocol::Age age) const {
   const EpochTable& table = context_->epoch->tables[kept.table];
   return table.mapped ? MappedValues(table, age, kept.first_row) : kept.shard->values;
@@ -387,6 +388,16 @@ void Keeper::Deliver(Kept* kept, const protocol::KeeperEffect& effect, const uin
 void Keeper::OnPublishSent(uint32_t index, uint32_t participant) {
   context_->epoch->tables[context_->epoch->kept[index].table].slots->publishing.Subtract();
   context_->epoch->kept[index].machine->OnSent(participant, &effects_);
+  Queue(index);
+}
+
+void Keeper::OnGet(uint32_t index, protocol::Age age) {
+  context_->epoch->kept[index].machine->OnGet(age, &effects_);
+  Queue(index);
+}
+
+void Keeper::OnAnswered(uint32_t index, protocol::Age next) {
+  context_->epoch->kept[index].machine->OnAnswered(next, &effects_);
   Queue(index);
 }
 

@@ -38,6 +38,11 @@ class Keeper {
   // A publish has left the memory that it was sent from.
   void OnPublishSent(uint32_t kept, uint32_t participant);
   void OnGathered(uint32_t kept, uint32_t participant);
+  // R12: a GET for version `age` waits at a kept partition; what kAnswer read is read, and the next one asks for `next`.
+  void OnGet(uint32_t kept, protocol::Age age);
+  void OnAnswered(uint32_t kept, protocol::Age next);
+  // Where version `age` of the partition lies: a shard that nobody maps has one place for all.
+  uint8_t* VersionValues(const Kept& kept, protocol::Age age) const;
   // The own subscriber has taken over the published values.
   void OnLocalAbsorbed(uint32_t partition);
   void Execute(const KeeperAction& action);
@@ -46,7 +51,6 @@ class Keeper {
   Kept* FindKept(uint32_t rank, const protocol::Header& header, uint32_t* participant);
   void Queue(uint32_t kept);
   void Apply(uint32_t kept, const protocol::KeeperEffect& effect);
-  uint8_t* VersionValues(const Kept& kept, protocol::Age age) const;
   void Publish(uint32_t kept, const protocol::KeeperEffect& effect);
   void Deliver(Kept* kept, const protocol::KeeperEffect& effect, const uint8_t* values, uint64_t bytes);
   static LastFire LastFireFor(const Kept& kept, protocol::Age age);

@@ -7,8 +7,6 @@
 // * First ENTER: OnEnter; Enter::sets = has_pending(). A shutdown takes no sets in.
 // * First GO: Go::sets says whether some worker has sets. If none has, nothing of what follows happens. Else a plain
 //   fence has a second phase as a commit has, and begins a new epoch.
-// * While the epoch is built, each worker tells each keeper, with its row sets, the bytes of the SETs to come: keepers
-//   allocate room for them while the fence can still fail.
 // * When all workers have built: Begin(parts): the calls offered, in order, each cut by partition and run of rows under
 //   the layout that is about to begin. For each index in *send: SET of part(index) to its keeper, the values as
 //   payload, epoch: the one that is about to begin.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Request: a long call under way: start, commit, fence, shutdown. It ends once; its result is then there for ever.
-// Thread contract: Complete by the mover thread; the rest from any thread.
+// Request: a long call under way: start, commit, fence, get, shutdown. It ends once; its result is then there for ever.
+// Thread contract: Complete by the mover thread; Drop serial with the program's calls; the rest from any thread.
 #ifndef GEEPS_RUNTIME_SESSION_REQUEST_H_
 #define GEEPS_RUNTIME_SESSION_REQUEST_H_
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "runtime/base/mutex.h"
@@ -51,9 +53,16 @@ class Request {
     MutexLock lock(&mutex_);
     return Detached(status_);
   }
+  // Nobody wants the result any more. Of a get: afterwards the caller's memory is not touched.
+  void Drop() {
+    if (on_drop_) on_drop_();
+  }
+  // REQUIRES: before the request is shared.
+  void SetOnDrop(std::function<void()> on_drop) { on_drop_ = std::move(on_drop); }
   int event_fd() const { return waker_.fd(); }
 
  private:
+  std::function<void()> on_drop_;
   Waker waker_;  // readable from the end on
   mutable Mutex mutex_;
   CondVar done_cond_;

@@ -115,6 +115,7 @@ absl::Status Runtime::TakeEffect(const Call& call) {
       state_ = State::kShutDown;
       break;
     case movers::FenceJob::Kind::kFence:
+      if (call.job->began_epoch) GEEPS_RETURN_IF_ERROR(AttachWalk(call.epoch));
       break;
     case movers::FenceJob::Kind::kCommit: {
       MutexLock lock(&objects_mutex_);
@@ -124,12 +125,19 @@ absl::Status Runtime::TakeEffect(const Call& call) {
         tables_[object]->map_index = index;
       }
       for (const auto& [object, data] : call.locals) locals_[object]->data = data;
-      walk_.Attach(call.epoch, call.serials, call.job->plans);
-      for (const auto& [object, table] : tables_) GEEPS_RETURN_IF_ERROR(walk_.SetParams(object, table->params));
+      commit_job_ = call.job;
+      commit_serials_ = call.serials;
+      GEEPS_RETURN_IF_ERROR(AttachWalk(call.epoch));
       committed_ = true;
       break;
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status Runtime::AttachWalk(movers::Epoch* epoch) {
+  walk_.Attach(epoch, commit_serials_, commit_job_->plans);
+  for (const auto& [object, table] : tables_) GEEPS_RETURN_IF_ERROR(walk_.SetParams(object, table->params));
   return absl::OkStatus();
 }
 
@@ -138,6 +146,7 @@ absl::Status Runtime::NeedStarted() {
   if (state_ == State::kCreated) return WrongState("the runtime is not started: geeps_runtime_start comes first");
   if (state_ == State::kShutDown) return WrongState("the runtime is shut down");
   if (walk_.in_pass()) return WrongState("a pass is under way; end it first");
+  if (get_ != nullptr && !get_->done()) return WrongState("a get is under way: wait for its request first");
   return absl::OkStatus();
 }
 
@@ -188,6 +197,13 @@ absl::StatusOr<std::shared_ptr<Request>> Runtime::FenceAll() {
   GEEPS_RETURN_IF_ERROR(NeedStarted());
   auto job = std::make_shared<movers::FenceJob>();
   job->kind = movers::FenceJob::Kind::kFence;
+  if (commit_job_ != nullptr) {  // sets may make it begin an epoch
+    job->layout = commit_job_->layout;
+    job->plans = commit_job_->plans;
+    job->partitions = commit_job_->partitions;
+    job->locals = commit_job_->locals;
+    job->slacks = commit_job_->slacks;
+  }
   return Submit(std::move(job));
 }
 

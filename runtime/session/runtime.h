@@ -79,6 +79,13 @@ class Runtime {
                                      table::OptionSpan options);
   void DestroyTable(Table* table);
   absl::Status SetParam(Table* table, absl::string_view key, double value);
+  // R12, rows.cc. values: dense, [rows, row_values], table dtype.
+  absl::Status SetRows(Table* table, absl::Span<const table::RowRun> rows, bool keep_state, absl::string_view values);
+  // to: `to_bytes` bytes, age: may be nullptr; both are written until the request ends or is dropped. min_age: kAgeNow,
+  // or at most the clock.
+  absl::StatusOr<std::shared_ptr<Request>> GetRows(Table* table, absl::Span<const table::RowRun> rows, uint64_t min_age,
+                                                   void* to, uint64_t to_bytes, uint64_t* age);
+  static constexpr uint64_t kAgeNow = ~uint64_t{0};
   absl::StatusOr<Local*> CreateLocal(absl::string_view name, uint64_t num_rows, uint64_t row_bytes);
   void DestroyLocal(Local* local);
 
@@ -130,6 +137,7 @@ class Runtime {
   // The result of a long call that has ended takes effect. Errors: WrongState while one is under way.
   absl::Status Settle();
   absl::Status TakeEffect(const Call& call);
+  absl::Status AttachWalk(movers::Epoch* epoch);
   absl::Status NeedStarted();
   absl::StatusOr<std::shared_ptr<Request>> Submit(std::shared_ptr<movers::FenceJob> job);
   absl::StatusOr<std::shared_ptr<movers::FenceJob>> MakeCommit(const std::vector<Plan*>& plans);
@@ -161,6 +169,10 @@ class Runtime {
   std::map<uint64_t, std::unique_ptr<Plan>> plans_;    // by serial
   std::shared_ptr<const table::PartitionMap> partitions_;
 
+  // What is committed, for fences that begin an epoch.
+  std::shared_ptr<const movers::FenceJob> commit_job_;
+  std::vector<uint64_t> commit_serials_;
+  std::shared_ptr<Request> get_;  // the last get
   std::unique_ptr<Call> call_;  // the long call under way, or one whose result has not taken effect
   bool committed_ = false;
 };

@@ -300,6 +300,12 @@ void AddInto(DType dtype, uint64_t num_values, const void* src, void* dst) {
   });
 }
 
+void WidenInto(DType dtype, uint64_t num_values, const void* src, void* dst) {
+  ForDType(dtype, [&]<typename T, typename H>() {
+    WidenNumbers<T>(num_values, static_cast<const H*>(src), static_cast<T*>(dst));
+  });
+}
+
 void RoundInto(DType dtype, uint64_t num_values, const void* src, void* dst) {
   ForDType(dtype, [&]<typename T, typename H>() {
     RoundNumbers(num_values, static_cast<const T*>(src), static_cast<H*>(dst));

@@ -55,6 +55,8 @@ void AddInto(DType dtype, uint64_t num_values, const void* src, void* dst);
 
 // dst[i] = src[i], from the accumulate dtype of `dtype` to it.
 void RoundInto(DType dtype, uint64_t num_values, const void* src, void* dst);
+// dst[i] = src[i], from `dtype` to its accumulate dtype: exact.
+void WidenInto(DType dtype, uint64_t num_values, const void* src, void* dst);
 
 }  // namespace geeps::table
 

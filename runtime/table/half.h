@@ -142,6 +142,12 @@ inline void RoundNumbers(uint64_t n, const T* from, H* to) {
   ForLanes<T>(n, [=]<typename V>(uint64_t i) { StoreNumbers(to + i, LoadLanes<V>(from + i)); });
 }
 
+// to[i] = from[i]: exact.
+template <typename T, typename H>
+inline void WidenNumbers(uint64_t n, const H* from, T* to) {
+  ForLanes<T>(n, [=]<typename V>(uint64_t i) { StoreLanes(to + i, LoadNumbers<V>(from + i)); });
+}
+
 }  // namespace geeps::table
 
 #endif  // GEEPS_RUNTIME_TABLE_HALF_H_

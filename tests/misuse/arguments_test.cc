@@ -207,6 +207,16 @@ std::vector<Row> NumberRows() {
   for (const double value : {std::nan(""), static_cast<double>(INFINITY), static_cast<double>(-INFINITY)}) {
     rows.push_back({"geeps_table_set_param", "value not finite", [value](Arguments* a) { a->value = value; }});
   }
+  for (const char* f : {"geeps_table_set", "geeps_table_get"}) {
+    rows.push_back({f, "rows NULL", [](Arguments* a) { a->rows = nullptr; }});
+    rows.push_back({f, "rows beyond the end", [](Arguments* a) { a->rows_array[1] = {7, 2}; }});
+    rows.push_back({f, "bytes of other rows", [](Arguments* a) { a->values_bytes -= 4; }});
+    rows.push_back({f, "no bytes", [](Arguments* a) { a->values_bytes = 0; }});
+  }
+  rows.push_back({"geeps_table_set", "src NULL", [](Arguments* a) { a->source = nullptr; }});
+  rows.push_back({"geeps_table_set", "unknown flags", [](Arguments* a) { a->flags = 2; }});
+  rows.push_back({"geeps_table_get", "dst NULL", [](Arguments* a) { a->values_out = nullptr; }});
+  rows.push_back({"geeps_table_get", "a version above the clock", [](Arguments* a) { a->min_age = 1000; }});
   for (const char* f : {"geeps_plan_read", "geeps_plan_pre_update", "geeps_plan_access_local"}) {
     rows.push_back({f, "rows NULL", [](Arguments* a) { a->rows = nullptr; }});
     rows.push_back({f, "rows beyond the end", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {7, 2}; }});

@@ -79,6 +79,20 @@ std::vector<Function> MakeRecordFunctions() {
        [](const A& a, E e) { return geeps_table_set_param(a.table, a.key, a.value, e); },
        kTrain0,
        {kCreated, kStarted, kCommitted, kTrain0, kTrain1, kTrain2, kTrain3, kLook0, kLook1, kShutDown}},
+      {"geeps_table_set",
+       [](const A& a, E e) {
+         return geeps_table_set(a.table, a.rows, a.num_runs, a.flags, a.source, a.values_bytes, e);
+       },
+       kTrain0,
+       {kCreated, kStarted, kCommitted, kTrain0, kTrain1, kTrain2, kTrain3, kTrain4, kTrain5, kTrain6, kTrain7, kTrain8,
+        kLook0, kLook1}},
+      {"geeps_table_get",
+       [](const A& a, E e) {
+         return geeps_table_get(a.table, a.rows, a.num_runs, a.min_age, a.values_out, a.values_bytes, a.age_out,
+                                nullptr, e);
+       },
+       kTrain0,
+       {kCommitted, kTrain0, kTrain1, kTrain2, kTrain3, kTrain4, kTrain5, kTrain6, kTrain7, kTrain8, kLook0, kLook1}},
       {"geeps_local_create",
        [](const A& a, E e) { return geeps_local_create(a.rt, a.name, a.num_rows, a.row_values, a.local_out, e); },
        kStarted, Alive()},

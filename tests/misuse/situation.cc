@@ -174,6 +174,10 @@ void Situation::Describe() {
   args.interface_id = "test.answer/1";
   args.query = QueryTestPlugin;
   args.cap = sizeof outputs.buf;
+  static const float kSource[16] = {};
+  args.min_age = GEEPS_AGE_NOW;
+  args.source = kSource;
+  args.values_bytes = sizeof kSource;
   args.rt_out = &outputs.rt;
   args.req_out = &outputs.req;
   args.table_out = &outputs.table;
@@ -186,6 +190,8 @@ void Situation::Describe() {
   args.level_out = &outputs.level;
   args.buf = outputs.buf;
   args.len_out = &outputs.len;
+  args.values_out = outputs.values;
+  args.age_out = &outputs.age;
   args.interface_out = &outputs.interface;
   args.host_out = &outputs.host;
   outputs.info.struct_size = sizeof outputs.info;

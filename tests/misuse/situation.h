@@ -52,6 +52,8 @@ struct Outputs {
   uint64_t len;
   const void* interface;
   const geeps_host* host;
+  uint64_t age;
+  float values[16];  // four rows of "t"
   char buf[64];
 };
 
@@ -94,6 +96,9 @@ struct Arguments {
   const char* interface_id;
   const geeps_plugin* (*query)(uint32_t host_abi);
   uint64_t cap;
+  uint64_t min_age;
+  const float* source;  // values of four rows of "t"
+  uint64_t values_bytes;
   // Where to write; all point into an Outputs.
   geeps_runtime** rt_out;
   geeps_request** req_out;
@@ -107,6 +112,8 @@ struct Arguments {
   int32_t* level_out;
   char* buf;
   uint64_t* len_out;
+  float* values_out;
+  uint64_t* age_out;
   const void** interface_out;
   const geeps_host** host_out;
 };

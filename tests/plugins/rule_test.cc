@@ -30,8 +30,10 @@ struct Fixture {
 
   using Pairs = std::vector<std::pair<absl::string_view, absl::string_view>>;
   absl::StatusOr<TableSchema> Parse(const Pairs& options, DType dtype = DType::kF32, uint64_t row_values = 4) {
-    return table::ParseTableOptions("t", 3, row_values, dtype, options,
-                                    [this](absl::string_view rule) { return rules.Find(rule); });
+    absl::StatusOr<table::TableOptions> parsed = table::ParseTableOptions(
+        "t", 3, row_values, dtype, options, [this](absl::string_view rule) { return rules.Find(rule); });
+    if (!parsed.ok()) return parsed.status();
+    return parsed->schema;
   }
   std::string Refusal(const Pairs& options, Code code) {
     const absl::Status status = Parse(options).status();
