@@ -14,8 +14,8 @@
  *             the first cause at once, but for geeps_runtime_get_info, get_stats, get_event_fd and abort, geeps_log_take
  *             and the destroy functions, which work as before. Destroy it. Memory that was handed out stays mapped
  *             until then. A refused argument or a call at the wrong moment changes nothing.
- *   Versions  Version a of a partition of a table holds the updates of all workers of the clocks 0 .. a-1, and no others;
- *             version 0 is the initial value. a is its age.
+ *   Versions  Version a of a partition of a bounded table holds the updates of all workers of the clocks 0 .. a-1, on top of
+ *             the initial value and of what geeps_table_set has put there, and no others. a is its age.
  *   Structs   The caller sets struct_size to sizeof and zeroes the rest. geeps_kv and geeps_rows are frozen: no size.
  *   Handles   Opaque values, checked on every call: NULL, stale and foreign ones are refused with GEEPS_E_INVALID.
  *             Destroying NULL or the child of a destroyed runtime does nothing.
@@ -150,8 +150,10 @@ typedef struct geeps_view {  /* filled by the runtime; valid until the operation
   int32_t device_id;         /* -1: host memory */
   uint32_t flags;            /* GEEPS_VIEW_* */
   uint32_t reserved0;
-  uint64_t min_age;          /* reads: oldest and newest version among the partitions touched; with slack 0 both are the clock. */
-  uint64_t max_age;          /* Async: own contributions of clocks < min_age are contained. 0 for updates and local data */
+  uint64_t min_age;          /* reads: oldest and newest version among the partitions touched; with slack 0 both are the clock, */
+  uint64_t max_age;          /* but for observers. Async: in each partition the own contributions of clocks below a number are
+                              * contained; smallest and largest of these numbers (an observer's count contributions of all).
+                              * 0 for updates and local data */
 } geeps_view;
 
 /* ---- runtime ---------------------------------------------------------------------------------------------------- */
@@ -247,7 +249,8 @@ GEEPS_API geeps_status geeps_runtime_get_stats(geeps_runtime *rt, char *buf, uin
 
 /* Functions with a parameter `geeps_request **out` are long calls. out NULL: the call waits for the end, without limit (a lost
  * worker still ends it). Otherwise it returns at once, GEEPS_OK meaning that it has begun, and the caller owns *out. One at a
- * time per runtime; until its end passes and other long calls are GEEPS_E_STATE. */
+ * time per runtime: until the end of a start, commit, fence or shutdown, passes, other long calls and all that makes or changes
+ * objects are GEEPS_E_STATE; until the end of a get, only commit, fence, shutdown and another get are. */
 
 /* [serial per request] [blocks] GEEPS_AGAIN or GEEPS_E_TIMEOUT while it runs; then its result, again and again. The result of a
  * start may be GEEPS_E_TIMEOUT as well, with GEEPS_ERROR_LATCHED (start_limit_s has passed): pass err to tell them apart. */
@@ -256,8 +259,8 @@ GEEPS_API geeps_status geeps_request_wait(geeps_request *req, uint64_t limit_ns,
 /* [any-thread] A descriptor that is readable from the end of the request on. The request's: poll it, leave it alone otherwise. */
 GEEPS_API geeps_status geeps_request_get_event_fd(geeps_request *req, int32_t *fd, geeps_error *err);
 
-/* [serial per request] Ends the handle and its descriptor; an unfinished call goes on regardless, and a failure that loses
- * the runtime shows in every later call. */
+/* [serial per request] Ends the handle and its descriptor. An unfinished call goes on regardless, and a failure that loses
+ * the runtime shows in every later call. An unfinished get is given up: its memory is not touched afterwards. */
 GEEPS_API void geeps_request_destroy(geeps_request *req);
 
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
@@ -273,9 +276,9 @@ GEEPS_API void geeps_request_destroy(geeps_request *req);
  *                                       rule; reads show what has arrived and wait for nobody
  *   read_my_writes = 0 | 1              1: a read contains all own updates that come before it in the program, on top of what it
  *                                       contains anyway; reads are copied. Only with rule add and reduce = sum
- *   observer = 0 | 1                    1: this worker takes no part: it reads any version, never an older one than before,
- *                                       waits for nobody, and nobody waits for it. It updates nothing. Each worker's own choice;
- *                                       not with rows = same. The table is not mapped in memory then, for no worker
+ *   observer = 0 | 1                    1: this worker only looks: its reads take any version, each operation never an older one
+ *                                       than before, they wait for nobody, and nobody's wait for it. It updates nothing. Each
+ *                                       worker's own choice; not with rows = same. Fences still need all workers at one clock
  *   rule = add | replace | sgd | adam | adamw | adagrad | rmsprop | lamb   what a keeper does with the reduced contribution g of
  *                                       a clock; default add. add: value += g. replace: value = g. The others: docs/rules.md.
  *                                       Or the name or path of a plugin (geeps_rule.h), loaded if need be
@@ -301,23 +304,25 @@ GEEPS_API geeps_status geeps_table_set_param(geeps_table *t, const char *key, do
 
 #define GEEPS_SET_KEEP_STATE 0x1u /* rule state and step count of the rows stay; without it they are as at the beginning */
 
-/* [serial per runtime] Values for any rows, outside plans, at any time before the shutdown: src holds the rows, dense, in
- * host memory, table dtype, and is copied. It takes effect for all at the next commit or fence that succeeds (one worker's call
- * suffices, which is how a checkpoint or a pretrained model comes in; overlapping sets: in the order of rank, then call), and
- * lies in this worker's memory until then. src_bytes must be those of the rows; rows of more than 32 MiB are
- * GEEPS_E_UNSUPPORTED. Nothing else waits for it; the fence that takes sets in costs about what a commit costs. */
+/* [serial per runtime] Values for any rows, outside plans, before the first commit too: src holds the rows, dense, in host
+ * memory, table dtype, and is copied. They take effect for all workers at the next commit, or fence after the first commit, that
+ * succeeds; one worker's call suffices, an observer's too (this is how a checkpoint or a pretrained model comes in);
+ * overlapping sets: in the order of rank, then call. Until then they lie in this worker's memory; what a shutdown finds is
+ * dropped, as are those of a table that goes. src_bytes must be those of the rows (GEEPS_E_INVALID); a single row of more than
+ * 32 MiB is GEEPS_E_UNSUPPORTED. A fence that takes sets in costs about what a commit costs. */
 GEEPS_API geeps_status geeps_table_set(geeps_table *t, const geeps_rows *rows, uint64_t num_runs, uint32_t flags,
                                        const void *src, uint64_t src_bytes, geeps_error *err);
 
 #define GEEPS_AGE_NOW 0xffffffffffffffffull /* the caller's clock */
 
-/* [serial per runtime] [blocks] Any rows of a committed table, outside plans, in a pass or between passes, into host memory:
- * dst receives the rows, dense, table dtype; dst_bytes are those of the rows. A long call, but passes may go on until
- * its end; commit, fence, shutdown and another get may not. min_age: a version that is not older, at most the caller's clock
- * (a later one would wait for the caller itself), or GEEPS_AGE_NOW. *age (NULL: not wanted): the smallest version among the
- * partitions; they are all the same while all workers stand at one clock. Async tables: what has arrived, min_age and *age say
- * nothing. dst and age are written until the request ends or is destroyed. Values travel through rank 0: for evaluation,
- * checkpoints and looking, not for training. Errors beside the usual: rows of more than 32 MiB are GEEPS_E_UNSUPPORTED. */
+/* [serial per runtime] [blocks] Any rows of a committed table (GEEPS_E_STATE before), outside plans, in a pass or between passes,
+ * into host memory: dst receives the rows, dense, table dtype; dst_bytes are those of the rows (GEEPS_E_INVALID). A long call
+ * during which passes may go on. min_age: the oldest version that serves; at most the caller's clock (a later one would wait
+ * for the caller itself: GEEPS_E_INVALID), or GEEPS_AGE_NOW for that clock. Waits for it at each partition, and gets the
+ * newest version there is. *age (NULL: not wanted): the smallest of them. Async tables: what has arrived; min_age and *age say
+ * nothing. dst is written from the call on, in any order; it and *age are valid when the result, of this call or of the request,
+ * is GEEPS_OK. Values travel through rank 0: for evaluation, checkpoints and looking, not for training. A single row of more
+ * than 32 MiB is GEEPS_E_UNSUPPORTED. */
 GEEPS_API geeps_status geeps_table_get(geeps_table *t, const geeps_rows *rows, uint64_t num_runs, uint64_t min_age,
                                        void *dst, uint64_t dst_bytes, uint64_t *age, geeps_request **out,
                                        geeps_error *err);
@@ -347,7 +352,8 @@ GEEPS_API void geeps_local_destroy(geeps_local *l);
                                     unless the access is OPTIONAL and skipped, the pass cannot go on */
 #define GEEPS_LOCAL_KEEP 0x1000u   /* the contents after the post are kept, over passes and plans, until the post of an access
                                     without KEEP */
-#define GEEPS_PLAN_NO_CLOCK 0x1u   /* the pass ends without a clock: unseen by others, any worker, any number of times, no update */
+#define GEEPS_PLAN_NO_CLOCK 0x1u   /* the pass ends without a clock: it updates nothing, others do not notice it, and any worker
+                                    may walk it any number of times */
 
 /* [serial per runtime] The caller owns *out. */
 GEEPS_API geeps_status geeps_plan_create(geeps_runtime *rt, const char *name, geeps_plan **out, geeps_error *err);
@@ -355,8 +361,9 @@ GEEPS_API geeps_status geeps_plan_create(geeps_runtime *rt, const char *name, ge
 /* [serial per runtime] Ends the handle. A pass of the plan that is under way can be finished; no other one can begin. */
 GEEPS_API void geeps_plan_destroy(geeps_plan *p);
 
-/* [serial per plan] slack <= GEEPS_SLACK_MAX: at clock c any version a with c - slack <= a <= c will do, per
- * partition. Own updates are seen when all others' of their clock are. flags: OPTIONAL, COPY. */
+/* [serial per plan] slack <= GEEPS_SLACK_MAX: at clock c any version a with c - slack <= a <= c will do, per partition. Own
+ * updates are seen when all others' of their clock are (with read_my_writes: at once). Async tables: slack must be 0, else
+ * GEEPS_E_INVALID. An observer gives 0. flags: OPTIONAL, COPY. */
 GEEPS_API geeps_status geeps_plan_read(geeps_plan *p, geeps_table *t, const geeps_rows *rows, uint64_t num_runs,
                                        uint32_t slack, uint32_t flags, geeps_op *out, geeps_error *err);
 /* [serial per plan] */
@@ -388,8 +395,9 @@ GEEPS_API geeps_status geeps_commit(geeps_runtime *rt, geeps_plan *const *plans,
                                     geeps_request **out, geeps_error *err);
 
 /* [serial per runtime] [blocks] A long call and a fence, between passes, all workers at one clock: waits for workers that are
- * behind, and returns when every worker is there and every cache holds the version of that clock. A worker that is beyond it
- * ends the job with GEEPS_E_MISMATCH. */
+ * behind, and returns when every worker is there and every cache holds the version of that clock (async tables: when every
+ * keeper has taken in all contributions; their copies become equal at a commit). Takes in what geeps_table_set has set. A
+ * worker that is beyond the clock ends the job with GEEPS_E_MISMATCH. */
 GEEPS_API geeps_status geeps_fence(geeps_runtime *rt, geeps_request **out, geeps_error *err);
 
 /* ---- a pass: one walk through a committed plan, in its order ---------------------------------------------------- */
@@ -421,7 +429,8 @@ GEEPS_API geeps_status geeps_skip(geeps_runtime *rt, geeps_op op, const geeps_st
 /* [serial per runtime] [blocks] Do not write into the view unless the operation has GEEPS_READ_COPY. */
 GEEPS_API geeps_status geeps_read(geeps_runtime *rt, geeps_op op, const geeps_stream *stream, uint64_t limit_ns,
                                   geeps_view *out, geeps_error *err);
-/* [serial per runtime] As soon as the rows are no longer used: a table read in place is not fired before. */
+/* [serial per runtime] As soon as the rows are no longer used: until then the clock of a table that is read in place is held
+ * back, and with it the other workers. */
 GEEPS_API geeps_status geeps_post_read(geeps_runtime *rt, geeps_op op, const geeps_stream *stream, geeps_error *err);
 /* [serial per runtime] [blocks] The view holds garbage, or zeros with GEEPS_UPDATE_ZEROED. */
 GEEPS_API geeps_status geeps_pre_update(geeps_runtime *rt, geeps_op op, const geeps_stream *stream, uint64_t limit_ns,

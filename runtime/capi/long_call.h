@@ -18,9 +18,13 @@ inline absl::StatusOr<geeps_status> EndLongCall(RuntimeObject* object, std::shar
                                                 geeps_request** out) {
   if (out != nullptr) {
     Child child;
-    child.request = std::move(request);
-    GEEPS_ASSIGN_OR_RETURN(void* const handle, AddChild(object, HandleType::kRequest, std::move(child)));
-    *out = static_cast<geeps_request*>(handle);
+    child.request = request;
+    const absl::StatusOr<void*> handle = AddChild(object, HandleType::kRequest, std::move(child));
+    if (!handle.ok()) {
+      request->Drop();  // nobody can wait for it; a get lets the caller's memory go
+      return handle.status();
+    }
+    *out = static_cast<geeps_request*>(*handle);
     return GEEPS_OK;
   }
   request->Wait(GEEPS_NO_LIMIT);
