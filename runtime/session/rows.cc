@@ -87,17 +87,18 @@ absl::StatusOr<std::shared_ptr<Request>> Runtime::GetRows(Table* table, absl::Sp
   auto request = std::make_shared<Request>();
   GEEPS_RETURN_IF_ERROR(request->Open());
   get->done = [request](const absl::Status& status) { request->Complete(status); };
-  std::weak_ptr<Request> weak = request;
-  request->SetOnDrop([this, get, weak] {
+  // The get owns the request until its end, not the other way round.
+  const std::weak_ptr<movers::RowsGet> under_way = get;
+  request->SetOnDrop([this, under_way] {
+    const std::shared_ptr<movers::RowsGet> dropped = under_way.lock();
+    if (dropped == nullptr) return;
     {
-      MutexLock lock(&get->mutex);
-      get->to = nullptr;
-      get->age_to = nullptr;
+      MutexLock lock(&dropped->mutex);
+      dropped->to = nullptr;
+      dropped->age_to = nullptr;
     }
-    const std::shared_ptr<Request> dropped = weak.lock();
-    if (dropped == nullptr || dropped->done()) return;
-    engine_.GiveUp(get);
-    dropped->Complete(MakeStatus(Code::kCancelled, "the get was dropped"));
+    engine_.GiveUp(dropped);
+    dropped->done(MakeStatus(Code::kCancelled, "the get was dropped"));
   });
   get_ = request;
   if (get->parts.empty()) {
