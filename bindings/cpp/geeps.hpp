@@ -25,8 +25,6 @@
 #ifndef GEEPS_HPP
 #define GEEPS_HPP
 
-#include "geeps.h"
-
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -37,6 +35,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "geeps.h"
 
 namespace geeps {
 inline namespace cpp {  // names of their own in the object files, whatever the program links
@@ -206,8 +206,12 @@ class Runtime {
   geeps_runtime* get() const { return owner_.get(); }
 
   // Long calls: these wait for the end; those named Begin... hand out the request.
-  void Start(Error& err) { Long(err, [&](geeps_request** r) { return geeps_runtime_start(get(), r, err.raw()); }); }
-  void Fence(Error& err) { Long(err, [&](geeps_request** r) { return geeps_fence(get(), r, err.raw()); }); }
+  void Start(Error& err) {
+    Long(err, [&](geeps_request** r) { return geeps_runtime_start(get(), r, err.raw()); });
+  }
+  void Fence(Error& err) {
+    Long(err, [&](geeps_request** r) { return geeps_fence(get(), r, err.raw()); });
+  }
   void Shutdown(Error& err) {
     Long(err, [&](geeps_request** r) { return geeps_runtime_shutdown(get(), r, err.raw()); });
   }
@@ -280,8 +284,8 @@ class Table {
     if (!err.ok()) return;
     const std::vector<geeps_kv> pairs = options.raw();
     geeps_table* raw = nullptr;
-    err.Take(geeps_table_create(rt.get(), name, num_rows, row_values, dtype, pairs.data(), pairs.size(), &raw,
-                                err.raw()));
+    err.Take(
+        geeps_table_create(rt.get(), name, num_rows, row_values, dtype, pairs.data(), pairs.size(), &raw, err.raw()));
     owner_.reset(raw);
   }
   void SetParam(const char* key, double value, Error& err) {
@@ -291,7 +295,8 @@ class Table {
   template <typename T>
   void Set(const Rows& rows, const std::vector<T>& values, Error& err, uint32_t flags = 0) {
     if (!err.ok()) return;
-    err.Take(geeps_table_set(get(), rows.data(), rows.size(), flags, values.data(), values.size() * sizeof(T), err.raw()));
+    err.Take(
+        geeps_table_set(get(), rows.data(), rows.size(), flags, values.data(), values.size() * sizeof(T), err.raw()));
   }
   // Waits. Returns the smallest version among the partitions.
   template <typename T>

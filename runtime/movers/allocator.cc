@@ -101,7 +101,8 @@ void Allocator::TakeBack(const protocol::SequencerEffect& effect) {
 }
 
 // First the rows that no earlier update of the pass has touched, then the additions, in one stream: later updates of a
-// row find the first. With read-my-writes the cache is added to, as well, out of the buffer or, in place, out of the log.
+// row find the first. With read-my-writes the cache is added to, as well, out of the buffer or, in place, out of the
+// log.
 void Reclaimer::Drain(const protocol::SequencerEffect& effect) {
   Epoch* const epoch = context_->epoch;
   const plan::PlannedOp& op = epoch->layout.plans[effect.set_id].ops[effect.op];

@@ -2,6 +2,7 @@
 #include "runtime/movers/context.h"
 
 #include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
 
 namespace geeps::movers {
 
@@ -18,6 +19,13 @@ void MoverContext::Queue(const protocol::Sequencer::Effects& effects) {
     }
     actions.Push(effect);
   }
+}
+
+void MoverContext::Refuse(uint32_t rank, const std::string& text) {
+  StatusDetail detail;
+  detail.code = Code::kData;
+  detail.rank = static_cast<int32_t>(rank);
+  fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: ", text)));
 }
 
 void MoverContext::TraceDone(const Done& done) {
@@ -57,8 +65,8 @@ void MoverContext::TraceSent(const Sent& sent) {
   }
 }
 
-std::shared_ptr<const TraceNames> NamesForTrace(
-    const Epoch& epoch, const std::vector<std::shared_ptr<const plan::RecordedPlan>>& plans) {
+std::shared_ptr<const TraceNames> NamesForTrace(const Epoch& epoch,
+                                                const std::vector<std::shared_ptr<const plan::RecordedPlan>>& plans) {
   auto names = std::make_shared<TraceNames>();
   names->epoch = epoch.number;
   for (const std::shared_ptr<const plan::RecordedPlan>& plan : plans) {

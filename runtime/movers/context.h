@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -185,6 +186,9 @@ struct MoverContext {
   // Takes in what the sequencer wants done. A fill or an own update has begun for the subscribers from now on: whatever
   // they decide next is queued behind it.
   void Queue(const protocol::Sequencer::Effects& effects);
+
+  // Ends the job because of what a peer has sent.
+  void Refuse(uint32_t rank, const std::string& text);
 
   // Begin of what is to be traced.
   uint64_t TraceTime() const { return trace != nullptr ? SteadyNs() : 0; }

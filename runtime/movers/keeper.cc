@@ -29,13 +29,6 @@ void Keeper::Queue(uint32_t kept) {
   effects_.clear();
 }
 
-void Keeper::Refuse(uint32_t rank, const std::string& text) {
-  StatusDetail detail;
-  detail.code = Code::kData;
-  detail.rank = static_cast<int32_t>(rank);
-  context_->fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: ", text)));
-}
-
 void Keeper::Begin() {
   for (uint32_t i = 0; i < context_->epoch->kept.size(); ++i) {
     context_->epoch->kept[i].machine->Begin(&effects_);
@@ -46,19 +39,19 @@ void Keeper::Begin() {
 Kept* Keeper::FindKept(uint32_t rank, const protocol::Header& header, uint32_t* participant) {
   Epoch* const epoch = context_->epoch;
   if (header.partition >= epoch->kept_of_partition.size() || epoch->kept_of_partition[header.partition] == kNone) {
-    Refuse(rank, absl::StrCat("a message for partition ", header.partition, ", which rank ", context_->rank,
-                              " does not keep"));
+    context_->Refuse(rank, absl::StrCat("a message for partition ", header.partition, ", which rank ", context_->rank,
+                                        " does not keep"));
     return nullptr;
   }
   Kept* const kept = &epoch->kept[epoch->kept_of_partition[header.partition]];
   if (epoch->tables[kept->table].mapped) {
-    Refuse(rank, absl::StrCat("a message for partition ", header.partition, ", whose memory is mapped"));
+    context_->Refuse(rank, absl::StrCat("a message for partition ", header.partition, ", whose memory is mapped"));
     return nullptr;
   }
   *participant = ParticipantOf(*kept, rank);
   if (*participant == kNone) {
-    Refuse(rank, absl::StrCat("a message for partition ", header.partition, " of table '",
-                              epoch->tables[kept->table].schema.name, "', in which it takes no part"));
+    context_->Refuse(rank, absl::StrCat("a message for partition ", header.partition, " of table '",
+                                        epoch->tables[kept->table].schema.name, "', in which it takes no part"));
     return nullptr;
   }
   return kept;
@@ -72,8 +65,9 @@ void Keeper::OnContributionMessage(uint32_t rank, uint32_t slot, const protocol:
   const EpochTable& table = context_->epoch->tables[kept->table];
   const Kept::Participant& peer = kept->participants[participant];
   if (header.set_id >= peer.updates.size() || header.table != kept->table) {
-    Refuse(rank, absl::StrCat("a contribution under plan ", header.set_id, " of ", peer.updates.size(), " to table ",
-                              header.table, " at partition ", kept->partition, " of table ", kept->table));
+    context_->Refuse(
+        rank, absl::StrCat("a contribution under plan ", header.set_id, " of ", peer.updates.size(), " to table ",
+                           header.table, " at partition ", kept->partition, " of table ", kept->table));
     return;
   }
   const bool empty = (header.flags & protocol::kFlagEmpty) != 0;
@@ -81,9 +75,9 @@ void Keeper::OnContributionMessage(uint32_t rank, uint32_t slot, const protocol:
   const uint32_t wanted_slot =
       wanted == 0 ? GEEPS_TP_MAILBOX : protocol::SlotOfContribution(kept->partition, header.clock, table.slack_max);
   if (payload_bytes != wanted || slot != wanted_slot) {
-    Refuse(rank, absl::StrCat("a contribution of ", payload_bytes, " bytes in slot ", slot, " to table '",
-                              table.schema.name, "' partition ", kept->partition, " at clock ", header.clock,
-                              ", where ", wanted, " bytes in slot ", wanted_slot, " were due"));
+    context_->Refuse(rank, absl::StrCat("a contribution of ", payload_bytes, " bytes in slot ", slot, " to table '",
+                                        table.schema.name, "' partition ", kept->partition, " at clock ", header.clock,
+                                        ", where ", wanted, " bytes in slot ", wanted_slot, " were due"));
     return;
   }
   context_->statistics->contribution_bytes_received.Add(payload_bytes);
@@ -99,8 +93,8 @@ void Keeper::OnContribution(uint32_t rank, const protocol::Header& header, const
   const bool empty = (header.flags & protocol::kFlagEmpty) != 0 || peer->updates[header.set_id].IsEmpty();
   const uint32_t num_params = static_cast<uint32_t>(context_->epoch->tables[kept->table].schema.rule->num_params);
   if (!empty && header.params.num != num_params) {
-    Refuse(rank, absl::StrCat(header.params.num, " rule parameters where ", num_params, " were due, in clock ",
-                              header.clock, " of partition ", header.partition));
+    context_->Refuse(rank, absl::StrCat(header.params.num, " rule parameters where ", num_params,
+                                        " were due, in clock ", header.clock, " of partition ", header.partition));
     return;
   }
   if ((header.flags & protocol::kFlagFired) != 0) kept->last_fires->Note(header.clock, participant, header.sent_ns);
@@ -115,11 +109,11 @@ void Keeper::OnContribution(uint32_t rank, const protocol::Header& header, const
 
 void Keeper::OnFire(uint32_t rank, const protocol::Header& header) {
   if (header.table >= context_->epoch->tables.size()) {
-    Refuse(rank, absl::StrCat("FIRE for table ", header.table, " of ", context_->epoch->tables.size()));
+    context_->Refuse(rank, absl::StrCat("FIRE for table ", header.table, " of ", context_->epoch->tables.size()));
     return;
   }
   if (context_->epoch->tables[header.table].mapped) {
-    Refuse(rank, absl::StrCat("FIRE for table ", header.table, ", whose memory is mapped"));
+    context_->Refuse(rank, absl::StrCat("FIRE for table ", header.table, ", whose memory is mapped"));
     return;
   }
   for (uint32_t index : context_->epoch->kept_of_table[header.table]) {
@@ -148,8 +142,8 @@ protocol::Header Keeper::MissingAt(uint32_t partition) const {
 void Keeper::OnWho(uint32_t rank, const protocol::Header& header) {
   if (header.partition >= context_->epoch->kept_of_partition.size() ||
       context_->epoch->kept_of_partition[header.partition] == kNone) {
-    Refuse(rank, absl::StrCat("it asked who is missing at partition ", header.partition, ", which rank ",
-                              context_->rank, " does not keep"));
+    context_->Refuse(rank, absl::StrCat("it asked who is missing at partition ", header.partition, ", which rank ",
+                                        context_->rank, " does not keep"));
     return;
   }
   context_->links->Send(rank, GEEPS_TP_MAILBOX, MissingAt(header.partition), nullptr, 0, Sent{});
@@ -169,9 +163,9 @@ void Keeper::ScanFired(uint32_t t) {
     const protocol::Clock fired = table->fired[rank]->load(std::memory_order_acquire);
     const protocol::Clock seen = table->fired_seen[rank];
     if (fired < seen || fired - seen > protocol::NumLandingSlots(table->slack_max)) {
-      Refuse(rank,
-             absl::StrCat("it says that table '", table->schema.name, "' is fired up to clock ", fired, ", where ",
-                          seen, " to ", seen + protocol::NumLandingSlots(table->slack_max), " were possible"));
+      context_->Refuse(
+          rank, absl::StrCat("it says that table '", table->schema.name, "' is fired up to clock ", fired, ", where ",
+                             seen, " to ", seen + protocol::NumLandingSlots(table->slack_max), " were possible"));
       return;
     }
     while (table->fired_seen[rank] < fired) ReadLogEntry(t, rank, table->fired_seen[rank]++);
@@ -186,8 +180,9 @@ void Keeper::ReadLogEntry(uint32_t t, uint32_t rank, protocol::Clock clock) {
   const uint32_t set_id = log.header(clock)->set_id;
   const bool has_data = set_id != protocol::kSetNothing;
   if (log.header(clock)->clock != clock || (has_data && set_id >= context_->epoch->plans.size())) {
-    Refuse(rank, absl::StrCat("its log of table '", table->schema.name, "' holds clock ", log.header(clock)->clock,
-                              " of plan ", set_id, " where clock ", clock, " was due"));
+    context_->Refuse(rank,
+                     absl::StrCat("its log of table '", table->schema.name, "' holds clock ", log.header(clock)->clock,
+                                  " of plan ", set_id, " where clock ", clock, " was due"));
     return;
   }
   protocol::Header header;

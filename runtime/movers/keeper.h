@@ -57,7 +57,6 @@ class Keeper {
   void StoreAge(Kept* kept, protocol::Age age);
   void Fail(const Kept& kept, const protocol::KeeperEffect& effect);
   void ReadLogEntry(uint32_t table, uint32_t rank, protocol::Clock clock);
-  void Refuse(uint32_t rank, const std::string& text);
 
   MoverContext* const context_;
   std::vector<protocol::KeeperEffect> effects_;

@@ -13,21 +13,15 @@
 
 namespace geeps::movers {
 
-void Puller::Refuse(uint32_t rank, const std::string& text) {
-  StatusDetail detail;
-  detail.code = Code::kData;
-  detail.rank = static_cast<int32_t>(rank);
-  context_->fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: ", text)));
-}
-
 void Puller::OnPublishMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) {
   Epoch* const epoch = context_->epoch;
   const uint32_t partition = header.partition;
   const bool known =
       partition < epoch->subscription_of_partition.size() && epoch->subscription_of_partition[partition] != kNone;
   if (!known || epoch->keeper_of_partition[partition] != rank || epoch->table_of_partition[partition] != header.table) {
-    Refuse(rank, absl::StrCat("it published partition ", partition, " of table ", header.table,
-                              ", which it does not keep or to which rank ", context_->rank, " does not subscribe"));
+    context_->Refuse(rank,
+                     absl::StrCat("it published partition ", partition, " of table ", header.table,
+                                  ", which it does not keep or to which rank ", context_->rank, " does not subscribe"));
     return;
   }
   const uint32_t i = epoch->subscription_of_partition[partition];
@@ -39,19 +33,20 @@ void Puller::OnPublishMessage(uint32_t rank, uint32_t slot, const protocol::Head
   const bool first = table->subscribers[i].absorbed() == protocol::kNoAge;
   if (header_only != (rows == 0) || (unchanged && (first || header_only)) || frozen != table->frozen[i] ||
       !IsPossible(*table, i, header.clock, header.own_clock)) {
-    Refuse(rank, absl::StrCat("it published version ", header.clock, " of table '", table->schema.name, "' partition ",
-                              partition, " with flags ", static_cast<int>(header.flags), ", where rank ",
-                              context_->rank, " reads ", rows, " rows, has ", first ? "no" : "a", " version and fired ",
-                              table->contributor->fired(), " clocks"));
+    context_->Refuse(
+        rank, absl::StrCat("it published version ", header.clock, " of table '", table->schema.name, "' partition ",
+                           partition, " with flags ", static_cast<int>(header.flags), ", where rank ", context_->rank,
+                           " reads ", rows, " rows, has ", first ? "no" : "a", " version and fired ",
+                           table->contributor->fired(), " clocks"));
     return;
   }
   const bool payload = !header_only && !unchanged;
   const uint64_t wanted = payload ? rows * table->schema.row_bytes() : 0;
   const uint32_t wanted_slot = payload ? protocol::SlotOfPublish(partition) : GEEPS_TP_MAILBOX;
   if (payload_bytes != wanted || slot != wanted_slot) {
-    Refuse(rank,
-           absl::StrCat("it published ", payload_bytes, " bytes of table '", table->schema.name, "' partition ",
-                        partition, " in slot ", slot, ", where ", wanted, " bytes in slot ", wanted_slot, " were due"));
+    context_->Refuse(rank, absl::StrCat("it published ", payload_bytes, " bytes of table '", table->schema.name,
+                                        "' partition ", partition, " in slot ", slot, ", where ", wanted,
+                                        " bytes in slot ", wanted_slot, " were due"));
     return;
   }
   if (payload) table->landings[i].open = false;
@@ -60,9 +55,9 @@ void Puller::OnPublishMessage(uint32_t rank, uint32_t slot, const protocol::Head
   OnPublish(header, nullptr);
 }
 
-// A version contains no clock that this worker, a participant, has not fired. What an async table has applied is counted
-// in contributions, and the own clocks among them are told by themselves: the data of the clock that is fired next may
-// have been applied.
+// A version contains no clock that this worker, a participant, has not fired. What an async table has applied is
+// counted in contributions, and the own clocks among them are told by themselves: the data of the clock that is fired
+// next may have been applied.
 bool Puller::IsPossible(const EpochTable& table, uint32_t subscription, protocol::Age age, protocol::Clock own_clock) {
   const protocol::Clock first_clock = table.contributor->options().first_clock;
   const bool takes_part = table.lane_of[subscription] != kNone;
@@ -81,9 +76,8 @@ void Puller::OnPublish(const protocol::Header& header, const uint8_t* values) {
   table->landings[i].local = values;
   table->landings[i].age = header.clock;
   table->landings[i].fired_ns = header.fired_ns;
-  const protocol::SubscriberEffects effects =
-      table->subscribers[i].OnPublish(header.clock, payload, (header.flags & protocol::kFlagFrozen) != 0,
-                                      header.own_clock);
+  const protocol::SubscriberEffects effects = table->subscribers[i].OnPublish(
+      header.clock, payload, (header.flags & protocol::kFlagFrozen) != 0, header.own_clock);
   context_->actions.Push(SubscriberAction{t, i, effects});
 }
 
@@ -95,9 +89,10 @@ void Puller::ScanAge(uint32_t t, uint32_t i) {
   protocol::SubscriberPartition* const subscriber = &table->subscribers[i];
   if (word == 0 || (subscriber->absorbed() != protocol::kNoAge && subscriber->absorbed() >= word - 1)) return;
   if (!IsPossible(*table, i, word - 1, 0)) {
-    Refuse(context_->epoch->keeper_of_partition[partition],
-           absl::StrCat("table '", table->schema.name, "' partition ", partition, " is said to have version ", word - 1,
-                        ", where rank ", context_->rank, " fired ", table->contributor->fired(), " clocks"));
+    context_->Refuse(
+        context_->epoch->keeper_of_partition[partition],
+        absl::StrCat("table '", table->schema.name, "' partition ", partition, " is said to have version ", word - 1,
+                     ", where rank ", context_->rank, " fired ", table->contributor->fired(), " clocks"));
     return;
   }
   const bool own = words[kFiredByBehindAge].load(std::memory_order_relaxed) == context_->rank;
@@ -119,10 +114,10 @@ void Puller::Execute(const SubscriberAction& action) {
   if (effects.fail) {
     const uint32_t partition =
         context_->epoch->layout.tables[action.table].subscriptions[action.subscription].partition;
-    Refuse(context_->epoch->keeper_of_partition[partition],
-           absl::StrCat("it published a version of table '", table->schema.name, "' partition ", partition,
-                        " that is not newer than ", table->subscribers[action.subscription].absorbed(),
-                        ", or without a credit"));
+    context_->Refuse(context_->epoch->keeper_of_partition[partition],
+                     absl::StrCat("it published a version of table '", table->schema.name, "' partition ", partition,
+                                  " that is not newer than ", table->subscribers[action.subscription].absorbed(),
+                                  ", or without a credit"));
     return;
   }
   if (effects.absorb) Absorb(action.table, action.subscription);
@@ -144,7 +139,8 @@ void Puller::Absorb(uint32_t t, uint32_t i) {
   const plan::Block& block = context_->epoch->layout.tables[t].subscriptions[i].block;
   const uint64_t row_bytes = table->schema.row_bytes();
   const uint8_t* const from = landing->local != nullptr ? landing->local : landing->memory;
-  absl::Status status = context_->fill_stream.Copy(table->cache + block.first * row_bytes, from, block.rows * row_bytes);
+  absl::Status status =
+      context_->fill_stream.Copy(table->cache + block.first * row_bytes, from, block.rows * row_bytes);
   if (status.ok()) status = AddOwnUpdates(t, i);
   if (!context_->Check(status)) return;
   context_->Await(context_->fill_stream, kWaitForAbsorb, &landing->absorb, landing->age);

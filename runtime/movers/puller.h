@@ -29,7 +29,6 @@ class Puller {
   void Execute(const SubscriberAction& action);
 
  private:
-  void Refuse(uint32_t rank, const std::string& text);
   static bool IsPossible(const EpochTable& table, uint32_t subscription, protocol::Age age, protocol::Clock own_clock);
   void Absorb(uint32_t table, uint32_t subscription);
   absl::Status AddOwnUpdates(uint32_t table, uint32_t subscription);

@@ -16,13 +16,6 @@ using protocol::Header;
 using protocol::kHeaderBytes;
 using protocol::MessageType;
 
-void RowCalls::Refuse(uint32_t rank, const std::string& text) {
-  StatusDetail detail;
-  detail.code = Code::kData;
-  detail.rank = static_cast<int32_t>(rank);
-  context_->fail(MakeStatus(detail, absl::StrCat("rank ", rank, " broke the protocol: ", text)));
-}
-
 void RowCalls::Send(uint32_t rank, Header header, uint64_t epoch, const uint8_t* payload, uint64_t bytes) {
   header.epoch = epoch;
   std::string message(kHeaderBytes + bytes, '\0');
@@ -42,19 +35,25 @@ void RowCalls::OnRelay(uint32_t src, std::string bytes) {
   const size_t header_bytes = std::min(bytes.size(), kHeaderBytes);
   const absl::Status decoded = protocol::DecodeHeader(
       absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(bytes.data()), header_bytes), &header);
-  if (!decoded.ok()) return Refuse(src, std::string(decoded.message()));
+  if (!decoded.ok()) return context_->Refuse(src, std::string(decoded.message()));
   const uint64_t own = context_->epoch == nullptr ? 0 : context_->epoch->number;
   switch (protocol::JudgeEpoch(header.type, header.epoch, own)) {
     case protocol::EpochVerdict::kDrop:
       return;
     case protocol::EpochVerdict::kWait:
-      if (early_[src].size() >= protocol::kGetsInFlight) return Refuse(src, "too many messages of the next epoch");
+      if (early_[src].size() >= protocol::kGetsInFlight)
+        return context_->Refuse(src, "too many messages of the next epoch");
       early_[src].push_back(std::move(bytes));
       return;
     case protocol::EpochVerdict::kRefuse:
-      return Refuse(src, absl::StrCat("a message about rows of epoch ", header.epoch, " in epoch ", own));
+      return context_->Refuse(src, absl::StrCat("a message about rows of epoch ", header.epoch, " in epoch ", own));
     case protocol::EpochVerdict::kTake:
       break;
+  }
+  const bool has_payload = header.type == MessageType::kGot || header.type == MessageType::kSet;
+  if (!has_payload && bytes.size() > kHeaderBytes) {
+    return context_->Refuse(
+        src, absl::StrCat(bytes.size() - kHeaderBytes, " bytes behind a message about rows that has none"));
   }
   switch (header.type) {
     case MessageType::kGet:
@@ -66,7 +65,8 @@ void RowCalls::OnRelay(uint32_t src, std::string bytes) {
     case MessageType::kAck:
       return OnAck(src, header);
     default:
-      Refuse(src, absl::StrCat("a message of type ", static_cast<int>(header.type), " through the coordinator"));
+      context_->Refuse(src,
+                       absl::StrCat("a message of type ", static_cast<int>(header.type), " through the coordinator"));
   }
 }
 
@@ -75,8 +75,8 @@ uint32_t RowCalls::FindKept(const Epoch& epoch, uint32_t rank, const Header& hea
       header.partition < epoch.kept_of_partition.size() ? epoch.kept_of_partition[header.partition] : kNone;
   if (index == kNone || header.num_rows == 0 || header.first_row >= epoch.kept[index].num_rows ||
       header.num_rows > epoch.kept[index].num_rows - header.first_row) {
-    Refuse(rank, absl::StrCat(header.num_rows, " rows from row ", header.first_row, " on of partition ",
-                              header.partition, ", which rank ", context_->rank, " does not keep so"));
+    context_->Refuse(rank, absl::StrCat(header.num_rows, " rows from row ", header.first_row, " on of partition ",
+                                        header.partition, ", which rank ", context_->rank, " does not keep so"));
     return kNone;
   }
   return index;
@@ -151,7 +151,7 @@ void RowCalls::OnGet(uint32_t rank, const Header& header) {
   const uint32_t index = FindKept(*context_->epoch, rank, header);
   if (index == kNone) return;
   if (!gets_.Add({rank, header.partition, header.call, header.clock, header.first_row, header.num_rows})) {
-    return Refuse(rank, absl::StrCat("more than ", protocol::kGetsInFlight, " gets under way"));
+    return context_->Refuse(rank, absl::StrCat("more than ", protocol::kGetsInFlight, " gets under way"));
   }
   context_->keeper->OnGet(index, header.clock);
 }
@@ -183,9 +183,10 @@ void RowCalls::OnGot(uint32_t rank, const Header& header, const std::string& byt
   const uint64_t wanted = table == kNone ? 0 : header.num_rows * epoch.tables[table].schema.row_bytes();
   protocol::Getter::Effects effects;
   if (table == kNone || bytes.size() - kHeaderBytes != wanted || !getter_.OnGot(rank, header, &effects)) {
-    return Refuse(rank, absl::StrCat("it answered a get that was not made so: ", header.num_rows, " rows from row ",
-                                     header.first_row, " on of partition ", header.partition, " at version ",
-                                     header.clock, ", in ", bytes.size() - kHeaderBytes, " bytes"));
+    return context_->Refuse(
+        rank, absl::StrCat("it answered a get that was not made so: ", header.num_rows, " rows from row ",
+                           header.first_row, " on of partition ", header.partition, " at version ", header.clock,
+                           ", in ", bytes.size() - kHeaderBytes, " bytes"));
   }
   Execute(effects, reinterpret_cast<const uint8_t*>(bytes.data()) + kHeaderBytes);
 }
@@ -198,8 +199,8 @@ void RowCalls::Set(RowsSet set) { sets_[exchange_.OnSet()] = std::move(set); }
 void RowCalls::OnAllBuilt(const EpochInput& input) {
   std::vector<protocol::SetPart> parts;
   part_values_.clear();
-  for (auto it = sets_.lower_bound(exchange_.first_offered());
-       it != sets_.end() && it->first < exchange_.end_offered(); ++it) {
+  for (auto it = sets_.lower_bound(exchange_.first_offered()); it != sets_.end() && it->first < exchange_.end_offered();
+       ++it) {
     const RowsSet& set = it->second;
     for (const plan::LayoutInput::Table& table : input.layout.tables) {
       if (table.object != set.object) continue;
@@ -210,9 +211,9 @@ void RowCalls::OnAllBuilt(const EpochInput& input) {
         for (const table::RowRun& run : here.runs()) {
           parts.push_back({it->first, partition.keeper, p, static_cast<uint32_t>(run.first - partition.first_row),
                            static_cast<uint32_t>(run.count), set.keep_state});
-          part_values_.push_back({reinterpret_cast<const uint8_t*>(set.values.data()) +
-                                      set.rows.RankOf(run.first) * row_bytes,
-                                  run.count * row_bytes});
+          part_values_.push_back(
+              {reinterpret_cast<const uint8_t*>(set.values.data()) + set.rows.RankOf(run.first) * row_bytes,
+               run.count * row_bytes});
         }
       }
     }
@@ -237,20 +238,22 @@ void RowCalls::SendSets(const std::vector<uint32_t>& indexes) {
 }
 
 void RowCalls::OnSet(uint32_t rank, const Header& header, std::string bytes) {
-  if (next_ == nullptr) return Refuse(rank, "it sent rows that it has set, where no fence takes them in");
+  if (next_ == nullptr) return context_->Refuse(rank, "it sent rows that it has set, where no fence takes them in");
   const uint32_t index = FindKept(*next_, rank, header);
   if (index == kNone) return;
   const uint64_t wanted = header.num_rows * next_->tables[next_->kept[index].table].schema.row_bytes();
   if (bytes.size() - kHeaderBytes != wanted) {
-    return Refuse(rank, absl::StrCat("it set ", header.num_rows, " rows of partition ", header.partition, " in ",
-                                     bytes.size() - kHeaderBytes, " bytes, where ", wanted, " were due"));
+    return context_->Refuse(rank,
+                            absl::StrCat("it set ", header.num_rows, " rows of partition ", header.partition, " in ",
+                                         bytes.size() - kHeaderBytes, " bytes, where ", wanted, " were due"));
   }
   const bool keep_state = (header.flags & protocol::kFlagKeepState) != 0;
   const uint32_t place = static_cast<uint32_t>(staged_.size());
   staged_.push_back(std::move(bytes));
   if (!exchange_.OnSetMessage(
           {rank, header.call, header.partition, header.first_row, header.num_rows, keep_state, place})) {
-    return Refuse(rank, absl::StrCat("it sent rows of its set ", header.call, " behind those of a later one"));
+    return context_->Refuse(rank,
+                            absl::StrCat("it sent rows of its set ", header.call, " behind those of a later one"));
   }
   Header ack;
   ack.type = MessageType::kAck;
@@ -262,12 +265,14 @@ void RowCalls::OnSet(uint32_t rank, const Header& header, std::string bytes) {
 void RowCalls::OnAck(uint32_t rank, const Header& header) {
   std::vector<uint32_t> send;
   if (next_ == nullptr || !exchange_.OnAck(rank, header.partition, header.call, &send)) {
-    return Refuse(rank, absl::StrCat("it acknowledged rows of partition ", header.partition, " that it was not sent"));
+    return context_->Refuse(
+        rank, absl::StrCat("it acknowledged rows of partition ", header.partition, " that it was not sent"));
   }
   SendSets(send);
 }
 
-// No work of the device on the shard is under way: all clocks before the fence are applied, and the epoch has not begun.
+// No work of the device on the shard is under way: all clocks before the fence are applied, and the epoch has not
+// begun.
 void RowCalls::PutRows(const Epoch& epoch, const protocol::StagedSet& set) {
   const Kept& kept = epoch.kept[epoch.kept_of_partition[set.partition]];
   const table::TableSchema& schema = epoch.tables[kept.table].schema;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// RowCalls: rows that are read and set outside plans (docs/protocol.md, R12). As an asker it sends GETs and takes in the
-// answers; as a keeper it answers from its shards; for fences it keeps what the program has set, hands it to the keepers
-// when all have built the next epoch, and puts what it was handed into its own shards when that epoch begins.
+// RowCalls: rows that are read and set outside plans (docs/protocol.md, R12). As an asker it sends GETs and takes in
+// the answers; as a keeper it answers from its shards; for fences it keeps what the program has set, hands it to the
+// keepers when all have built the next epoch, and puts what it was handed into its own shards when that epoch begins.
 // Messages travel through the coordinator, as relayed bytes: header first, payload behind it.
 // Thread contract: the mover thread.
 #ifndef GEEPS_RUNTIME_MOVERS_ROW_CALLS_H_
@@ -62,8 +62,8 @@ class RowCalls {
       : context_(context), control_(control), post_(std::move(post)), gets_(context->world) {}
 
   void Set(RowsSet set);
-  // REQUIRES: the last one has ended or was given up; the parts are those of the epoch in force, and no fence is entered
-  // before the end.
+  // REQUIRES: the last one has ended or was given up; the parts are those of the epoch in force, and no fence is
+  // entered before the end.
   void Get(std::shared_ptr<RowsGet> get);
   void GiveUp(const std::shared_ptr<RowsGet>& get);
   // Relayed bytes of kind kRelayRows: unchecked.
@@ -85,7 +85,6 @@ class RowCalls {
   void OnLatched(const absl::Status& cause);
 
  private:
-  void Refuse(uint32_t rank, const std::string& text);
   void Send(uint32_t rank, protocol::Header header, uint64_t epoch, const uint8_t* payload, uint64_t bytes);
   void SendSets(const std::vector<uint32_t>& indexes);
   // Index of the kept partition that rows first_row .. of `header` lie in, or kNone: refused.
@@ -107,7 +106,7 @@ class RowCalls {
   std::shared_ptr<RowsGet> get_;
   uint64_t num_gets_ = 0;
   protocol::WaitingGets gets_;
-  std::vector<protocol::WaitingGet> served_;  // scratch of Answer
+  std::vector<protocol::WaitingGet> served_;            // scratch of Answer
   std::map<uint32_t, std::vector<std::string>> early_;  // by rank: messages of the next epoch
 
   protocol::SetExchange exchange_;

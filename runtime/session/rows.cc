@@ -17,8 +17,8 @@ absl::StatusOr<table::RowSet> CheckRows(const Table& table, absl::Span<const tab
   GEEPS_ASSIGN_OR_RETURN(table::RowSet set, table::RowSet::FromRuns(rows, table.schema.num_rows));
   const uint64_t row_bytes = table.schema.row_bytes();
   if (row_bytes > kRowBytesMax) {
-    return Unsupported("rows of table '", table.schema.name, "' have ", row_bytes, " bytes; outside plans rows of at most ",
-                       kRowBytesMax, " bytes are read and set");
+    return Unsupported("rows of table '", table.schema.name, "' have ", row_bytes,
+                       " bytes; outside plans rows of at most ", kRowBytesMax, " bytes are read and set");
   }
   if (bytes != set.NumRows() * row_bytes) {
     return Invalid(set.NumRows(), " rows of table '", table.schema.name, "' have ", set.NumRows() * row_bytes,
@@ -36,8 +36,8 @@ void Cut(const table::RowSet& rows, const table::PartitionMap& map, uint32_t map
     if (here.IsEmpty()) continue;
     const uint64_t begin = here.runs().front().first;
     const uint64_t end = here.runs().back().end();
-    get->parts.push_back({p, partition.keeper, static_cast<uint32_t>(begin - partition.first_row),
-                          static_cast<uint32_t>(end - begin)});
+    get->parts.push_back(
+        {p, partition.keeper, static_cast<uint32_t>(begin - partition.first_row), static_cast<uint32_t>(end - begin)});
     get->pieces.emplace_back();
     for (const table::RowRun& run : here.runs()) {
       get->pieces.back().push_back({run.first - begin, rows.RankOf(run.first), run.count});

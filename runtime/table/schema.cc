@@ -189,8 +189,9 @@ absl::Status ParseParams(OptionSpan options, TableSchema* schema) {
 absl::Status CheckModes(const TableOptions& options) {
   const TableSchema& schema = options.schema;
   if (schema.read_my_writes && (schema.rule->id != RuleId::kAdd || schema.reduce != Reduce::kSum)) {
-    return Invalid("option read_my_writes = 1 with rule ", schema.rule->name, " and reduce = ",
-                   ReduceName(schema.reduce), ": what a worker adds to its own copy must be what a keeper will add, as "
+    return Invalid("option read_my_writes = 1 with rule ", schema.rule->name,
+                   " and reduce = ", ReduceName(schema.reduce),
+                   ": what a worker adds to its own copy must be what a keeper will add, as "
                    "rule add and reduce = sum do");
   }
   if (options.observer && schema.rows_same) {
@@ -259,9 +260,9 @@ std::string Describe(const TableSchema& schema) {
   for (int i = 0; i < schema.rule->num_params; ++i) {
     absl::StrAppend(&text, " param.", schema.rule->params[i].name, "=", NumberText(schema.params[i]));
   }
-  absl::StrAppend(&text, " reduce=", ReduceName(schema.reduce),
-                  " rows=", schema.rows_same ? "same" : "any", " init=", DescribeInit(schema.init),
-                  " seed=", schema.seed, " sum_group=", schema.sum_group, " partition_bytes=", schema.partition_bytes);
+  absl::StrAppend(&text, " reduce=", ReduceName(schema.reduce), " rows=", schema.rows_same ? "same" : "any",
+                  " init=", DescribeInit(schema.init), " seed=", schema.seed, " sum_group=", schema.sum_group,
+                  " partition_bytes=", schema.partition_bytes);
   return text;
 }
 

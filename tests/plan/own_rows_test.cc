@@ -94,8 +94,9 @@ TEST_CASE("Read-my-writes: own updates lie in the cache where counting row by ro
     job.Table(num_rows, 8u << random() % 3, false, 4096, false, {{"read_my_writes", "1"}});
     Recording recording("train");
     for (uint64_t i = 0, num = 1 + random() % 7; i < num; ++i) {
-      const table::RowSet rows =
-          random() % 4 == 0 ? Rows(random() % num_rows, 1) : random() % 4 == 0 ? Rows(0, num_rows) : Draw(&random, num_rows);
+      const table::RowSet rows = random() % 4 == 0   ? Rows(random() % num_rows, 1)
+                                 : random() % 4 == 0 ? Rows(0, num_rows)
+                                                     : Draw(&random, num_rows);
       if (rows.IsEmpty()) continue;
       if (random() % 2 == 0) {
         recording.ReadAll(0, rows);

@@ -245,8 +245,8 @@ TEST_CASE("an observer reads whole versions in their order; nobody waits for it,
           geeps::Table table(w.rt, "lanes", kRows, w.world + 1, GEEPS_F64, options, w.err);
           Look look;
           Watcher watcher(&w, [&](const Look&, const geeps_view&, const std::vector<int64_t>& cut) {
-                            return cut[2] == 0 && (async || cut[0] == cut[1]);
-                          });
+            return cut[2] == 0 && (async || cut[0] == cut[1]);
+          });
           const auto body = [&](geeps::Walker& walker) {
             const geeps::Access access = walker.Read(table, geeps::Rows::All(), 0);
             if (walker.live()) watcher.See(access.view(), look);

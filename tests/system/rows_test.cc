@@ -59,7 +59,8 @@ const geeps::Options kSmallPartitions = {{"partition_bytes", "4096"}};
 
 }  // namespace
 
-TEST_CASE("what one worker sets before the first commit is there for all after it; get reads it, and every clock since") {
+TEST_CASE(
+    "what one worker sets before the first commit is there for all after it; get reads it, and every clock since") {
   Everywhere(3, [](Worker& w) -> std::string {
     geeps::Table table(w.rt, "t", kRows, kWidth, GEEPS_F64, kSmallPartitions, w.err);
     if (w.rank == 1) table.Set(geeps::Rows::All(), NamedRows(0, kRows), w.err);
@@ -247,7 +248,8 @@ TEST_CASE("a get may go on beside passes, is refused above the own clock, and le
             geeps_request_destroy(request);
             if (begin(3) != GEEPS_E_INVALID) problem = "a get above the own clock is not refused";
             if (begin(2) != GEEPS_OK) problem = "a get after a dropped one is refused";
-            if (geeps_fence(w.rt.get(), nullptr, w.err.raw()) != GEEPS_E_STATE) problem = "a fence beside a get is not refused";
+            if (geeps_fence(w.rt.get(), nullptr, w.err.raw()) != GEEPS_E_STATE)
+              problem = "a fence beside a get is not refused";
           }
           w.Meet();
           if (w.rank == 1) {
