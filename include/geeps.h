@@ -321,8 +321,8 @@ GEEPS_API geeps_status geeps_table_set(geeps_table *t, const geeps_rows *rows, u
  * for the caller itself: GEEPS_E_INVALID), or GEEPS_AGE_NOW for that clock. Waits for it at each partition, and gets the
  * newest version there is. *age (NULL: not wanted): the smallest of them. Async tables: what has arrived; min_age and *age say
  * nothing. dst is written from the call on, in any order; it and *age are valid when the result, of this call or of the request,
- * is GEEPS_OK. Values travel through rank 0: for evaluation, checkpoints and looking, not for training. A single row of more
- * than 32 MiB is GEEPS_E_UNSUPPORTED. */
+ * is GEEPS_OK. Values travel through rank 0: for evaluation, checkpoints and looking, not for training. One get at a time
+ * (GEEPS_E_STATE); a single row of more than 32 MiB is GEEPS_E_UNSUPPORTED. */
 GEEPS_API geeps_status geeps_table_get(geeps_table *t, const geeps_rows *rows, uint64_t num_runs, uint64_t min_age,
                                        void *dst, uint64_t dst_bytes, uint64_t *age, geeps_request **out,
                                        geeps_error *err);

@@ -54,12 +54,27 @@ class TypedRows : public ReferenceRows {
       // Without contributors there is no step of the rule.
       if (!sums.empty()) rule_.Step(row, params, sums.data(), values_.data() + row * spec_.row_values);
     }
+    return Version();
+  }
+
+  std::vector<uint8_t> Set(const RowValues& anew, const RowValues& keeping) override {
+    for (const RowValues* const rows : {&anew, &keeping}) {
+      for (const auto& [row, bytes] : *rows) {
+        T* const values = values_.data() + row * spec_.row_values;
+        for (uint64_t i = 0; i < spec_.row_values; ++i) values[i] = Load<T>(spec_.dtype, bytes.data(), i);
+        if (rows == &anew) rule_.Forget(row);
+      }
+    }
+    return Version();
+  }
+
+ private:
+  std::vector<uint8_t> Version() const {
     std::vector<uint8_t> version(spec_.num_rows * spec_.row_bytes());
     for (uint64_t i = 0; i < values_.size(); ++i) Store<T>(spec_.dtype, version.data(), i, values_[i]);
     return version;
   }
 
- private:
   // False when nobody contributes to the row.
   bool Reduce(const std::vector<RowValues>& contributions, uint64_t row, uint64_t column, T* total) const {
     int num_groups = 0;
@@ -106,6 +121,10 @@ void StoreNumber(uint32_t dtype, double number, uint8_t* to) {
   } else {
     Store<float>(dtype, to, 0, static_cast<float>(number));
   }
+}
+
+double LoadNumber(uint32_t dtype, const uint8_t* from) {
+  return dtype == GEEPS_F64 ? Load<double>(dtype, from, 0) : static_cast<double>(Load<float>(dtype, from, 0));
 }
 
 Reference::Reference(const TableSpec& spec) : spec_(spec) {

@@ -36,6 +36,7 @@ struct TableSpec {
 
 // A number as a value of the dtype, [value_bytes], to the nearest.
 void StoreNumber(uint32_t dtype, double number, uint8_t* to);
+double LoadNumber(uint32_t dtype, const uint8_t* from);
 
 // One worker's contribution of one clock: by row its values, [row_values] of the table's dtype.
 using RowValues = std::map<uint64_t, std::vector<uint8_t>>;
@@ -47,6 +48,8 @@ class ReferenceRows {
   // As Reference::Advance; the values in the table's dtype.
   virtual std::vector<uint8_t> Advance(const std::vector<RowValues>& contributions,
                                        const std::vector<double>& params) = 0;
+  // As Reference::Set.
+  virtual std::vector<uint8_t> Set(const RowValues& anew, const RowValues& keeping) = 0;
 };
 
 class Reference {
@@ -57,9 +60,13 @@ class Reference {
   // one.
   void Advance(const std::vector<RowValues>& contributions, double lr);
 
+  // Appends one more version of the same clock, with other values in some rows: in those of `anew` the rule begins
+  // anew, in those of `keeping` its state stays.
+  void Set(const RowValues& anew, const RowValues& keeping) { versions_.push_back(rows_->Set(anew, keeping)); }
+
   uint64_t num_versions() const { return versions_.size(); }
-  // [row_values] of the dtype.
-  const uint8_t* Row(uint64_t age, uint64_t row) const { return versions_[age].data() + row * spec_.row_bytes(); }
+  // [row_values] of the dtype. Without Set the index is the age.
+  const uint8_t* Row(uint64_t index, uint64_t row) const { return versions_[index].data() + row * spec_.row_bytes(); }
   const TableSpec& spec() const { return spec_; }
 
  private:

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scenario: a whole small training job drawn from a seed: tables, each worker's plans with any row sets and any order
-// of calls, which plan each worker walks in which clock, what it leaves out, a second commit in the middle.
-// WalkScenario lets one worker live it over the C ABI and compares every read bit by bit with the reference, which
-// follows from the scenario alone. Thread contract: a Scenario is constant once made; WalkScenario runs in one thread
-// for each worker.
+// Scenario: a whole small training job drawn from a seed: tables of any mode and rule, each worker's plans with any row
+// sets and any order of calls, which plan each worker walks in which clock, what it leaves out, a second commit in the
+// middle, fences, rows that are set and read outside plans. WalkScenario lets one worker live it over the C ABI and
+// compares every read with what it may show (scenario_expect.h), which follows from the scenario alone.
+// Thread contract: a Scenario is constant once made; WalkScenario runs in one thread for each worker.
 #ifndef GEEPS_TESTS_SYSTEM_SCENARIO_H_
 #define GEEPS_TESTS_SYSTEM_SCENARIO_H_
 
@@ -50,15 +50,35 @@ struct PlanSpec {
 
 enum class Leave : uint8_t { kNothing, kFirstCall, kSecondCall };
 
+// A get before a pass.
+struct GetSpec {
+  uint32_t table = 0;
+  std::vector<geeps_rows> rows;
+  uint64_t min_age = 0;
+  bool beside = false;  // the pass goes on meanwhile
+};
+
 struct PassSpec {
   uint32_t plan = 0;
   uint64_t clock = 0;
   std::vector<Leave> leave;  // by operation
   bool ends_early = false;   // a plan without clock: as soon as nothing is open
+  std::vector<GetSpec> gets;
 };
 
-// From one commit to the next.
+// Rows set before a commit or a fence.
+struct SetSpec {
+  uint32_t table = 0;
+  std::vector<geeps_rows> rows;
+  bool keep_state = false;
+};
+
+// From one commit or fence to the next.
 struct PhaseSpec {
+  bool by_fence = false;  // begun by a fence: with the plans of the phase before
+  uint64_t first_clock = 0;
+  uint64_t end_clock = 0;
+  std::vector<std::vector<SetSpec>> sets;     // [rank]
   std::vector<std::vector<PlanSpec>> plans;   // [rank][plan]
   std::vector<std::vector<PassSpec>> passes;  // [rank]
 };
@@ -71,22 +91,35 @@ struct ScenarioOptions {
   bool large_tables = true;  // shards on all workers; else everything is kept by one
   bool sparse_rows = false;  // row sets are never one run
   bool every_clock = false;  // no worker skips or walks an empty plan
+  bool modes = false;        // async tables, read-my-writes, observers, rules of plugins, too
+  bool row_calls = false;    // rows are set and read outside plans, and fences stand between commits
+};
+
+struct TableMode {
+  bool async = false;
+  bool read_my_writes = false;
+  uint32_t observer = UINT32_MAX;  // the rank that only looks, if any
+
+  // Its rows count what they contain (scenario_expect.h); the others are compared bit by bit.
+  bool counts() const { return async || read_my_writes; }
 };
 
 struct Scenario {
   ScenarioOptions options;
   std::vector<TableSpec> tables;
-  std::vector<uint32_t> born;  // by table: the phase before whose commit it is created
+  std::vector<TableMode> modes;  // by table
+  std::vector<uint32_t> born;    // by table: the phase before whose commit it is created
   std::vector<PhaseSpec> phases;
-  std::vector<Reference> references;  // by table, up to the last clock
 };
 
 Scenario MakeScenario(const ScenarioOptions& options);
 // The learning rate in a clock of every table whose rule has one.
 double RateOf(const Scenario& scenario, uint64_t clock);
 
+class Expected;
+
 // The whole life of one worker after start, shutdown not included. Empty, or what differed first.
-std::string WalkScenario(const Scenario& scenario, Worker& worker);
+std::string WalkScenario(const Scenario& scenario, const Expected& expected, Worker& worker);
 
 // A scenario by threads.
 std::string RunScenario(const ScenarioOptions& options, Setup setup);

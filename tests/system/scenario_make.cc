@@ -2,10 +2,15 @@
 #include <algorithm>
 
 #include "tests/system/scenario.h"
-#include "tests/system/scenario_values.h"
 
 namespace geeps::system_test {
 namespace {
+
+#ifdef GEEPS_RULE_LION
+constexpr bool kHasLion = true;
+#else
+constexpr bool kHasLion = false;
+#endif
 
 constexpr uint64_t kSpreadBytes = 64 * 1024;  // a table has one keeper for each so many bytes
 
@@ -54,13 +59,19 @@ std::vector<geeps_rows> DrawRows(Style style, uint64_t num_rows, uint32_t rank, 
   return {};
 }
 
-// Any rule, with parameters that make each of its operations matter. stateful: one that keeps something.
-void DrawRule(bool stateful, Random* random, TableSpec* table) {
+// Any rule, with parameters that make each of its operations matter. stateful: one that keeps something. plugins: also
+// that of samples/rule_lion.
+void DrawRule(bool stateful, bool plugins, Random* random, TableSpec* table) {
   const auto below_one = [&] { return 1.0 - 1.0 / static_cast<double>(2 + random->Below(200)); };
   const auto maybe = [&](double number) { return random->OneIn(2) ? 0 : number; };
-  const uint64_t kind = random->Below(stateful ? 6 : 12);
   const std::pair<std::string, double> rate = {"lr", 0.01};  // set anew at each clock
   const std::pair<std::string, double> eps = {"eps", 1e-6};
+  if (plugins && random->OneIn(3)) {
+    table->rule = "lion";
+    table->params = {rate, {"beta1", below_one()}, {"beta2", below_one()}, {"weight_decay", maybe(0.01)}};
+    return;
+  }
+  const uint64_t kind = random->Below(stateful ? 6 : 12);
   if (kind < 3 && !stateful) return;  // add
   if (kind == 3 && !stateful) {
     table->rule = "replace";
@@ -87,7 +98,7 @@ std::vector<TableSpec> DrawTables(const ScenarioOptions& options, Random* random
     table.name = "table-" + std::to_string(i);
     const uint32_t dtypes[] = {GEEPS_F32, GEEPS_F32, GEEPS_F64, GEEPS_F64, GEEPS_F16, GEEPS_BF16};
     table.dtype = dtypes[random->Below(6)];
-    DrawRule(i == 1, random, &table);
+    DrawRule(i == 1, options.modes && kHasLion, random, &table);
     table.mean = random->OneIn(3);
     table.sum_group = 1 + static_cast<uint32_t>(random->Below(2));
     table.initial = random->OneIn(2) ? 0 : 1.0 / static_cast<double>(1 + random->Below(9));
@@ -101,6 +112,27 @@ std::vector<TableSpec> DrawTables(const ScenarioOptions& options, Random* random
     }
   }
   return tables;
+}
+
+// Gives every second table an observer, and every second another mode than the bounded one: it counts then, in a dtype
+// that holds the numbers.
+std::vector<TableMode> DrawModes(const ScenarioOptions& options, Random* random, std::vector<TableSpec>* tables) {
+  std::vector<TableMode> modes(tables->size());
+  for (size_t i = 0; i < modes.size() && options.modes; ++i) {
+    if (options.world > 1 && random->OneIn(2)) modes[i].observer = static_cast<uint32_t>(random->Below(options.world));
+    const uint64_t kind = random->Below(6);
+    modes[i].async = kind < 2;
+    modes[i].read_my_writes = kind == 1 || kind == 2;
+    if (!modes[i].counts()) continue;
+    TableSpec& table = (*tables)[i];
+    table.dtype = random->OneIn(2) ? GEEPS_F32 : GEEPS_F64;
+    table.rule = "add";
+    table.params.clear();
+    table.mean = false;
+    table.initial = 0;
+    table.row_values += options.world;
+  }
+  return modes;
 }
 
 // Calls in a random order in which each operation is begun before it is ended.
@@ -128,15 +160,19 @@ class Maker {
   void Make() {
     scenario_->options = options_;
     scenario_->tables = DrawTables(options_, &random_);
-    scenario_->born = {0, 0, 1};
+    scenario_->modes = DrawModes(options_, &random_, &scenario_->tables);
     const uint64_t middle = options_.num_clocks / 2;
-    MakePhase(0, 0, middle);
-    MakePhase(1, middle, options_.num_clocks);
-    MakeReferences();
+    MakeCommit("", 0, middle);
+    scenario_->born = {0, 0, static_cast<uint32_t>(scenario_->phases.size())};
+    MakeCommit("-again", middle, options_.num_clocks);
   }
 
  private:
-  void MakePhase(uint32_t phase_index, uint64_t first_clock, uint64_t end_clock) {
+  // What is there in the phase that comes next.
+  bool IsThere(uint32_t t) const { return t < 2 || !scenario_->born.empty(); }
+
+  // A phase begun by a commit; with row_calls a fence may cut it in two.
+  void MakeCommit(const std::string& suffix, uint64_t first_clock, uint64_t end_clock) {
     PhaseSpec phase;
     styles_.clear();
     for (size_t i = 0; i < scenario_->tables.size(); ++i) {
@@ -144,30 +180,67 @@ class Maker {
                                              : static_cast<Style>(random_.Below(6)));
     }
     shared_seed_ = random_.Next();
+    const bool has_fence = options_.row_calls && random_.OneIn(2);
+    const uint64_t fence_clock = has_fence ? first_clock + random_.Below(end_clock - first_clock + 1) : end_clock;
+    phase.first_clock = first_clock;
+    phase.end_clock = fence_clock;
+    phase.sets.resize(options_.world);
     for (uint32_t rank = 0; rank < options_.world; ++rank) {
-      const std::string suffix = phase_index == 0 ? "" : "-again";
       std::vector<PlanSpec> plans(4);
-      plans[0] = DrawPlan("train" + suffix, phase_index, rank, true);
-      plans[1] = DrawPlan("other" + suffix, phase_index, rank, true);
+      plans[0] = DrawPlan("train" + suffix, rank, true);
+      plans[1] = DrawPlan("other" + suffix, rank, true);
       plans[2].name = "idle" + suffix;
-      plans[3] = DrawPlan("evaluate" + suffix, phase_index, rank, false);
+      plans[3] = DrawPlan("evaluate" + suffix, rank, false);
+      if (options_.row_calls) phase.sets[rank] = DrawSets(rank);
       phase.plans.push_back(plans);
-      phase.passes.push_back(DrawPasses(plans, first_clock, end_clock));
+      phase.passes.push_back(DrawPasses(plans, rank, first_clock, fence_clock));
+    }
+    scenario_->phases.push_back(phase);
+    if (!has_fence) return;
+    phase.by_fence = true;
+    phase.first_clock = fence_clock;
+    phase.end_clock = end_clock;
+    const bool has_sets = random_.OneIn(2);  // without, the fence keeps the epoch
+    for (uint32_t rank = 0; rank < options_.world; ++rank) {
+      phase.sets[rank] = has_sets ? DrawSets(rank) : std::vector<SetSpec>();
+      phase.passes[rank] = DrawPasses(phase.plans[rank], rank, fence_clock, end_clock);
     }
     scenario_->phases.push_back(phase);
   }
 
-  PlanSpec DrawPlan(const std::string& name, uint32_t phase, uint32_t rank, bool updates) {
+  std::vector<SetSpec> DrawSets(uint32_t rank) {
+    std::vector<SetSpec> sets;
+    for (uint32_t t = 0; t < scenario_->tables.size(); ++t) {
+      for (uint64_t n = IsThere(t) && random_.OneIn(3) ? 1 + random_.Below(2) : 0; n > 0; --n) {
+        const SetSpec set = {t, DrawOpRows(t, rank), random_.OneIn(2)};
+        if (!set.rows.empty()) sets.push_back(set);
+      }
+    }
+    return sets;
+  }
+
+  std::vector<GetSpec> DrawGets(uint32_t rank, uint64_t clock) {
+    std::vector<GetSpec> gets;
+    for (uint32_t t = 0; t < scenario_->tables.size(); ++t) {
+      if (!IsThere(t) || !random_.OneIn(8)) continue;
+      GetSpec get = {t, DrawOpRows(t, rank), clock - std::min<uint64_t>(clock, random_.Below(3)), random_.OneIn(2)};
+      gets.push_back(get);
+    }
+    return gets;
+  }
+
+  PlanSpec DrawPlan(const std::string& name, uint32_t rank, bool updates) {
     PlanSpec plan;
     plan.name = name;
     plan.no_clock = !updates;
     for (uint32_t t = 0; t < scenario_->tables.size(); ++t) {
-      if (scenario_->born[t] > phase) continue;
+      if (!IsThere(t)) continue;
       const uint64_t num_reads = updates ? random_.Below(3) : 1 + random_.Below(2);
       for (uint64_t i = 0; i < num_reads; ++i) plan.ops.push_back(DrawRead(t, rank, updates));
       const bool optional = !options_.every_clock && random_.OneIn(3);
       const uint64_t num_updates = !updates ? 0 : options_.every_clock ? 1 + random_.Below(2) : random_.Below(4);
-      for (uint64_t i = 0; i < num_updates; ++i) plan.ops.push_back(DrawUpdate(t, rank, optional));
+      const bool observes = scenario_->modes[t].observer == rank;
+      for (uint64_t i = 0; i < num_updates && !observes; ++i) plan.ops.push_back(DrawUpdate(t, rank, optional));
     }
     for (size_t i = plan.ops.size(); i > 1; --i) std::swap(plan.ops[i - 1], plan.ops[random_.Below(i)]);
     plan.steps = DrawSteps(plan.ops.size(), &random_);
@@ -180,6 +253,7 @@ class Maker {
     // Evaluation reads everything now and then, so that values nobody trains on are compared, too.
     op.rows = !training && random_.OneIn(2) ? DrawRows(Style::kWhole, 0, 0, 1, 0, &random_) : DrawOpRows(t, rank);
     op.slack = static_cast<uint32_t>(random_.Below(options_.slack_max + 1));
+    if (scenario_->modes[t].async || scenario_->modes[t].observer == rank) op.slack = 0;
     if (random_.OneIn(3)) op.flags |= GEEPS_READ_COPY;
     if (random_.OneIn(4)) op.flags |= GEEPS_OP_OPTIONAL;
     return op;
@@ -199,7 +273,8 @@ class Maker {
     return DrawRows(styles_[t], scenario_->tables[t].num_rows, rank, options_.world, shared_seed_ + t, &random_);
   }
 
-  std::vector<PassSpec> DrawPasses(const std::vector<PlanSpec>& plans, uint64_t first_clock, uint64_t end_clock) {
+  std::vector<PassSpec> DrawPasses(const std::vector<PlanSpec>& plans, uint32_t rank, uint64_t first_clock,
+                                   uint64_t end_clock) {
     std::vector<PassSpec> passes;
     for (uint64_t clock = first_clock; clock <= end_clock; ++clock) {
       const bool last = clock == end_clock;
@@ -210,6 +285,9 @@ class Maker {
       if (last) break;
       const uint32_t plan = options_.every_clock ? 0 : random_.OneIn(8) ? 2 : random_.OneIn(3) ? 1 : 0;
       passes.push_back(DrawPass(plans, plan, clock));
+    }
+    if (options_.row_calls) {
+      for (PassSpec& pass : passes) pass.gets = DrawGets(rank, pass.clock);
     }
     return passes;
   }
@@ -228,41 +306,6 @@ class Maker {
       pass.leave.push_back(!leave ? Leave::kNothing : random_.OneIn(2) ? Leave::kFirstCall : Leave::kSecondCall);
     }
     return pass;
-  }
-
-  void MakeReferences() {
-    for (const TableSpec& table : scenario_->tables) scenario_->references.emplace_back(table);
-    for (const PhaseSpec& phase : scenario_->phases) {
-      // contributions[clock][table][rank]
-      std::map<uint64_t, std::vector<std::vector<RowValues>>> clocks;
-      for (uint32_t rank = 0; rank < options_.world; ++rank) {
-        for (const PassSpec& pass : phase.passes[rank]) {
-          const PlanSpec& plan = phase.plans[rank][pass.plan];
-          if (plan.no_clock) continue;
-          auto& by_table = clocks[pass.clock];
-          by_table.resize(scenario_->tables.size(), std::vector<RowValues>(options_.world));
-          for (const StepSpec& step : plan.steps) {
-            const OpSpec& op = plan.ops[step.op];
-            if (!step.end || !op.is_update || pass.leave[step.op] != Leave::kNothing) continue;
-            AddOperation(op, step.op, rank, pass.clock, &by_table[op.table][rank]);
-          }
-        }
-      }
-      for (const auto& [clock, by_table] : clocks) {
-        for (size_t t = 0; t < by_table.size(); ++t) {
-          scenario_->references[t].Advance(by_table[t], RateOf(*scenario_, clock));
-        }
-      }
-    }
-  }
-
-  void AddOperation(const OpSpec& op, uint32_t op_index, uint32_t rank, uint64_t clock, RowValues* into) const {
-    const TableSpec& table = scenario_->tables[op.table];
-    std::vector<uint8_t> values(table.row_bytes());
-    for (const uint64_t row : RowsOf(op.rows, table.num_rows)) {
-      WriteContribution({options_.seed, rank, clock, op_index}, op, table, row, values.data());
-      AddUpdate(table, row, values.data(), into);
-    }
   }
 
   const ScenarioOptions options_;

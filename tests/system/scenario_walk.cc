@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
 #include <cstring>
+#include <map>
+#include <memory>
 
 #include "tests/system/scenario.h"
+#include "tests/system/scenario_expect.h"
 #include "tests/system/scenario_values.h"
 
 namespace geeps::system_test {
@@ -15,32 +19,34 @@ std::string NumberOf(double number) {
   return text;
 }
 
-std::string Hex(const uint8_t* bytes, uint64_t n) {
-  std::string text;
-  char digits[4];
-  for (uint64_t i = n; i > 0; --i) {
-    std::snprintf(digits, sizeof digits, "%02x", bytes[i - 1]);
-    text += digits;
-  }
-  return text;
-}
+// A get that runs beside a pass.
+struct RunningGet {
+  geeps_request* request = nullptr;
+  uint64_t age = 0;
+  Sight sight;
+  std::vector<uint8_t> values;
+
+  ~RunningGet() { geeps_request_destroy(request); }
+};
 
 class Walk {
  public:
-  Walk(const Scenario& scenario, Worker* worker) : scenario_(scenario), w_(*worker), tables_(scenario.tables.size()) {}
+  Walk(const Scenario& scenario, const Expected& expected, Worker* worker)
+      : scenario_(scenario), expected_(expected), w_(*worker), tables_(scenario.tables.size()) {}
 
   std::string Run() {
-    for (uint32_t p = 0; p < scenario_.phases.size(); ++p) {
-      CreateTables(p);
-      RecordPlans(scenario_.phases[p].plans[w_.rank]);
-      Commit();
-      const std::vector<PassSpec>& passes = scenario_.phases[p].passes[w_.rank];
-      for (size_t i = 0; i < passes.size(); ++i) {
+    for (phase_ = 0; phase_ < scenario_.phases.size() && ok(); ++phase_) {
+      const PhaseSpec& phase = scenario_.phases[phase_];
+      Enter(phase);
+      const std::vector<PassSpec>& passes = phase.passes[w_.rank];
+      for (pass_ = 0; pass_ < passes.size() && ok(); ++pass_) {
         // Half of the passes are begun by the end of the one before.
-        const bool named = i + 1 < passes.size() && (i + scenario_.options.seed) % 2 == 0;
-        Pass(scenario_.phases[p].plans[w_.rank][passes[i].plan], passes[i], named ? &passes[i + 1] : nullptr);
+        const bool named = pass_ + 1 < passes.size() && (pass_ + scenario_.options.seed) % 2 == 0;
+        const PassSpec& pass = passes[pass_];
+        for (const GetSpec& get : pass.gets) BeginGet(get, pass.clock);
+        Pass(phase.plans[w_.rank][pass.plan], pass, named ? &passes[pass_ + 1] : nullptr);
+        EndGet();
         begun_ = named;
-        if (!problem_.empty() || !w_.err.ok()) return problem_;
       }
     }
     return problem_;
@@ -56,15 +62,94 @@ class Walk {
     if (!w_.err.ok()) problem_ = what;
   }
 
+  void Enter(const PhaseSpec& phase) {
+    where_ = w_.note =
+        (phase.by_fence ? "fence before clock " : "commit before clock ") + std::to_string(phase.first_clock);
+    if (!phase.by_fence) {
+      CreateTables(phase_);
+      RecordPlans(phase.plans[w_.rank]);
+    }
+    SetRows(phase.sets[w_.rank]);
+    if (phase.by_fence && ok()) Take(geeps_fence(rt(), nullptr, err()), "fence");
+    if (!phase.by_fence) Commit();
+    begun_ = false;
+    seen_.clear();
+    AddPlace();
+  }
+
+  void SetRows(const std::vector<SetSpec>& sets) {
+    for (uint32_t i = 0; i < sets.size() && ok(); ++i) {
+      const SetSpec& set = sets[i];
+      const TableSpec& table = scenario_.tables[set.table];
+      const std::vector<uint64_t> rows = RowsOf(set.rows, table.num_rows);
+      std::vector<uint8_t> values(rows.size() * table.row_bytes());
+      for (size_t r = 0; r < rows.size(); ++r) {
+        const ValueKey key = {w_.rank, kSetClock + phase_, i};
+        WriteSetRow(scenario_, key, set.table, rows[r], values.data() + r * table.row_bytes());
+      }
+      Take(geeps_table_set(tables_[set.table].get(), set.rows.data(), set.rows.size(),
+                           set.keep_state ? GEEPS_SET_KEEP_STATE : 0, values.data(), values.size(), err()),
+           "set");
+    }
+  }
+
+  void BeginGet(const GetSpec& spec, uint64_t clock) {
+    EndGet();  // one at a time
+    const TableSpec& table = scenario_.tables[spec.table];
+    get_ = std::make_unique<RunningGet>();
+    get_->sight = SightOf(spec.table, spec.rows, 0, clock, 0);
+    if (!ok() || get_->sight.rows.empty()) return get_.reset();
+    get_->sight.is_get = true;
+    get_->sight.min_age = spec.min_age;
+    get_->values.resize(get_->sight.rows.size() * table.row_bytes());
+    Take(geeps_table_get(tables_[spec.table].get(), spec.rows.data(), spec.rows.size(), spec.min_age,
+                         get_->values.data(), get_->values.size(), &get_->age, spec.beside ? &get_->request : nullptr,
+                         err()),
+         "get");
+    if (!spec.beside) EndGet();
+  }
+
+  void EndGet() {
+    if (get_ == nullptr || !ok()) return;
+    if (get_->request != nullptr) Take(geeps_request_wait(get_->request, kLimitNs, err()), "wait for a get");
+    Sight& sight = get_->sight;
+    const bool is_async = scenario_.modes[sight.table].async;
+    if (ok() && !is_async && get_->age < sight.min_age) problem_ = "a get shows an older version than asked for";
+    sight.min_age = get_->age;
+    sight.values = get_->values.data();
+    std::vector<uint64_t> nothing;
+    if (ok()) problem_ = expected_.Check(sight, &nothing);
+    if (!problem_.empty()) problem_ = "get: " + problem_;
+    AddPlace();
+    get_.reset();
+  }
+
+  Sight SightOf(uint32_t table, const std::vector<geeps_rows>& rows, uint32_t slack, uint64_t clock,
+                size_t step) const {
+    Sight sight;
+    sight.rank = w_.rank;
+    sight.phase = phase_;
+    sight.clock = clock;
+    sight.place = PlaceOf(phase_, pass_, step);
+    sight.table = table;
+    sight.slack = slack;
+    sight.rows = RowsOf(rows, scenario_.tables[table].num_rows);
+    return sight;
+  }
+
   void CreateTables(uint32_t phase) {
     for (size_t t = 0; t < tables_.size() && ok(); ++t) {
       if (scenario_.born[t] != phase) continue;
       const TableSpec& spec = scenario_.tables[t];
-      geeps::Options options{{"rule", spec.rule},
+      const TableMode& mode = scenario_.modes[t];
+      geeps::Options options{{"rule", RuleOf(spec)},
                              {"reduce", spec.mean ? "mean" : "sum"},
                              {"sum_group", std::to_string(spec.sum_group)},
                              {"partition_bytes", std::to_string(spec.partition_bytes)},
                              {"init", spec.initial == 0 ? "zero" : "constant:" + NumberOf(spec.initial)}};
+      if (mode.async) options.Set("mode", "async");
+      if (mode.read_my_writes) options.Set("read_my_writes", "1");
+      if (mode.observer == w_.rank) options.Set("observer", "1");
       for (const auto& [name, value] : spec.params) options.Set("param." + name, NumberOf(value));
       tables_[t] = geeps::Table(w_.rt, spec.name.c_str(), spec.num_rows, spec.row_values, spec.dtype, options, w_.err);
     }
@@ -103,15 +188,15 @@ class Walk {
     std::vector<geeps_plan*> raw;
     for (const geeps::Plan& plan : plans_) raw.push_back(plan.get());
     Take(geeps_commit(rt(), raw.data(), raw.size(), nullptr, err()), "commit");
-    begun_ = false;
   }
 
   void Pass(const PlanSpec& plan, const PassSpec& pass, const PassSpec* next) {
-    where_ = "clock " + std::to_string(pass.clock) + ", plan " + plan.name;
-    w_.note = where_;
+    if (!ok()) return;
+    where_ = w_.note = "clock " + std::to_string(pass.clock) + ", plan " + plan.name;
     if (!begun_) Take(geeps_pass_begin(rt(), plans_[pass.plan].get(), err()), "pass_begin");
     if (!plan.no_clock) SetRates(pass.clock);
     std::vector<geeps_view> views(plan.ops.size());
+    sights_.assign(plan.ops.size(), Sight());
     int num_open = 0;
     for (const StepSpec& step : plan.steps) {
       if (!ok() || (pass.ends_early && num_open == 0 && &step != plan.steps.data())) break;
@@ -119,7 +204,10 @@ class Walk {
       if (pass.leave[step.op] == Leave::kFirstCall) {
         if (!step.end) Take(geeps_skip(rt(), ops_[pass.plan][step.op], nullptr, err()), "skip");
       } else if (!step.end) {
-        Begin(plan.ops[step.op], step.op, pass, &views[step.op]);
+        const OpSpec& op = plan.ops[step.op];
+        const auto at = static_cast<size_t>(&step - plan.steps.data());
+        if (!op.is_update) sights_[step.op] = SightOf(op.table, op.rows, op.slack, pass.clock, at);
+        Begin(op, step.op, pass, &views[step.op]);
       } else {
         End(plan.ops[step.op], step.op, pass, &views[step.op]);
       }
@@ -132,12 +220,14 @@ class Walk {
   }
 
   void AddPlace() {
-    if (!problem_.empty()) problem_ = where_ + ": " + problem_;
+    if (!problem_.empty() && !placed_) problem_ = where_ + ": " + problem_;
+    placed_ = !problem_.empty();
   }
 
   void SetRates(uint64_t clock) {
     for (size_t t = 0; t < tables_.size() && ok(); ++t) {
-      if (!scenario_.tables[t].has_rate() || tables_[t].get() == nullptr) continue;
+      if (scenario_.modes[t].observer == w_.rank || !scenario_.tables[t].has_rate() || tables_[t].get() == nullptr)
+        continue;
       Take(geeps_table_set_param(tables_[t].get(), "lr", RateOf(scenario_, clock), err()), "set_param");
     }
   }
@@ -181,6 +271,18 @@ class Walk {
     }
   }
 
+  void CompareRead(const OpSpec& op, uint32_t index, const PassSpec& pass, const geeps_view& view) {
+    Sight& sight = sights_[index];
+    CheckShape(scenario_.tables[op.table], sight.rows.size(), view);
+    sight.min_age = view.min_age;
+    sight.max_age = view.max_age;
+    sight.values = static_cast<const uint8_t*>(view.data);
+    if (ok()) problem_ = expected_.Check(sight, &seen_[{pass.plan, index}]);
+    if (problem_.empty()) return;
+    problem_ = "read " + std::to_string(index) + ": " + problem_ +
+               ((view.flags & GEEPS_VIEW_IN_PLACE) != 0 ? " (in place)" : " (copied)");
+  }
+
   void WriteUpdate(const OpSpec& op, uint32_t index, const PassSpec& pass, const geeps_view& view) {
     const TableSpec& table = scenario_.tables[op.table];
     const std::vector<uint64_t> rows = RowsOf(op.rows, table.num_rows);
@@ -189,75 +291,50 @@ class Walk {
     std::vector<uint8_t> values(table.row_bytes());
     for (size_t i = 0; i < rows.size() && ok(); ++i) {
       uint8_t* const out = static_cast<uint8_t*>(view.data) + i * table.row_bytes();
-      WriteContribution({scenario_.options.seed, w_.rank, pass.clock, index}, op, table, rows[i], values.data());
+      WriteContribution(scenario_, {w_.rank, pass.clock, index}, op, rows[i], values.data());
       for (uint64_t column = 0; column < table.row_values; ++column) {
         const uint64_t at = column * table.value_bytes();
-        if (zeroed && (rows[i] + column) % 2 == 1) continue;  // must be zero already
+        if (zeroed && LoadNumber(table.dtype, values.data() + at) == 0) continue;  // must be zero already
         std::memcpy(out + at, values.data() + at, table.value_bytes());
       }
     }
   }
 
-  // Each row is that of a version within the slack, bit by bit, and within the ages that the view names.
-  void CompareRead(const OpSpec& op, uint32_t index, const PassSpec& pass, const geeps_view& view) {
-    const TableSpec& table = scenario_.tables[op.table];
-    const Reference& reference = scenario_.references[op.table];
-    const std::vector<uint64_t> rows = RowsOf(op.rows, table.num_rows);
-    CheckShape(table, rows.size(), view);
-    if (!ok()) return;
-    const uint64_t oldest = pass.clock - std::min<uint64_t>(pass.clock, op.slack);
-    const bool ages_right =
-        rows.empty() || (oldest <= view.min_age && view.min_age <= view.max_age && view.max_age <= pass.clock);
-    if (!ages_right) {
-      problem_ = "a read with slack " + std::to_string(op.slack) + " has ages " + std::to_string(view.min_age) +
-                 " to " + std::to_string(view.max_age);
-    }
-    for (size_t i = 0; i < rows.size() && ok(); ++i) {
-      const uint8_t* const got = static_cast<const uint8_t*>(view.data) + i * table.row_bytes();
-      bool found = false;
-      for (uint64_t age = view.min_age; age <= view.max_age && !found; ++age) {
-        found = std::memcmp(got, reference.Row(age, rows[i]), table.row_bytes()) == 0;
-      }
-      if (!found) Describe(table, reference, index, rows[i], got, view);
-    }
-  }
-
-  void Describe(const TableSpec& table, const Reference& reference, uint32_t op, uint64_t row, const uint8_t* got,
-                const geeps_view& view) {
-    const uint8_t* const want = reference.Row(view.max_age, row);
-    uint64_t column = 0;
-    const uint64_t n = table.value_bytes();
-    while (column + 1 < table.row_values && std::memcmp(got + column * n, want + column * n, n) == 0) ++column;
-    problem_ = "read " + std::to_string(op) + " of " + table.name + ", row " + std::to_string(row) + ", column " +
-               std::to_string(column) + " is " + Hex(got + column * n, n) + ", not " + Hex(want + column * n, n) +
-               " of version " + std::to_string(view.max_age) +
-               ((view.flags & GEEPS_VIEW_IN_PLACE) != 0 ? " (in place)" : " (copied)");
-    for (uint64_t age = 0; age < reference.num_versions(); ++age) {
-      if (std::memcmp(got, reference.Row(age, row), table.row_bytes()) == 0) {
-        problem_ += "; it is the row of version " + std::to_string(age);
-        break;
-      }
-    }
+  static std::string RuleOf(const TableSpec& spec) {
+#ifdef GEEPS_RULE_LION
+    if (spec.rule == "lion") return GEEPS_RULE_LION;
+#endif
+    return spec.rule;
   }
 
   const Scenario& scenario_;
+  const Expected& expected_;
   Worker& w_;
   std::vector<geeps::Table> tables_;
   std::vector<geeps::Plan> plans_;
   std::vector<std::vector<geeps_op>> ops_;
+  std::vector<Sight> sights_;                                            // of the pass, by operation
+  std::map<std::pair<uint32_t, uint32_t>, std::vector<uint64_t>> seen_;  // by plan and operation, in the phase
+  std::unique_ptr<RunningGet> get_;
+  uint32_t phase_ = 0;
+  size_t pass_ = 0;
   std::string problem_;
   std::string where_;
+  bool placed_ = false;  // the problem says where
   bool begun_ = false;
 };
 
 }  // namespace
 
-std::string WalkScenario(const Scenario& scenario, Worker& worker) { return Walk(scenario, &worker).Run(); }
+std::string WalkScenario(const Scenario& scenario, const Expected& expected, Worker& worker) {
+  return Walk(scenario, expected, &worker).Run();
+}
 
 std::string RunScenario(const ScenarioOptions& options, Setup setup) {
   setup.world = options.world;
   const Scenario scenario = MakeScenario(options);
-  return RunWorkers(setup, [&](Worker& worker) { return WalkScenario(scenario, worker); });
+  const Expected expected(scenario);
+  return RunWorkers(setup, [&](Worker& worker) { return WalkScenario(scenario, expected, worker); });
 }
 
 }  // namespace geeps::system_test

@@ -20,6 +20,8 @@ std::string RunSeed(uint64_t seed) {
   options.large_tables = random.OneIn(2);
   options.sparse_rows = random.OneIn(4);
   options.every_clock = random.OneIn(4);
+  options.modes = random.OneIn(2);
+  options.row_calls = random.OneIn(2);
   const char* const devices[] = {"host", "deferred:lazy", "deferred:eager"};
   Setup setup;
   setup.transport = random.OneIn(2) ? "tcp" : "inproc";

@@ -23,7 +23,7 @@
 #include <set>
 #include <sstream>
 
-#include "tests/system/scenario.h"
+#include "tests/system/scenario_expect.h"
 
 namespace geeps::system_test {
 namespace {
@@ -330,7 +330,9 @@ class Interpreter {
     worker.meeting = &nobody;
     worker.rt = geeps::Runtime(own, worker.err);
     worker.rt.Start(worker.err);
-    if (worker.err.ok()) extra_ = WalkScenario(MakeScenario(options), worker);
+    const Scenario scenario = MakeScenario(options);
+    const Expected expected(scenario);
+    if (worker.err.ok()) extra_ = WalkScenario(scenario, expected, worker);
     if (worker.err.ok() && extra_.empty()) worker.rt.Shutdown(worker.err);
     error_ = *worker.err.raw();
     return worker.err.ok() && !extra_.empty() ? GEEPS_E_DATA : worker.err.status();

@@ -5,7 +5,9 @@
 #ifndef GEEPS_TESTS_TABLE_REFERENCE_RULE_H_
 #define GEEPS_TESTS_TABLE_REFERENCE_RULE_H_
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -22,6 +24,15 @@ class ReferenceRule {
         first_(num_rows * row_values, T{0}),
         second_(num_rows * row_values, T{0}),
         steps_(num_rows, 0) {}
+
+  // The row is as at the beginning: no state, no step taken.
+  void Forget(uint64_t row) {
+    const auto begin = static_cast<std::ptrdiff_t>(row * row_values_);
+    const auto end = begin + static_cast<std::ptrdiff_t>(row_values_);
+    std::fill(first_.begin() + begin, first_.begin() + end, T{0});
+    std::fill(second_.begin() + begin, second_.begin() + end, T{0});
+    steps_[row] = 0;
+  }
 
   // One step of `row`. params: of the rule, in the documented order. g, value: [row_values]; value is changed.
   void Step(uint64_t row, const std::vector<double>& params, const T* g, T* value) {

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Drawn jobs whose tables have every mode and rule, with observers, and whose workers set and read rows outside plans,
+// between commits and fences: every read and get shows what it may (scenario_expect.h). And that which judges them
+// rejects what is wrong.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/system/counts.h"
+#include "tests/system/scenario.h"
+
+namespace geeps::system_test {
+namespace {
+
+std::string Run(uint64_t seed, bool modes, bool row_calls) {
+  ScenarioOptions options;
+  options.seed = seed;
+  options.world = 1 + static_cast<uint32_t>(seed % 5);
+  options.slack_max = seed % 2 == 0 ? 0 : static_cast<uint32_t>(seed % 4);
+  options.num_clocks = 12;
+  options.large_tables = seed % 3 == 0;
+  options.modes = modes;
+  options.row_calls = row_calls;
+  const char* const devices[] = {"host", "deferred:lazy", "deferred:eager", "deferred:seeded:7"};
+  Setup setup;
+  setup.transport = seed % 7 < 3 ? "inproc" : "tcp";
+  setup.device = devices[seed / 2 % 4];
+  const std::string complaints = RunScenario(options, setup);
+  return complaints.empty() ? "" : "seed " + std::to_string(seed) + ":\n" + complaints;
+}
+
+// Two workers; two clocks before a phase and two in it; the second row is set in between.
+Counts TwoByTwo() {
+  TableSpec spec;
+  spec.num_rows = 2;
+  spec.row_values = 3;
+  Counts counts(spec, 2);
+  for (uint32_t phase = 0; phase < 2; ++phase) {
+    counts.BeginPhase();
+    if (phase == 1) counts.Set(1, 1000);
+    for (uint64_t clock = 2 * phase; clock < 2 * phase + 2; ++clock) {
+      for (uint32_t rank = 0; rank < 2; ++rank) {
+        for (uint64_t row = 0; row < 2; ++row) {
+          // Rank 1 updates twice in a clock.
+          for (uint64_t i = 0; i <= rank; ++i) counts.Add(row, rank, {phase, clock, 10 * clock + i, 1.0 + rank});
+        }
+      }
+    }
+  }
+  return counts;
+}
+
+std::vector<Counts::Prefix> Shown(const Counts& counts, uint32_t phase, uint64_t row, float own, float other,
+                                  float mark) {
+  const float values[] = {own, other, mark};
+  return counts.PrefixesOf(phase, row, reinterpret_cast<const uint8_t*>(values));
+}
+
+}  // namespace
+
+TEST_CASE("drawn jobs with async tables, read-my-writes, observers and rules of plugins") {
+  for (uint64_t seed = 1; seed <= 30; ++seed) CHECK(Run(1000 + seed, true, false) == "");
+}
+
+TEST_CASE("drawn jobs that set and read rows outside plans, with fences between commits") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) CHECK(Run(2000 + seed, false, true) == "");
+}
+
+TEST_CASE("drawn jobs with all of that") {
+  for (uint64_t seed = 1; seed <= 30; ++seed) CHECK(Run(3000 + seed, true, true) == "");
+}
+
+TEST_CASE("a row that counts shows prefixes, and nothing else is taken for one") {
+  const Counts counts = TwoByTwo();
+  const std::vector<Counts::Prefix> all = Shown(counts, 1, 0, 4, 8, 4 + 16);
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].count == 4);
+  CHECK(all[0].least == 4);
+  CHECK(all[0].most == UINT64_MAX);
+  const std::vector<Counts::Prefix> some = Shown(counts, 1, 0, 3, 5, 3 + 10);
+  REQUIRE(some.size() == 2);
+  CHECK((some[0].whole && some[0].least == 3 && some[0].most == 3));
+  CHECK(!some[1].whole);                                 // one of two updates of clock 2
+  CHECK(Shown(counts, 1, 0, 3, 5, 3 + 10 + 1).empty());  // one was taken in twice, or another one
+  CHECK(Shown(counts, 1, 0, 5, 8, 5 + 16).empty());      // more than there are
+  CHECK(Shown(counts, 1, 0, 2.5f, 4, 2.5f + 8).empty());
+  CHECK(Shown(counts, 1, 0, -1, 4, 7).empty());
+  // What was set begins the count anew, in its phase.
+  CHECK(Shown(counts, 1, 1, 2, 4, 1000 + 2 + 8).size() == 2);
+  CHECK(Shown(counts, 1, 1, 4, 8, 4 + 16).empty());
+  CHECK(Shown(counts, 0, 1, 2, 4, 2 + 8).size() == 2);
+}
+
+TEST_CASE("own updates before a place are counted in the phase since the row was set") {
+  const Counts counts = TwoByTwo();
+  CHECK(counts.CountBefore(1, 0, 1, 20) == 4);
+  CHECK(counts.CountBefore(1, 0, 1, 21) == 5);
+  CHECK(counts.CountBefore(1, 1, 1, 21) == 1);
+  CHECK(counts.CountBefore(1, 1, 0, 20) == 0);
+}
+
+}  // namespace geeps::system_test
