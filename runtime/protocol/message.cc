@@ -95,7 +95,10 @@ absl::Status CheckUnused(absl::Span<const uint8_t> bytes, MessageType type, uint
                           {kClockAt, HasClock(type) ? kClockAt : kParamsAt},
                           {kParamsAt + list_bytes, kOwnClockAt},
                           {kOwnClockAt, HasOwnClock(type) || HasCall(type) ? kOwnClockAt : kNumMissingAt},
-                          {HasFired(type) ? kSentAt : HasMissing(type) ? kNumMissingAt + 4 : kNumMissingAt, kSentAt}};
+                          {HasFired(type)     ? kSentAt
+                           : HasMissing(type) ? kNumMissingAt + 4
+                                              : kNumMissingAt,
+                           kSentAt}};
   for (const Range& range : unused) {
     const size_t at = FirstNonZero(bytes, range.from, range.to);
     if (at < range.to) {
@@ -191,8 +194,10 @@ EpochVerdict JudgeEpoch(MessageType type, uint64_t epoch, uint64_t own) {
   if (epoch == own && own > 0) return EpochVerdict::kTake;
   if (epoch == next) return Broken(Mutant::kNextEpochTaken) ? EpochVerdict::kTake : EpochVerdict::kWait;
   if (epoch > next || epoch == 0) return EpochVerdict::kRefuse;
-  const bool may_be_late = type == MessageType::kCredit || type == MessageType::kWho || type == MessageType::kMissing ||
-                           type == MessageType::kGet || type == MessageType::kGot;
+  const bool may_be_late = type == MessageType::kCredit ||
+                           (type == MessageType::kFire && !Broken(Mutant::kLateFireRefused)) ||
+                           type == MessageType::kWho || type == MessageType::kMissing || type == MessageType::kGet ||
+                           type == MessageType::kGot;
   if (may_be_late && Broken(Mutant::kOldEpochTaken)) return EpochVerdict::kTake;
   return may_be_late ? EpochVerdict::kDrop : EpochVerdict::kRefuse;
 }

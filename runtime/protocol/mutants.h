@@ -67,8 +67,9 @@ enum class Mutant : uint32_t {
   kStagedKeptAtFail,     // R12, section 10: a keeper keeps what it was sent for a fence that has failed
 
   // message.cc
-  kOldEpochTaken,   // section 10: a late message of an old epoch is taken
-  kNextEpochTaken,  // section 10: a message of the next epoch does not wait for its begin
+  kOldEpochTaken,    // section 10: a late message of an old epoch is taken
+  kLateFireRefused,  // section 5: FIRE of an old epoch is an error, although an async table's may be late
+  kNextEpochTaken,   // section 10: a message of the next epoch does not wait for its begin
 
   // coordinator.cc, coordinator_verdict.cc
   kFenceClocksUnchecked,  // section 10: a worker beyond the fence's clock is not noticed

@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/session/runtime.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/movers/wait_sites.h"
 #include "runtime/plan/declaration.h"
 
 namespace geeps::session {
 namespace {
-
-constexpr size_t kJobNameMax = 256;  // a transport takes no longer ones; the end of a long path tells more than its beginning
 
 movers::Engine::Options EngineOptions(const Config& config, const device::Device* device, net::Endpoint* endpoint,
                                       Log* log, TraceWriter* trace) {
@@ -46,9 +41,9 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Config& config, L
   endpoint.payload_max = table::kRowBytesMax;
   endpoint.bind_address = config.advertise;
   if (!config.port.empty()) endpoint.transport_options.emplace_back("port", config.port);
-  endpoint.job = config.rendezvous.empty()
-                     ? absl::StrCat("alone/", getpid(), "/", reinterpret_cast<uintptr_t>(log.get()))
-                     : config.rendezvous.substr(config.rendezvous.size() - std::min(config.rendezvous.size(), kJobNameMax));
+  // Workers may name the rendezvous in different ways. Jobs are told apart by the number that the coordinator draws, which
+  // every connection says (movers/links.cc).
+  endpoint.job = "geeps";
   GEEPS_ASSIGN_OR_RETURN(open.endpoint, net::Endpoint::Create(transport, endpoint));
   if (!config.trace.empty()) {
     GEEPS_ASSIGN_OR_RETURN(open.trace, TraceWriter::Create(config.trace, config.rank, log.get()));

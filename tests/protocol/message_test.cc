@@ -227,11 +227,12 @@ TEST_CASE("Epochs: what is of the epoch in force is taken, and what is of the ne
   }
 }
 
-TEST_CASE("Epochs: late credits, questions and gets of an old epoch are dropped, anything else of it is refused") {
-  for (MessageType type :
-       {MessageType::kCredit, MessageType::kWho, MessageType::kMissing, MessageType::kGet, MessageType::kGot})
+TEST_CASE(
+    "Epochs: late credits, marks, questions and gets of an old epoch are dropped, anything else of it is refused") {
+  for (MessageType type : {MessageType::kCredit, MessageType::kFire, MessageType::kWho, MessageType::kMissing,
+                           MessageType::kGet, MessageType::kGot})
     CHECK(JudgeEpoch(type, 3, 4) == EpochVerdict::kDrop);
-  for (MessageType type : {MessageType::kContribution, MessageType::kFire, MessageType::kPublish})
+  for (MessageType type : {MessageType::kContribution, MessageType::kPublish})
     CHECK(JudgeEpoch(type, 3, 4) == EpochVerdict::kRefuse);
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "tests/table/reference_rule.h"
 
 namespace geeps::sim {
 
@@ -111,8 +112,8 @@ Reference::Reference(CheckedWorld world) : world_(std::move(world)) {
     const CheckedPartition& partition = world_.partitions[p];
     partitions_of_[partition.table].push_back(p);
     versions_[p].values.push_back(partition.initial);
-    const int num_states = world_.tables[partition.table].rule->num_states;
-    versions_[p].states.assign(static_cast<size_t>(num_states), std::vector<double>(partition.initial.size(), 0.0));
+    versions_[p].states.assign(NumStates(*world_.tables[partition.table].rule),
+                               std::vector<double>(partition.initial.size(), 0.0));
     if (!partition.initial_states.empty()) versions_[p].states = partition.initial_states;
   }
 }
@@ -256,13 +257,12 @@ void Reference::FoldAddends(uint32_t partition, Clock clock, std::vector<Addend>
       }
       const size_t place = (row - checked.first_row) * table.row_values;
       for (size_t k = 0; k < sum.size(); ++k) {
-        if (table.rule->id == table::RuleId::kSgd) {
-          double& m = versions.states[0][place + k];
-          m = params[1] * m + sum[k];
-          next[place + k] -= params[0] * m;
-        } else {
-          next[place + k] += sum[k];
-        }
+        double* states[3] = {};
+        for (size_t s = 0; s < versions.states.size(); ++s) states[s] = &versions.states[s][place + k];
+        double* const steps = table.rule->counts_steps ? states[table.rule->num_states] : nullptr;
+        const uint64_t t = steps == nullptr ? 0 : static_cast<uint64_t>(*steps += 1.0);
+        test::ReferenceRule<double>::StepValue(table.rule->name, params, t, sum[k], &next[place + k], states[0],
+                                               states[1]);
       }
     }
   }

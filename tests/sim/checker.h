@@ -36,6 +36,12 @@
 
 namespace geeps::sim {
 
+// Arrays behind the values of a partition, as a keeper here has them: those of the rule and, where it counts steps, one
+// of these counts, the same for all values that are stepped together.
+inline uint32_t NumStates(const table::UpdateRule& rule) {
+  return static_cast<uint32_t>(rule.num_states) + (rule.counts_steps ? 1 : 0);
+}
+
 // What the checker must know of the world.
 struct CheckedTable {
   const table::UpdateRule* rule = nullptr;
@@ -53,7 +59,7 @@ struct CheckedPartition {
   bool frozen = false;
   std::vector<uint32_t> participants;               // ranks, ascending
   std::vector<double> initial;                      // [num_rows, row_values]
-  std::vector<std::vector<double>> initial_states;  // of the rule; empty: zero
+  std::vector<std::vector<double>> initial_states;  // NumStates; empty: zero
 };
 struct CheckedWorld {
   uint32_t world = 1;

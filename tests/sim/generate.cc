@@ -104,9 +104,10 @@ class Generator {
 
   void ChooseShape() {
     static constexpr uint32_t kWorlds[] = {1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8};
-    world_ = random_.Chance(6) ? 16 : kWorlds[random_.Below(sizeof(kWorlds) / sizeof(kWorlds[0]))];
-    num_tables_ = world_ > 8 ? random_.Between(1, 2) : random_.Between(1, 4);
-    num_clocks_ = world_ > 8 ? random_.Between(5, 12) : random_.Between(8, 40);
+    static constexpr uint32_t kLarge[] = {16, 16, 16, 17, 18, 20, 24, 31, 48, 64};
+    world_ = random_.Chance(7) ? kLarge[random_.Below(10)] : kWorlds[random_.Below(14)];
+    num_tables_ = world_ > 20 ? 1 : world_ > 8 ? random_.Between(1, 2) : random_.Between(1, 4);
+    num_clocks_ = world_ > 20 ? random_.Between(3, 6) : world_ > 8 ? random_.Between(5, 12) : random_.Between(8, 40);
     input_.params_differ = random_.Chance(50);
     static constexpr uint64_t kFirst[] = {1, 7, (1ull << 31) - 3, (1ull << 32) - 3, (1ull << 63) - 3};
     if (random_.Chance(25)) input_.first_clock = kFirst[random_.Below(5)];
@@ -124,9 +125,12 @@ class Generator {
     schema.num_rows = random_.Between(1, 20);
     schema.row_values = add ? world_ + 1 : random_.Between(2, 4);
     schema.dtype = table::DType::kF64;
-    schema.rule = table::FindRule(add ? table::RuleId::kAdd : table::RuleId::kSgd);
-    schema.params[0] = 0.125;
-    schema.params[1] = 0.5;
+    // All but lamb, which looks at whole rows, where a keeper here steps one half after the other.
+    static constexpr table::RuleId kRules[] = {table::RuleId::kSgd,   table::RuleId::kReplace, table::RuleId::kAdam,
+                                               table::RuleId::kAdamW, table::RuleId::kAdagrad, table::RuleId::kRmsProp};
+    schema.rule = table::FindRule(add ? table::RuleId::kAdd : kRules[random_.Below(6)]);
+    const std::vector<double> params = ParamsAt(0, t, 0);
+    std::copy_n(params.begin(), schema.rule->num_params, schema.params);
     schema.reduce = !add && random_.Chance(40) ? table::Reduce::kMean : table::Reduce::kSum;
     schema.seed = input_.seed;
     if (add) {

@@ -93,6 +93,17 @@ SearchWorld ObservedCommit() {
   return writer.Done();
 }
 
+// The data leave before the read that holds the fire back: the mark may arrive when their answer has ended the epoch.
+SearchWorld LateFire() {
+  WorldWriter writer("async, a read behind the update, then a commit", 2, false);
+  writer.Table(1, 0).Async().Shutdown();
+  writer.Plan(0, PlanWriter("p").Done());
+  writer.Plan(1, PlanWriter("p").Update(0, 0, 1).End(0).Read(0, 0, 1, 0, plan::kReadCopy).End(1).Done()).Passes(1, {0});
+  writer.Passes(0, {0}).Fence(FenceInput(), 1);
+  for (uint32_t w = 0; w < 2; ++w) writer.Plan(w, PlanWriter("q").Done());
+  return writer.Done();
+}
+
 SearchWorld UnevenClocks(uint32_t slack, bool lost) {
   WorldWriter writer(absl::StrCat("uneven clocks: slack ", slack, lost ? ", and a worker is lost" : ""), 2, false);
   writer.Table(1, 0);
@@ -121,6 +132,7 @@ void AddFenceWorlds(std::vector<SearchWorld>* worlds) {
   for (uint32_t slack = 0; slack <= 1; ++slack) worlds->push_back(UnevenClocks(slack, false));
   worlds->push_back(UnevenClocks(0, true));
   worlds->push_back(ObservedCommit());
+  worlds->push_back(LateFire());
 }
 
 }  // namespace geeps::sim

@@ -154,8 +154,8 @@ class SpecBuilder {
       partition->versions.push_back(
           spec_->map.Allocate(partition->num_values, absl::StrCat("version buffer ", v, " of partition ", p)));
     }
-    const int num_states = spec_->input.tables[partition->where.table].schema.rule->num_states;
-    for (int s = 0; s < num_states; ++s) {
+    const uint32_t num_states = NumStates(*spec_->input.tables[partition->where.table].schema.rule);
+    for (uint32_t s = 0; s < num_states; ++s) {
       partition->states.push_back(
           spec_->map.Allocate(partition->num_values, absl::StrCat("state ", s, " of partition ", p)));
     }
@@ -373,7 +373,7 @@ class SpecBuilder {
 
 std::vector<double> ParamsAt(uint64_t seed, uint32_t table, protocol::Clock clock) {
   const uint64_t step = seed == 0 ? 0 : HashOf(seed, table, clock / 3) % 4;
-  return {0.125 * static_cast<double>(1 + step), 0.5};
+  return {0.125 * static_cast<double>(1 + step), 0.5, 0.75, 0.25, 0.125};
 }
 
 double UpdateValue(const WorldSpec& spec, uint32_t rank, protocol::Clock clock, uint64_t op, uint32_t table,

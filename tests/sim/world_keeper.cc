@@ -118,9 +118,14 @@ void World::ApplyHalf(uint32_t p, Half half) {
       const uint32_t place = static_cast<uint32_t>(segment.first_row + i) * lanes + begin;
       target.value_in = state_.memory.at(from + place);
       target.value_out = state_.memory.at(to + place);
-      for (size_t s = 0; s < partition.states.size(); ++s)
+      for (size_t s = 0; s < static_cast<size_t>(schema.rule->num_states); ++s)
         target.states[s] = state_.memory.at(partition.states[s] + place);
+      double* const counts = schema.rule->counts_steps ? state_.memory.at(partition.states.back() + place) : nullptr;
+      uint64_t steps = counts == nullptr ? 0 : static_cast<uint64_t>(counts[0]);
+      target.row_values = count;  // halves of rows are stepped as rows of their own
+      target.steps = counts == nullptr ? nullptr : &steps;
       table::FoldAndStep(table::DType::kF64, count, inputs, target);
+      if (counts != nullptr) std::fill_n(counts, count, static_cast<double>(steps));
     }
   }
 }

@@ -86,14 +86,12 @@ TEST_CASE("another rule or rule parameter on one worker is refused on all") {
 }
 
 TEST_CASE("another mode, or read-my-writes, on one worker is refused on all") {
-  ExpectRefused(
-      std::vector<std::string>{"table u 10 4 f32", "table u 10 4 f32", "table u 10 4 f32 mode=async"} +
-          Thrice("plan next t u"),
-      Thrice("commit next"), "u");
-  ExpectRefused(
-      std::vector<std::string>{"table u 10 4 f32", "table u 10 4 f32 read_my_writes=1", "table u 10 4 f32"} +
-          Thrice("plan next t u"),
-      Thrice("commit next"), "u");
+  ExpectRefused(std::vector<std::string>{"table u 10 4 f32", "table u 10 4 f32", "table u 10 4 f32 mode=async"} +
+                    Thrice("plan next t u"),
+                Thrice("commit next"), "u");
+  ExpectRefused(std::vector<std::string>{"table u 10 4 f32", "table u 10 4 f32 read_my_writes=1", "table u 10 4 f32"} +
+                    Thrice("plan next t u"),
+                Thrice("commit next"), "u");
 }
 
 TEST_CASE("a table that one worker lacks is refused on all") {
@@ -176,6 +174,23 @@ TEST_CASE("different fences at one clock are refused") {
     CHECK(answer.status < 0);
     CHECK(Names(answer.message, "rank 0"));
     CHECK(Names(answer.message, "rank 1"));
+  }
+}
+
+TEST_CASE("workers may name the rendezvous in different ways") {
+  Processes processes;
+  const std::string rendezvous = NewRendezvous("tcp");
+  const std::string by_name = "tcp://localhost" + rendezvous.substr(rendezvous.rfind(':'));
+  for (uint32_t rank = 0; rank < 2; ++rank) {
+    processes.push_back(std::make_unique<WorkerProcess>(rank));
+    processes[rank]->Begin("scenario 790 2 0 transport=tcp rank=" + std::to_string(rank) +
+                           " world=2 rendezvous=" + (rank == 0 ? rendezvous : by_name));
+  }
+  for (const auto& process : processes) {
+    const Answer answer = process->End(120);
+    CHECK_MESSAGE(answer.status == GEEPS_OK, answer.Cause());
+    CHECK(answer.extra == "");
+    CHECK(answer.arrived);
   }
 }
 

@@ -40,41 +40,46 @@ class ReferenceRule {
     T* const b = second_.data() + row * row_values_;
     const uint64_t t = ++steps_[row];
     if (name_ == "lamb") return StepLamb(params, t, g, value, a, b);
-    for (uint64_t i = 0; i < row_values_; ++i) {
-      if (name_ == "add") {
-        value[i] = R(value[i] + g[i]);
-      } else if (name_ == "replace") {
-        value[i] = g[i];
-      } else if (name_ == "sgd") {
-        a[i] = R(R(T(params[1]) * a[i]) + g[i]);
-        value[i] = R(value[i] - R(T(params[0]) * a[i]));
-      } else if (name_ == "adam") {
-        const T h = R(g[i] + R(T(params[4]) * value[i]));
-        Moments(params, h, &a[i], &b[i]);
-        const double bias = 1.0 - ToThe(t, params[1]);
-        value[i] = R(value[i] - Ratio(params, t, T(params[0] / bias), a[i], b[i]));
-      } else if (name_ == "adamw") {
-        Moments(params, g[i], &a[i], &b[i]);
-        const double bias = 1.0 - ToThe(t, params[1]);
-        const T kept = R(T(1.0 - R(params[0] * params[4])) * value[i]);
-        value[i] = R(kept - Ratio(params, t, T(params[0] / bias), a[i], b[i]));
-      } else if (name_ == "adagrad") {
-        const T h = R(g[i] + R(T(params[3]) * value[i]));
-        a[i] = R(a[i] + R(h * h));
-        const T rate = T(params[0] / (1.0 + R(double(t - 1) * params[2])));
-        value[i] = R(value[i] - R(R(rate * h) / R(R(std::sqrt(a[i])) + T(params[1]))));
-      } else if (name_ == "rmsprop") {
-        const T h = R(g[i] + R(T(params[4]) * value[i]));
-        a[i] = R(R(T(params[1]) * a[i]) + R(T(1.0 - params[1]) * R(h * h)));
-        b[i] = R(R(T(params[3]) * b[i]) + R(h / R(R(std::sqrt(a[i])) + T(params[2]))));
-        value[i] = R(value[i] - R(T(params[0]) * b[i]));
-      } else if (name_ == "lion") {  // samples/rule_lion
-        const T c = R(R(T(params[1]) * a[i]) + R(T(1.0 - params[1]) * g[i]));
-        const T lr = T(params[0]);
-        a[i] = R(R(T(params[2]) * a[i]) + R(T(1.0 - params[2]) * g[i]));
-        const T kept = R(T(1.0 - R(params[0] * params[3])) * value[i]);
-        value[i] = R(kept - (c > 0 ? lr : c < 0 ? -lr : c));
-      }
+    for (uint64_t i = 0; i < row_values_; ++i) StepValue(name_, params, t, g[i], value + i, a + i, b + i);
+  }
+
+  // The same for one value, of any rule but lamb. t: the steps of the row, this one included. a, b: the first and the
+  // second state, where the rule has them.
+  static void StepValue(const std::string& name, const std::vector<double>& params, uint64_t t, T g, T* value, T* a,
+                        T* b) {
+    if (name == "add") {
+      *value = R(*value + g);
+    } else if (name == "replace") {
+      *value = g;
+    } else if (name == "sgd") {
+      *a = R(R(T(params[1]) * *a) + g);
+      *value = R(*value - R(T(params[0]) * *a));
+    } else if (name == "adam") {
+      const T h = R(g + R(T(params[4]) * *value));
+      Moments(params, h, a, b);
+      const double bias = 1.0 - ToThe(t, params[1]);
+      *value = R(*value - Ratio(params, t, T(params[0] / bias), *a, *b));
+    } else if (name == "adamw") {
+      Moments(params, g, a, b);
+      const double bias = 1.0 - ToThe(t, params[1]);
+      const T kept = R(T(1.0 - R(params[0] * params[4])) * *value);
+      *value = R(kept - Ratio(params, t, T(params[0] / bias), *a, *b));
+    } else if (name == "adagrad") {
+      const T h = R(g + R(T(params[3]) * *value));
+      *a = R(*a + R(h * h));
+      const T rate = T(params[0] / (1.0 + R(double(t - 1) * params[2])));
+      *value = R(*value - R(R(rate * h) / R(R(std::sqrt(*a)) + T(params[1]))));
+    } else if (name == "rmsprop") {
+      const T h = R(g + R(T(params[4]) * *value));
+      *a = R(R(T(params[1]) * *a) + R(T(1.0 - params[1]) * R(h * h)));
+      *b = R(R(T(params[3]) * *b) + R(h / R(R(std::sqrt(*a)) + T(params[2]))));
+      *value = R(*value - R(T(params[0]) * *b));
+    } else if (name == "lion") {  // samples/rule_lion
+      const T c = R(R(T(params[1]) * *a) + R(T(1.0 - params[1]) * g));
+      const T lr = T(params[0]);
+      *a = R(R(T(params[2]) * *a) + R(T(1.0 - params[2]) * g));
+      const T kept = R(T(1.0 - R(params[0] * params[3])) * *value);
+      *value = R(kept - (c > 0 ? lr : c < 0 ? -lr : c));
     }
   }
 
