@@ -76,30 +76,34 @@ inline PackOf<double>::type SqrtLanes(PackOf<double>::type x) {
 #endif
 }
 
-// The sum of the squares of any number of values, in T, in an order that suits a warp of 32 lanes as well: lane
-// k adds those of places k, k + 32, .. from zero on; then the upper half of the lanes is added to the lower one until
-// one is left.
+// The sum of the squares of n values, in T, in an order that suits a warp of 32 lanes as well: lane k adds those of
+// places k, k + 32, .. from zero on; then the upper half of the lanes is added to the lower one until one is left.
 template <typename T>
-class SquareSum {
- public:
-  // Place i and, for a pack, those behind it: i is a multiple of its width. Places come in ascending order.
-  template <typename V>
-  void Add(uint64_t i, const V& x) {
-    const V square = x * x;
-    StoreLanes(lanes_ + i % kLanes, LoadLanes<V>(lanes_ + i % kLanes) + square);
-  }
-  // Ends the sum.
-  T Total() {
-    for (uint64_t half = kLanes / 2; half > 0; half /= 2) {
-      for (uint64_t k = 0; k < half; ++k) lanes_[k] = lanes_[k] + lanes_[k + half];
+inline T SumOfSquares(uint64_t n, const T* x) {
+  using Pack = typename PackOf<T>::type;
+  constexpr uint64_t kLanes = 32;
+  constexpr uint64_t kWidth = sizeof(Pack) / sizeof(T);
+  constexpr uint64_t kPacks = kLanes / kWidth;
+  Pack sums[kPacks] = {};
+  uint64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (uint64_t k = 0; k < kPacks; ++k) {
+      const Pack lanes = LoadLanes<Pack>(x + i + k * kWidth);
+      const Pack squares = lanes * lanes;
+      sums[k] = sums[k] + squares;
     }
-    return lanes_[0];
   }
-
- private:
-  static constexpr uint64_t kLanes = 32;
-  alignas(16) T lanes_[kLanes] = {};
-};
+  T lanes[kLanes];
+  std::memcpy(lanes, sums, sizeof lanes);
+  for (uint64_t k = 0; i < n; ++i, ++k) {
+    const T square = x[i] * x[i];
+    lanes[k] = lanes[k] + square;
+  }
+  for (uint64_t half = kLanes / 2; half > 0; half /= 2) {
+    for (uint64_t k = 0; k < half; ++k) lanes[k] = lanes[k] + lanes[k + half];
+  }
+  return lanes[0];
+}
 
 // out[i] = a[i] + b[i]. `out` may be a or b.
 template <typename T>

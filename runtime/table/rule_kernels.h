@@ -265,19 +265,15 @@ void StepLamb(const RulePiece<T>& piece) {
   const T* const in = piece.value_in;
   T* const m = piece.states[0];
   T* const v = piece.states[1];
-  T* const kept = piece.kept;
-  SquareSum<T> of_values, of_changes;
-  ForGrads(piece, [=, &of_values, &of_changes]<typename V>(uint64_t i, const V& g) {
+  alignas(16) T change[kRulePieceValues];
+  T* const u = piece.kept != nullptr ? piece.kept : change;
+  ForGrads(piece, [=]<typename V>(uint64_t i, const V& g) {
     const V mean = NextMean<V>(f, g, m + i);
     const V square = NextSquare<V>(f, g, v + i);
-    const V value = LoadLanes<V>(in + i);
-    const V u = LambChange<V>(mean, square, value, f);
-    if (kept != nullptr) StoreLanes(kept + i, u);
-    of_values.Add(i, value);
-    of_changes.Add(i, u);
+    StoreLanes(u + i, LambChange<V>(mean, square, LoadLanes<V>(in + i), f));
   });
-  piece.sums[0] = piece.sums[0] + static_cast<double>(of_values.Total());
-  piece.sums[1] = piece.sums[1] + static_cast<double>(of_changes.Total());
+  piece.sums[0] = piece.sums[0] + static_cast<double>(SumOfSquares(piece.num_values, in));
+  piece.sums[1] = piece.sums[1] + static_cast<double>(SumOfSquares(piece.num_values, static_cast<const T*>(u)));
 }
 
 // value = value - rate * u, rate = lr * |value| / |u| over the row; a norm that is zero counts as equal to the other.
