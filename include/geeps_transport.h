@@ -45,7 +45,7 @@ typedef struct geeps_tp_config {
   uint64_t required_caps;    /* create fails with GEEPS_E_UNSUPPORTED when one is missing */
   uint64_t payload_max;      /* longest payload ever sent or received, bytes */
   const char *bind_address;  /* where to listen: literal address, NULL: loopback */
-  const char *job;           /* names the job; endpoints of different jobs never meet */
+  const char *job;           /* endpoints that were given different names never meet; jobs may share one (private data) */
   const geeps_kv *options;   /* for this transport; an unknown key is GEEPS_E_INVALID */
   uint64_t num_options;
 } geeps_tp_config;

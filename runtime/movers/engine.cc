@@ -5,18 +5,12 @@
 
 #include <chrono>
 #include <exception>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 
 namespace geeps::movers {
-namespace {
-
-constexpr uint64_t kLingerNs = 50'000;
-
-}  // namespace
 
 Engine::Engine(const Options& options)
     : options_(options),
@@ -62,8 +56,7 @@ void Engine::Stop() {
   thread_.Join();
   // The device may still have notices to give: they are counted, but must not wake an endpoint that is being closed.
   completions_->Detach();
-  // Peers may write into slots, and a transport read what it sends, until the endpoint is closed; then the memory may
-  // go.
+  // Peers may write into slots, and a transport read what it sends, until the endpoint is closed; then the memory may go.
   options_.endpoint->Reset();
   TakeMail();
   EndCalls(failed() ? failure() : MakeStatus(Code::kCancelled, "the runtime was destroyed"));
@@ -211,7 +204,7 @@ void Engine::OnLinkDown(uint32_t rank, const absl::Status& why) {
 void Engine::Run() {
   while (!stop_.load(std::memory_order_seq_cst)) {
     try {
-      if (!Turn() && !Linger()) Sleep();
+      if (!Turn()) Sleep();
     } catch (const std::exception&) {  // std::bad_alloc: nothing of geeps has exceptions of its own
       OnException(no_memory_);
     }
@@ -229,20 +222,6 @@ bool Engine::Turn() {
   busy = RunActions() || busy;
   busy = (fence_.active() && fence_.Step()) || busy;
   return !context_.actions.IsEmpty() || busy;
-}
-
-// A thread that sleeps is woken late: by tens of microseconds when its core has halted, which is more than a message
-// of a few rows takes. So while the program waits for what others send, this thread looks on for a moment before it
-// sleeps. It gives way in between: the program and other workers may want the core.
-bool Engine::Linger() {
-  if (!program_wait_.HasWaiter()) return false;
-  const uint64_t end = SteadyNs() + kLingerNs;
-  do {
-    std::this_thread::yield();
-    if (lost() || stop_.load(std::memory_order_seq_cst)) return false;
-    if (Turn()) return true;
-  } while (SteadyNs() < end);
-  return false;
 }
 
 void Engine::Sleep() {
@@ -401,7 +380,7 @@ void Engine::Execute(const Sent& sent) {
   }
 }
 
-// Messages of old epochs are late credits or questions; those of the next one wait for its begin.
+// Messages of old epochs are late credits, marks or questions; those of the next one wait for its begin.
 void Engine::OnMessage(uint32_t rank, uint32_t slot, const protocol::Header& header, uint64_t payload_bytes) {
   const uint64_t own = epoch_ == nullptr ? 0 : epoch_->number;
   switch (protocol::JudgeEpoch(header.type, header.epoch, own)) {

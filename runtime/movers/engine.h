@@ -109,8 +109,6 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   // An own error was told, or the verdict is there: nothing is processed any more. On the mover thread.
   bool lost() const { return reported_ || failed(); }
   void PostUnlessLost(Mail mail);
-  // Looks on for kLingerNs while the program waits. True when something has come.
-  bool Linger();
   void Sleep();
   void Wake();
   void Post(Mail mail);

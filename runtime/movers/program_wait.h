@@ -24,8 +24,6 @@ class ProgramWait {
   void Notify();
   // [any-thread] failed was set: wakes the sleeper; from now on the descriptor is readable.
   void NotifyFailure();
-  // [any-thread] Somebody sleeps or has armed the descriptor.
-  bool HasWaiter() const { return num_waiting_.load(std::memory_order_relaxed) > 0; }
   // Sleeps until done() is true; false when `limit_ns` has passed (kNoLimit: none). done is called with no lock that
   // others need.
   bool Until(uint64_t limit_ns, const std::function<bool()>& done);

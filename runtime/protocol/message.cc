@@ -192,7 +192,12 @@ EpochVerdict JudgeEpoch(MessageType type, uint64_t epoch, uint64_t own) {
     return epoch == next ? EpochVerdict::kTake : EpochVerdict::kRefuse;
   }
   if (epoch == own && own > 0) return EpochVerdict::kTake;
-  if (epoch == next) return Broken(Mutant::kNextEpochTaken) ? EpochVerdict::kTake : EpochVerdict::kWait;
+  if (epoch == next) {
+    // From workers that have begun it: everything else needs something that this worker sends in that epoch.
+    const bool may_be_early = type == MessageType::kPublish || type == MessageType::kWho || type == MessageType::kGet;
+    if (!may_be_early) return EpochVerdict::kRefuse;
+    return Broken(Mutant::kNextEpochTaken) ? EpochVerdict::kTake : EpochVerdict::kWait;
+  }
   if (epoch > next || epoch == 0) return EpochVerdict::kRefuse;
   const bool may_be_late = type == MessageType::kCredit ||
                            (type == MessageType::kFire && !Broken(Mutant::kLateFireRefused)) ||

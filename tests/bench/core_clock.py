@@ -17,7 +17,7 @@ run, the slower worker's; each process with all its threads is bound to one core
 
 * *raw socket*: each process sends as many bytes as the table has and receives as many, both ways at once, then sums
   its half in place. *bare exchange*: two threads wait for one another, sum one half each in place, and wait again. Both
-  sleep while they wait, as geeps does after it has looked on for 50 us. The sum is value += a + b, what a keeper does.
+  sleep while they wait, as geeps does. The sum is value += a + b, what a keeper does.
 * Open MPI: `MPI_Allreduce`; it spins while it waits. gloo: its allreduce over TCP; the thread that serves its sockets
   shares a core with the caller when processes are bound, so that it is also measured unbound, and its better median
   counts. Neither adds the sum to a table.

@@ -90,12 +90,16 @@ def instructions_of_a_step(context, few, many, kernels, *more):
 
 
 def counted_instructions(context):
-    """(instructions that tables add to a step, instructions of a step with plain buffers). Under valgrind the matrix
-    products of this CPU take a minute a step: what tables add is counted with the kernels of an old one."""
+    """(instructions that tables add to a step, instructions of a step with plain buffers, how they were counted). Under
+    valgrind the matrix products of this CPU take a minute a step: what tables add is counted with those of an old one."""
     few, many = (1, 2) if context.quick else (5, 25)
-    old, own = {"OPENBLAS_CORETYPE": "Nehalem"}, {}
+    old = {"OPENBLAS_CORETYPE": "Nehalem"}
+    own, name = (old, "the same") if context.quick else ({}, "those of this CPU")
     more = instructions_of_a_step(context, few, many, old) - instructions_of_a_step(context, few, many, old, "--plain")
-    return more, instructions_of_a_step(context, 1, 2, old if context.quick else own, "--plain")
+    how = (f"Instructions: callgrind, all threads. What tables add to a step: {many} steps less {few}, with and without tables, "
+           f"with OpenBLAS's kernels for Nehalem, whose instructions valgrind runs fast. A step with plain buffers: 2 steps less "
+           f"1, with {name}.")
+    return more, instructions_of_a_step(context, 1, 2, own, "--plain"), how
 
 
 def points(values):
@@ -128,17 +132,17 @@ def train(context):
          results.verdict(cost <= 1))]
     counted = []
     if shutil.which("valgrind"):
-        more_instructions, plain_instructions = counted_instructions(context)
+        more_instructions, plain_instructions, how = counted_instructions(context)
         share = 100 * more_instructions / plain_instructions
         figures.append(("instructions of a step, tables against plain buffers", f"{share:+.2f} %", "<= 1 %, where time does not "
                         "resolve it", results.verdict(share <= 1)))
-        counted = ["", "The instructions are the same; what is left is memory. On the one core that both have, the movers apply a "
-                   "layer's update in the middle of the backward pass, and what the layers below need leaves the caches for it; the "
-                   "plain loops apply at the end of a step. `perf record -e cpu-clock`: the functions of the layers, the same code, "
-                   "take 4 to 5 % longer with tables, the update itself takes as long, the kernel 0.4 % of the time for 27 switches "
-                   "between threads in a step.", "",
-                   "Instructions: callgrind counts those of all threads; of a step: those of 25 steps less those of 5, by "
-                   f"20. Tables add {more_instructions / 1e6:.2f} million to {plain_instructions / 1e6:.2f} million."]
+        counted = ["", f"{how} Tables add {more_instructions / 1e6:.2f} million to {plain_instructions / 1e6:.2f} million."]
+        if share <= 1 < cost:
+            counted += ["", "So what costs time is memory. On the one core that both have, the movers apply a layer's update in the "
+                        "middle of the backward pass, and what the layers below need leaves the caches for it; the plain loops "
+                        "apply at the end of a step. In a profile of 2026-11-22 (`perf record -e cpu-clock`) the functions of the "
+                        "layers, the same code, took 4 to 5 % longer with tables, the update as long, and the kernel 0.4 % of the "
+                        "time for 27 switches between threads in a step."]
     goals = results.table(("figure", "value", "goal", ""), figures)
     body = [f"Waiting: `geeps run -n {WORKERS} --bind` of `train_images {' '.join(arguments(WORKERS * BATCH, steps_of(context)))}`, "
             "share of worker 0, by turns with the same loops on plain buffers whose workers exchange nothing and meet "

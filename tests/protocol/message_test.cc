@@ -216,13 +216,17 @@ TEST_CASE("Header: unknown types, unknown flags, too many parameters and bytes t
   CHECK(refusal(119, 255).find("255 in byte 119, which must be zero") != std::string::npos);
 }
 
-TEST_CASE("Epochs: what is of the epoch in force is taken, and what is of the next one waits") {
+TEST_CASE(
+    "Epochs: what is of the epoch in force is taken; of the next one what begins something waits, answers are "
+    "refused") {
   for (MessageType type : {MessageType::kContribution, MessageType::kFire, MessageType::kPublish, MessageType::kCredit,
                            MessageType::kWho, MessageType::kMissing, MessageType::kGet, MessageType::kGot}) {
     CHECK(JudgeEpoch(type, 4, 4) == EpochVerdict::kTake);
-    CHECK(JudgeEpoch(type, 5, 4) == EpochVerdict::kWait);
+    const bool may_be_early = type == MessageType::kPublish || type == MessageType::kWho || type == MessageType::kGet;
+    const EpochVerdict of_the_next = may_be_early ? EpochVerdict::kWait : EpochVerdict::kRefuse;
+    CHECK(JudgeEpoch(type, 5, 4) == of_the_next);
     CHECK(JudgeEpoch(type, 6, 4) == EpochVerdict::kRefuse);
-    CHECK(JudgeEpoch(type, 1, 0) == EpochVerdict::kWait);
+    CHECK(JudgeEpoch(type, 1, 0) == of_the_next);
     CHECK(JudgeEpoch(type, 0, 0) == EpochVerdict::kRefuse);
   }
 }

@@ -211,12 +211,16 @@ void Job::Execute(uint32_t index) {
   }
 }
 
-EpochVerdict Job::Judge(uint32_t /*stage*/, const protocol::Header& header, uint32_t to) {
+EpochVerdict Job::Judge(uint32_t stage, const protocol::Header& header, uint32_t to) {
   const EpochVerdict verdict = JudgeEpoch(header.type, header.epoch, state_.members[to].epoch);
   const bool may_wait = header.type == protocol::MessageType::kPublish || header.type == protocol::MessageType::kGet;
   if (verdict == EpochVerdict::kWait && !may_wait) {
     Fail(absl::StrCat("worker ", to, ": a message of type ", static_cast<int>(header.type),
                       " comes before its epoch has begun"));
+  }
+  const bool is_mark = header.type == protocol::MessageType::kFire;
+  if (verdict == EpochVerdict::kDrop && is_mark && !worlds_[stage]->spec().input.tables[header.table].async) {
+    Fail(absl::StrCat("worker ", to, ": a mark of bounded table ", header.table, " comes when its epoch is over"));
   }
   return verdict;
 }

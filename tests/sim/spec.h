@@ -161,7 +161,7 @@ void ForEachRow(const plan::RowIndex& index, Fn&& fn) {
   for (const plan::RowIndex::Pair& pair : index.pairs) fn(uint64_t{pair.to}, uint64_t{pair.from});
 }
 
-// Rule parameters of a table at a clock, the first one changing if the seed says so: more than any rule has.
+// Rule parameters of a table at a clock, the first one changing if the seed says so: as many as any rule has.
 std::vector<double> ParamsAt(uint64_t seed, uint32_t table, protocol::Clock clock);
 
 // What worker `rank` puts into lane `lane` of `row` in operation `op` at `clock`: a vector clock with a checksum, or

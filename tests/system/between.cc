@@ -26,7 +26,7 @@ sockaddr_in Loopback(uint16_t port) {
   return address;
 }
 
-// Rank 0 may not listen yet.
+// Asks again while rank 0 does not listen yet, as workers do.
 int Connect(uint16_t port) {
   for (int i = 0; i < 2000; ++i) {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Expected: what the reads and gets of a scenario may show. A bounded table: in each row the bits of one version within
-// the slack, from the sequential reference. A table with another mode counts (counts.h), and a row must show what its
-// mode promises of every worker. Thread contract: constant once made.
+// Expected: what the reads and gets of a scenario may show, row by row (whole versions: slack_test). A bounded table:
+// the bits of one version within the slack, from the sequential reference. One that is async or has read-my-writes
+// counts (counts.h), and a row must show what that promises of every worker. Thread contract: constant once made.
 #ifndef GEEPS_TESTS_SYSTEM_SCENARIO_EXPECT_H_
 #define GEEPS_TESTS_SYSTEM_SCENARIO_EXPECT_H_
 

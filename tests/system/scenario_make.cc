@@ -114,8 +114,8 @@ std::vector<TableSpec> DrawTables(const ScenarioOptions& options, Random* random
   return tables;
 }
 
-// Gives every second table an observer, and every second another mode than the bounded one: it counts then, in a dtype
-// that holds the numbers.
+// Gives every second table an observer, and makes every second one async, or read-my-writes, or both: it counts then,
+// in a dtype that holds the numbers.
 std::vector<TableMode> DrawModes(const ScenarioOptions& options, Random* random, std::vector<TableSpec>* tables) {
   std::vector<TableMode> modes(tables->size());
   for (size_t i = 0; i < modes.size() && options.modes; ++i) {

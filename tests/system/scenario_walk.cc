@@ -43,6 +43,7 @@ class Walk {
         // Half of the passes are begun by the end of the one before.
         const bool named = pass_ + 1 < passes.size() && (pass_ + scenario_.options.seed) % 2 == 0;
         const PassSpec& pass = passes[pass_];
+        where_ = w_.note = "clock " + std::to_string(pass.clock) + ", plan " + phase.plans[w_.rank][pass.plan].name;
         for (const GetSpec& get : pass.gets) BeginGet(get, pass.clock);
         Pass(phase.plans[w_.rank][pass.plan], pass, named ? &passes[pass_ + 1] : nullptr);
         EndGet();
@@ -192,7 +193,6 @@ class Walk {
 
   void Pass(const PlanSpec& plan, const PassSpec& pass, const PassSpec* next) {
     if (!ok()) return;
-    where_ = w_.note = "clock " + std::to_string(pass.clock) + ", plan " + plan.name;
     if (!begun_) Take(geeps_pass_begin(rt(), plans_[pass.plan].get(), err()), "pass_begin");
     if (!plan.no_clock) SetRates(pass.clock);
     std::vector<geeps_view> views(plan.ops.size());
