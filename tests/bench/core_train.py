@@ -232,5 +232,8 @@ def link(context):
     body = ["Two workers in a network namespace. Without a limit: time of a step less the waiting of worker 0 (compute) and "
             "bytes that the loopback device carries in a step, both directions together. Needed is the rate at which these "
             "bytes take as long as the computation; the device is then limited to half of it (`tc` tbf).", "",
+            "What is above 1: messages leave in the order in which they are ready, those of the last layer first, which the next step "
+            "reads last. So a step begins when the last message of the one before has come, and the link has nothing to "
+            "carry until the backward pass has its first gradients.", "",
             *results.table(("run", "compute, ms", "MB per step", "rate, MB/s", "communication, ms", "step, ms", "ratio"), rows)]
     return title, goals, body
