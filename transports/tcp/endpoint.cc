@@ -19,6 +19,7 @@ namespace geeps::tcp {
 namespace {
 
 constexpr int kBacklog = 128;
+constexpr int kListenRounds = 5;
 constexpr uint32_t kConnectionEdges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 constexpr char kLoopbackOnly[] = "is not loopback: refused until connections are authenticated";
 
@@ -123,10 +124,10 @@ int Endpoint::ListenAtPort() {
 
 geeps_status Endpoint::Listen(geeps_error* err) {
   const uint16_t port_min = address_.port;
-  int error = ListenAtPort();
-  while (error == EADDRINUSE && address_.port < port_max_) {
-    ++address_.port;
-    error = ListenAtPort();
+  int error = EADDRINUSE;
+  // Two that listen at the same moment may refuse the port to each other; so a range is tried more than once.
+  for (int round = 0; error == EADDRINUSE && round < kListenRounds; ++round) {
+    for (address_.port = port_min; (error = ListenAtPort()) == EADDRINUSE && address_.port < port_max_;) ++address_.port;
   }
   if (error != 0) {
     const bool none = error == EADDRINUSE && port_min < port_max_;
