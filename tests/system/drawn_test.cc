@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tests/system/counts.h"
-#include "tests/system/scenario.h"
+#include "tests/system/scenario_expect.h"
 
 namespace geeps::system_test {
 namespace {
@@ -98,6 +98,55 @@ TEST_CASE("own updates before a place are counted in the phase since the row was
   CHECK(counts.CountBefore(1, 0, 1, 21) == 5);
   CHECK(counts.CountBefore(1, 1, 1, 21) == 1);
   CHECK(counts.CountBefore(1, 1, 0, 20) == 0);
+}
+
+TEST_CASE("what a read may not show is refused: another bit, another age, an older one than before") {
+  ScenarioOptions options;
+  options.seed = 3;
+  options.world = 2;
+  const Scenario scenario = MakeScenario(options);
+  const Expected expected(scenario);
+  const TableSpec& table = scenario.tables[0];
+  std::vector<uint8_t> values(table.num_rows * table.row_bytes());
+  for (uint64_t i = 0; i < table.num_rows * table.row_values; ++i)
+    StoreNumber(table.dtype, table.initial, values.data() + i * table.value_bytes());
+  Sight sight;
+  for (uint64_t row = 0; row < table.num_rows; ++row) sight.rows.push_back(row);
+  sight.values = values.data();
+  std::vector<uint64_t> before;
+  CHECK(expected.Check(sight, &before) == "");
+  before = {1, 1};
+  CHECK(expected.Check(sight, &before).find("after ages 1 to 1") != std::string::npos);
+  before.clear();
+  values.back() ^= 1;
+  CHECK(expected.Check(sight, &before).find(", column ") != std::string::npos);
+  values.back() ^= 1;
+  sight.max_age = 1;  // at clock 0
+  CHECK(expected.Check(sight, &before).find("has ages 0 to 1") != std::string::npos);
+}
+
+TEST_CASE("with read-my-writes a read that lacks an own update, or has one too many, is refused") {
+  ScenarioOptions options;
+  options.seed = 3;
+  options.world = 2;
+  options.every_clock = true;
+  Scenario scenario = MakeScenario(options);
+  TableSpec& table = scenario.tables[0];
+  table.dtype = GEEPS_F64;
+  table.row_values = 3;
+  scenario.modes[0].read_my_writes = true;
+  const Expected expected(scenario);
+  std::vector<double> values(table.num_rows * 3, 0.0);
+  Sight sight;
+  for (uint64_t row = 0; row < table.num_rows; ++row) sight.rows.push_back(row);
+  sight.values = reinterpret_cast<const uint8_t*>(values.data());
+  std::vector<uint64_t> before;
+  CHECK(expected.Check(sight, &before) == "");
+  sight.place = PlaceOf(0, 1000, 0);  // behind all that the worker does in the phase
+  CHECK(expected.Check(sight, &before).find(" shows 0 of rank 0") != std::string::npos);
+  sight.place = 0;
+  values[0] = 1;  // one of nobody's marks
+  CHECK(expected.Check(sight, &before) != "");
 }
 
 }  // namespace geeps::system_test
