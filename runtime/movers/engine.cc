@@ -15,6 +15,7 @@ namespace geeps::movers {
 Engine::Engine(const Options& options)
     : options_(options),
       log_(options.log),
+      clock_(options.first_clock),
       context_(options.rank, options.world),
       completions_(std::make_unique<Completions>([this] { Wake(); })),
       links_(&context_, options.endpoint, this),

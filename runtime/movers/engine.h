@@ -37,6 +37,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   struct Options {
     uint32_t rank = 0;
     uint32_t world = 1;
+    protocol::Clock first_clock = 0;
     const device::Device* device = nullptr;
     net::Endpoint* endpoint = nullptr;
     Log* log = nullptr;
@@ -129,7 +130,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
 
   const Options options_;
   Log* const log_;
-  std::atomic<uint64_t> clock_{0};
+  std::atomic<uint64_t> clock_;
   Statistics statistics_;
   std::atomic<bool> failed_{false};
   ProgramWait program_wait_{&failed_};

@@ -13,11 +13,14 @@
 namespace geeps::session {
 namespace {
 
+// So that no job comes near the largest number.
+constexpr uint64_t kFirstClockMax = uint64_t{1} << 63;
+
 constexpr const char* kKeys[] = {
     "device",          "transport", "rank",            "world",         "rendezvous",
     "launcher",        "advertise", "port",            "start_limit_s", "rendezvous_port",
     "heartbeat_ms",    "trace",     "wait_warning_ms", "log_level",     "plugin_path",
-    "test.skip_wait",  "stats",
+    "test.skip_wait",  "stats",     "first_clock",
 };
 
 absl::Status ReadNumber(const OptionValues& values, const char* key, uint64_t min, uint64_t max, uint64_t* out) {
@@ -114,6 +117,7 @@ absl::StatusOr<Config> ParseConfig(absl::Span<const std::pair<absl::string_view,
   uint64_t world = 1;
   GEEPS_RETURN_IF_ERROR(ReadNumber(values, "world", 1, kWorldMax, &world));
   GEEPS_RETURN_IF_ERROR(ReadNumber(values, "rank", 0, world - 1, &rank));
+  GEEPS_RETURN_IF_ERROR(ReadNumber(values, "first_clock", 0, kFirstClockMax, &config.first_clock));
   GEEPS_RETURN_IF_ERROR(ReadNumber(values, "start_limit_s", 1, 86400, &config.start_limit_s));
   GEEPS_RETURN_IF_ERROR(ReadNumber(values, "heartbeat_ms", 10, 3600000, &config.heartbeat_ms));
   GEEPS_RETURN_IF_ERROR(ReadNumber(values, "wait_warning_ms", 0, 3600000, &config.wait_warning_ms));

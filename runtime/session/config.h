@@ -26,6 +26,7 @@ struct Config {
   std::string advertise;  // where peers find this worker: a literal loopback address; empty: what the transport chooses
   std::string port;       // "PORT" or "LOW-HIGH", where the transport listens; empty: the transport chooses
   net::PortRange rendezvous_ports;  // rank 0 with a rendezvous file
+  uint64_t first_clock = 0;
   uint64_t start_limit_s = 60;
   uint64_t heartbeat_ms = 10000;
   uint64_t wait_warning_ms = 10000;  // 0: no warning

@@ -17,6 +17,7 @@ movers::Engine::Options EngineOptions(const Config& config, const device::Device
   movers::Engine::Options options;
   options.rank = config.rank;
   options.world = config.world;
+  options.first_clock = config.first_clock;
   options.device = device;
   options.endpoint = endpoint;
   options.log = log;

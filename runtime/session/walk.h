@@ -35,7 +35,8 @@ struct View {
 class Walk {
  public:
   // wait_warning_ns: a longer wait is logged; 0: none is.
-  Walk(movers::Engine* engine, uint64_t wait_warning_ns) : engine_(engine), wait_warning_ns_(wait_warning_ns) {}
+  Walk(movers::Engine* engine, uint64_t wait_warning_ns)
+      : engine_(engine), wait_warning_ns_(wait_warning_ns), clock_(engine->clock_value()) {}
 
   // A commit has put `epoch` in force. plans: the serial number of each plan's handle, by set id; recorded: for texts.
   void Attach(movers::Epoch* epoch, std::vector<uint64_t> serials,
@@ -103,7 +104,7 @@ class Walk {
   uint64_t number_ = 0;    // of the pass, as the sequencer counts
   uint32_t position_ = 0;  // step that is due
   uint32_t num_open_ = 0;
-  protocol::Clock clock_ = 0;
+  protocol::Clock clock_;
   std::vector<OpState> states_;  // by operation
   // While there is a trace.
   uint64_t pass_begin_ns_ = 0;

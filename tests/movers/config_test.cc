@@ -34,6 +34,7 @@ TEST_CASE("without options a runtime is alone, on the host, over inproc") {
   CHECK(config->world == 1);
   CHECK(config->rendezvous.empty());
   CHECK(config->start_limit_s == 60);
+  CHECK(config->first_clock == 0);
   CHECK(config->heartbeat_ms == 10000);
   CHECK(config->log_level == LogLevel::kWarning);
 }
@@ -44,6 +45,7 @@ TEST_CASE("each option is read") {
                                                      {"world", "3"},
                                                      {"rendezvous", "tcp://127.0.0.1:4000"},
                                                      {"start_limit_s", "5"},
+                                                     {"first_clock", "9223372036854775808"},
                                                      {"heartbeat_ms", "250"},
                                                      {"log_level", "debug"},
                                                      {"plugin_path", "/a:/b"},
@@ -54,6 +56,7 @@ TEST_CASE("each option is read") {
   CHECK(config->rank == 2);
   CHECK(config->world == 3);
   CHECK(config->start_limit_s == 5);
+  CHECK(config->first_clock == uint64_t{1} << 63);
   CHECK(config->heartbeat_ms == 250);
   CHECK(config->log_level == LogLevel::kDebug);
   CHECK(config->plugin_path == "/a:/b");
@@ -76,6 +79,7 @@ TEST_CASE("a refusal names the key and what would be right") {
   CHECK(Names(Refusal({{"rank", "-1"}}), "'-1'"));
   CHECK(Names(Refusal({{"heartbeat_ms", "9"}}), "heartbeat_ms"));
   CHECK(Names(Refusal({{"start_limit_s", "86401"}}), "86400"));
+  CHECK(Names(Refusal({{"first_clock", "9223372036854775809"}}), "9223372036854775808"));
   CHECK(Names(Refusal({{"log_level", "loud"}}), "error, warning, info or debug"));
   CHECK(Names(Refusal({{"launcher", "auto"}}), "none, geeps, slurm, mpi or torchrun"));
   CHECK(Names(Refusal({{"rendezvous", "udp://a:1"}}), "'udp://a:1'"));

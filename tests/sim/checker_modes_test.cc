@@ -184,6 +184,7 @@ TEST_CASE("Checker: every one of these histories of an async table is rejected")
          return h->Read(0, 3, {2, {{3, 3}}}, [](ReadRecord* r) { r->values.clear(); });
        }},
   };
+  CHECK(bad.size() >= 15);
   for (const Bad& history_of : bad) {
     CAPTURE(std::string(history_of.what));
     History history(true);
@@ -285,6 +286,7 @@ TEST_CASE("Checker: every one of these histories with read-my-writes is rejected
          return h->Read(0, 3, {2, {{4, 3}, {4, 4}}}, Own(3));
        }},
   };
+  CHECK(bad.size() >= 13);
   for (const Bad& history_of : bad) {
     CAPTURE(std::string(history_of.what));
     History history(history_of.async, true);
@@ -383,6 +385,7 @@ TEST_CASE("Checker: every one of these gets is rejected") {
          return h->Read(0, 3, {0, {{4, 4}, {4, 4}}}, GetOf({4}));
        }},
   };
+  CHECK(bad.size() >= 6);
   for (const Bad& history : bad) {
     History fresh(false);
     CAPTURE(history.what);

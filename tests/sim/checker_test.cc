@@ -283,7 +283,7 @@ TEST_CASE("Checker: every one of these histories is rejected") {
          return h->Copy(kClocks, row);
        }},
   };
-  CHECK(bad.size() >= 20);
+  CHECK(bad.size() >= 37);
   for (const Bad& history_of : bad) {
     CAPTURE(std::string(history_of.what));
     History history;

@@ -8,14 +8,17 @@
 #include <string>
 
 #include "tests/sim/mutant_names.h"
+#include "tests/sim/random.h"
 #include "tests/sim/simulator.h"
 
 namespace {
 
 constexpr char kUsage[] =
-    "usage: geeps-sim [--seeds A..B] [--hash] [--verbose SEED] [--mutant NAME]\n"
+    "usage: geeps-sim [--seeds A..B] [--hash] [--deep] [--verbose SEED] [--mutant NAME]\n"
     "  --seeds A..B     simulate seeds A to B (default 1..1000)\n"
-    "  --hash           print the hash of each seed's trace: the same with every compiler\n"
+    "  --hash           print the hash of each seed's trace, too: the same with every compiler\n"
+    "  --deep           fail unless the seeds are as hard as docs/reliability.md says: 1,000 messages a seed, 5 % of\n"
+    "                   them with 16 workers or more, 80 % with a pause or a loss\n"
     "  --verbose SEED   print every event of one seed\n"
     "  --mutant NAME    leave out one rule; only in a build with mutants\n";
 
@@ -37,15 +40,54 @@ int Verbose(uint64_t seed) {
   return result.violation.empty() ? 0 : 1;
 }
 
-int RunSeeds(uint64_t first, uint64_t last, bool hashes) {
-  uint64_t num_delivered = 0;
-  uint64_t num_events = 0;
-  uint64_t num_reads = 0;
-  uint64_t num_stale = 0;
-  uint64_t num_epochs = 0;
-  uint64_t num_large = 0;
-  uint64_t num_paused = 0;
-  uint64_t num_calm = 0;
+// What a number of seeds amounted to.
+struct Totals {
+  uint64_t seeds = 0;
+  uint64_t delivered = 0;
+  uint64_t events = 0;
+  uint64_t reads = 0;
+  uint64_t stale = 0;
+  uint64_t epochs = 0;
+  uint64_t large = 0;
+  uint64_t paused = 0;
+  uint64_t lossy = 0;
+  uint64_t disturbed = 0;  // paused or lossy
+  uint64_t calmed = 0;
+  geeps::sim::Hasher traces;
+
+  void Add(const geeps::sim::SeedResult& result) {
+    ++seeds;
+    delivered += result.num_delivered;
+    events += result.num_events;
+    reads += result.num_reads;
+    stale += result.num_stale_reads;
+    epochs += result.num_epochs;
+    large += result.world >= 16 ? 1 : 0;
+    paused += result.num_pauses > 0 ? 1 : 0;
+    lossy += result.loses ? 1 : 0;
+    disturbed += result.num_pauses > 0 || result.loses ? 1 : 0;
+    calmed += result.num_late_events > 0 ? 1 : 0;
+    traces.Add(result.hash);
+  }
+  double PerSeed(uint64_t count) const { return static_cast<double>(count) / static_cast<double>(seeds); }
+  double Percent(uint64_t count) const { return 100 * PerSeed(count); }
+  bool IsDeep() const { return PerSeed(delivered) >= 1000 && Percent(large) >= 5 && Percent(disturbed) >= 80; }
+
+  void Print(double seconds) const {
+    std::printf("%" PRIu64 " seeds, no violation, %.1f s\n", seeds, seconds);
+    std::printf("per seed: %.0f messages, %.0f events, %.0f reads (%.1f %% older than their clock), %.1f epochs\n",
+                PerSeed(delivered), PerSeed(events), PerSeed(reads),
+                reads == 0 ? 0.0 : 100.0 * static_cast<double>(stale) / static_cast<double>(reads), PerSeed(epochs));
+    std::printf(
+        "of the seeds: %.1f %% with 16 workers or more, %.1f %% with a pause, %.1f %% with a loss, %.1f %% with one "
+        "or the other, %.1f %% with a liveness phase\n",
+        Percent(large), Percent(paused), Percent(lossy), Percent(disturbed), Percent(calmed));
+    std::printf("all %" PRIu64 " reads were right; hash of all traces %016" PRIx64 "\n", reads, traces.value());
+  }
+};
+
+int RunSeeds(uint64_t first, uint64_t last, bool hashes, bool deep) {
+  Totals totals;
   const std::clock_t begun = std::clock();
   for (uint64_t seed = first; seed <= last; ++seed) {
     const geeps::sim::SeedResult result = geeps::sim::RunSeed(seed, 0);
@@ -55,27 +97,14 @@ int RunSeeds(uint64_t first, uint64_t last, bool hashes) {
       PrintTrace(geeps::sim::RunSeed(seed, 40));
       return 1;
     }
-    num_delivered += result.num_delivered;
-    num_events += result.num_events;
-    num_reads += result.num_reads;
-    num_stale += result.num_stale_reads;
-    num_epochs += result.num_epochs;
-    num_large += result.world >= 16 ? 1 : 0;
-    num_paused += result.num_pauses > 0 ? 1 : 0;
-    num_calm += result.num_late_events > 0 ? 1 : 0;
+    totals.Add(result);
   }
-  const double seeds = static_cast<double>(last - first + 1);
-  const double seconds = static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC;
+  totals.Print(static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC);
+  if (!deep || totals.IsDeep()) return 0;
   std::printf(
-      "%.0f seeds, no violation, %.1f s; per seed %.0f messages, %.0f events, %.0f reads (%.1f %% older than their "
-      "clock), %.1f epochs; "
-      "%.1f %% of the seeds with 16 workers or more, %.1f %% with a pause, %.1f %% with a liveness phase\n",
-      seeds, seconds, static_cast<double>(num_delivered) / seeds, static_cast<double>(num_events) / seeds,
-      static_cast<double>(num_reads) / seeds,
-      num_reads == 0 ? 0.0 : 100.0 * static_cast<double>(num_stale) / static_cast<double>(num_reads),
-      static_cast<double>(num_epochs) / seeds, 100.0 * static_cast<double>(num_large) / seeds,
-      100.0 * static_cast<double>(num_paused) / seeds, 100.0 * static_cast<double>(num_calm) / seeds);
-  return 0;
+      "these seeds are not hard enough: 1,000 messages a seed, 5 %% with 16 workers or more, 80 %% with a pause or "
+      "a loss are due\n");
+  return 1;
 }
 
 }  // namespace
@@ -84,12 +113,15 @@ int main(int argc, char** argv) {
   uint64_t first = 1;
   uint64_t last = 1000;
   bool hashes = false;
+  bool deep = false;
   uint64_t verbose = 0;
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];
     const char* value = i + 1 < argc ? argv[i + 1] : nullptr;
     if (option == "--hash") {
       hashes = true;
+    } else if (option == "--deep") {
+      deep = true;
     } else if (option == "--seeds" && value != nullptr &&
                std::sscanf(value, "%" SCNu64 "..%" SCNu64, &first, &last) == 2) {
       ++i;
@@ -102,5 +134,5 @@ int main(int argc, char** argv) {
     }
   }
   if (last < first) return Usage();
-  return verbose != 0 ? Verbose(verbose) : RunSeeds(first, last, hashes);
+  return verbose != 0 ? Verbose(verbose) : RunSeeds(first, last, hashes, deep);
 }

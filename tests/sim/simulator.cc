@@ -30,6 +30,7 @@ class Simulator : public EventSink {
     paused_until_.assign(world, 0);
     for (uint32_t w = 0; w < world; ++w) slowness_.push_back(random_.Chance(20) ? random_.Between(2, 8) : 1);
     pauses_ = random_.Chance(85);
+    result_.loses = input.lost != kNone;
     job_.set_sink(this);
     // About how many events the world has: some seeds have no liveness phase, most have one behind two thirds of the
     // run.

@@ -24,6 +24,7 @@ struct SeedResult {
   uint64_t num_reads = 0;
   uint64_t num_stale_reads = 0;
   uint64_t num_pauses = 0;
+  bool loses = false;  // a worker is lost at some time, the coordinator's perhaps
   uint64_t num_late_events = 0;  // in the liveness phase
 };
 

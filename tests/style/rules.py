@@ -29,6 +29,8 @@ FOREIGN_LIBRARIES = (
 FORBIDDEN_CALLS = re.compile(
     r"(?<![\w.>])(?:std::|::)?(abort|exit|_exit|_Exit|quick_exit|terminate|setenv|putenv|printf|puts|setlocale|chdir|atexit)\s*\(|"
     r"\b(throw|stdout|stderr)\b|\bstd::(cout|cerr|clog)\b|\b(absl::Mutex|absl::CondVar)\b")
+# Ways of telling a sanitizer to look away.
+SUPPRESSION = re.compile(r"no_sanitize\w*|__(?:lsan|asan|msan|tsan|ubsan)_\w*(?:ignore|suppress|disable)\w*|\bsuppressions=")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]*)"|<([^>]*)>)', re.M)
@@ -108,10 +110,10 @@ def call_problems(path, text):
 
 
 def text_problems(path, text):
-    """Nothing unfinished, no tabs or blanks at the end of a line."""
+    """Nothing unfinished, nothing hidden from sanitizers, no tabs or blanks at the end of a line."""
     if path.startswith("tests/style/"):
         return []
-    problems = [f"says {word}" for word in UNFINISHED.findall(text)]
+    problems = [f"says {word}" for word in UNFINISHED.findall(text) + SUPPRESSION.findall(text)]
     if re.fullmatch(r".*\.(?:c|cc|h|hpp|py)", path):
         for number, line in enumerate(text.split("\n"), 1):
             if "\t" in line or line != line.rstrip():

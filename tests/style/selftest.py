@@ -66,6 +66,11 @@ class RulesTest(unittest.TestCase):
         self.check(rules.text_problems, "runtime/base/a.cc", "x \n", False)
         self.check(rules.text_problems, "runtime/base/a.cc", "x", False)
 
+    def test_nothing_is_hidden_from_sanitizers(self):
+        for text in ('__attribute__((no_sanitize("thread")))\n', "__lsan_ignore_object(p);\n", "TSAN_OPTIONS=suppressions=x\n"):
+            self.check(rules.text_problems, "runtime/base/a.cc", text, False)
+        self.check(rules.text_problems, "runtime/base/a.cc", "__sanitizer_print_stack_trace();\n", True)
+
     def test_every_folder_of_tests_is_listed(self):
         paths = ["tests/a/meson.build", "tests/b/meson.build", "tests/c/x.cc", "tests/meson.build"]
         self.assertEqual(check_repository.unlisted_areas(paths, "areas = ['a', 'x']"), ["b"])

@@ -150,6 +150,23 @@ TEST_CASE("a fence at different clocks fails for all, names both ranks and clock
   }
 }
 
+TEST_CASE("workers whose first clocks differ are told so at the first commit") {
+  Processes processes;
+  const std::string rendezvous = NewRendezvous("tcp");
+  const char* const clocks[] = {"7", "2147483648"};
+  for (uint32_t rank = 0; rank < 2; ++rank) {
+    processes.push_back(std::make_unique<WorkerProcess>(rank));
+    const std::string create = "create transport=tcp world=2 rank=" + std::to_string(rank) + " rendezvous=" + rendezvous;
+    ExpectOk({processes[rank]->Call(create + " first_clock=" + clocks[rank])});
+  }
+  for (const char* call : {"start", "table t 100 4 f32", "plan train t"}) ExpectOk(CallAll(processes, call));
+  for (const Answer& answer : CallAll(processes, "commit train")) {
+    CHECK(answer.status == GEEPS_E_MISMATCH);
+    for (const char* word : {"rank 0", "rank 1", "clock 7", "clock 2147483648"})
+      CHECK_MESSAGE(Names(answer.message, word), answer.message);
+  }
+}
+
 TEST_CASE("a worker that has gone on while another one waits in a fence ends the job with both clocks, too") {
   Processes processes = StartProcesses(2);
   REQUIRE(BringUp(processes) == "");

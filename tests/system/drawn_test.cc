@@ -13,9 +13,10 @@
 namespace geeps::system_test {
 namespace {
 
-std::string Run(uint64_t seed, bool modes, bool row_calls) {
+std::string Run(uint64_t seed, bool modes, bool row_calls, uint64_t first_clock = 0) {
   ScenarioOptions options;
   options.seed = seed;
+  options.first_clock = first_clock;
   options.world = 1 + static_cast<uint32_t>(seed % 5);
   options.slack_max = seed % 2 == 0 ? 0 : static_cast<uint32_t>(seed % 4);
   options.num_clocks = 12;
@@ -69,6 +70,12 @@ TEST_CASE("drawn jobs that set and read rows outside plans, with fences between 
 
 TEST_CASE("drawn jobs with all of that") {
   for (uint64_t seed = 1; seed <= 30; ++seed) CHECK(Run(3000 + seed, true, true) == "");
+}
+
+TEST_CASE("drawn jobs whose clocks pass 2^31, 2^32 and 2^63") {
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    for (const int bits : {31, 32, 63}) CHECK(Run(4000 + seed, true, true, (uint64_t{1} << bits) - 6) == "");
+  }
 }
 
 TEST_CASE("a row that counts shows prefixes, and nothing else is taken for one") {

@@ -87,6 +87,7 @@ struct ScenarioOptions {
   uint64_t seed = 0;
   uint32_t world = 1;
   uint32_t slack_max = 0;
+  uint64_t first_clock = 0;
   uint64_t num_clocks = 8;
   bool large_tables = true;  // shards on all workers; else everything is kept by one
   bool sparse_rows = false;  // row sets are never one run

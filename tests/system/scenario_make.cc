@@ -161,10 +161,11 @@ class Maker {
     scenario_->options = options_;
     scenario_->tables = DrawTables(options_, &random_);
     scenario_->modes = DrawModes(options_, &random_, &scenario_->tables);
-    const uint64_t middle = options_.num_clocks / 2;
-    MakeCommit("", 0, middle);
+    const uint64_t first = options_.first_clock;
+    const uint64_t middle = first + options_.num_clocks / 2;
+    MakeCommit("", first, middle);
     scenario_->born = {0, 0, static_cast<uint32_t>(scenario_->phases.size())};
-    MakeCommit("-again", middle, options_.num_clocks);
+    MakeCommit("-again", middle, first + options_.num_clocks);
   }
 
  private:
@@ -326,7 +327,7 @@ uint64_t Random::Next() {  // splitmix64
 }
 
 double RateOf(const Scenario& scenario, uint64_t clock) {
-  return 0.125 / static_cast<double>(1 + clock + scenario.options.seed % 7);
+  return 0.125 / static_cast<double>(1 + clock - scenario.options.first_clock + scenario.options.seed % 7);
 }
 
 Scenario MakeScenario(const ScenarioOptions& options) {

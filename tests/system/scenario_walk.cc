@@ -332,6 +332,7 @@ std::string WalkScenario(const Scenario& scenario, const Expected& expected, Wor
 
 std::string RunScenario(const ScenarioOptions& options, Setup setup) {
   setup.world = options.world;
+  if (options.first_clock != 0) setup.more.emplace_back("first_clock", std::to_string(options.first_clock));
   const Scenario scenario = MakeScenario(options);
   const Expected expected(scenario);
   return RunWorkers(setup, [&](Worker& worker) { return WalkScenario(scenario, expected, worker); });

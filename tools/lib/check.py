@@ -29,20 +29,22 @@ class Part:
 # Optimised as far as it pays for its compile time; without debug information, except where a stack trace is the result.
 # Sanitizers are g++'s: its runtimes are shared libraries, so that programs in C and loaded plugins share one of each. What
 # only reads sources runs in the two parts that are not for --full alone; the simulator has one thread and is of no
-# interest to TSan. The long searches through the protocol say nothing about a compiler and run once.
+# interest to TSan. The long searches through the protocol say nothing about a compiler and run once; the deepest of them
+# where the rest is quick.
 ASAN_TESTS = ["--no-suite", "style", "--no-suite", "abi", "-t", "4"]
 TSAN_TESTS = ["--no-suite", "style", "--no-suite", "abi", "--no-suite", "sim", "-t", "8"]
 LINES = ["-Dc_args=-g1", "-Dcpp_args=-g1"]
+DEEP = ("sim-10000-seeds",)
 LONG = ("sim-search", "sim-mutants", "protocol-mutants")
 PARTS = [
-    Part("gcc", "gcc", "g++", ["-Doptimization=1", "-Ddebug=false"]),
-    Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=LONG),
+    Part("gcc", "gcc", "g++", ["-Doptimization=1", "-Ddebug=false"], without=DEEP),
+    Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=LONG + DEEP),
     Part("release", "gcc", "g++", ["--buildtype=release"], ["--no-suite", "style", "--no-suite", "abi"], without=LONG),
     Part("asan", "gcc", "g++", ["-Doptimization=1", *LINES, "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
          {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
-          "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, LONG, only_tested=True),
+          "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, LONG + DEEP, only_tested=True),
     Part("tsan", "gcc", "g++", ["-Doptimization=1", *LINES, "-Db_sanitize=thread", "-Db_lundef=false"], TSAN_TESTS,
-         {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}, LONG, only_tested=True),
+         {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}, LONG + DEEP, only_tested=True),
 ]
 
 
@@ -199,6 +201,26 @@ def run_part(root, part, jobs):
     return count
 
 
+def same_traces(root):
+    """A seed of the simulator has the same trace, to the bit, with g++ and with clang++."""
+    lines = {}
+    for name in ("gcc", "clang"):
+        program = os.path.join(root, "build", "check-" + name, "tests", "sim", "geeps-sim")
+        if not os.path.exists(program):
+            print(f"== traces: skipped, there is no {os.path.relpath(program, root)}", flush=True)
+            return Count(skipped=1)
+        lines[name] = subprocess.run([program, "--hash", "--seeds", "1..300"], stdin=subprocess.DEVNULL, text=True,
+                                     stdout=subprocess.PIPE, check=False).stdout.splitlines()
+    hashes = {name: [line for line in all_lines if len(line.split()) == 2] for name, all_lines in lines.items()}
+    differ = [seed for seed, (a, b) in enumerate(zip(hashes["gcc"], hashes["clang"]), 1) if a != b]
+    if len(hashes["gcc"]) == len(hashes["clang"]) == 300 and not differ:
+        print("== traces: 300 seeds have the same trace with g++ and with clang++", flush=True)
+        return Count(passed=1)
+    print(f"== traces: g++ gave {len(hashes['gcc'])} of 300, clang++ {len(hashes['clang'])}; these seeds differ: {differ[:10]}",
+          flush=True)
+    return Count(failed=1)
+
+
 def default_jobs():
     return len(os.sched_getaffinity(0))
 
@@ -221,10 +243,19 @@ def main():
         parser.error(f"there is no part {', '.join(unknown)}; the parts are {', '.join(names)}")
     start = time.monotonic()
     total = Count()
+    times = []
+
+    def timed(name, work):
+        begun = time.monotonic()
+        total.add(work())
+        times.append(f"{name} {time.monotonic() - begun:.0f} s")
+
     for part in PARTS:
         if part.name in chosen:
-            total.add(run_part(args.root, part, max(1, args.jobs)))
-    print(f"{time.monotonic() - start:.0f} s in all")
+            timed(part.name, lambda: run_part(args.root, part, max(1, args.jobs)))
+    if {"gcc", "clang"} <= set(chosen):
+        timed("traces", lambda: same_traces(args.root))
+    print(f"{', '.join(times)}; {time.monotonic() - start:.0f} s in all")
     print(total, flush=True)
     return 1 if total.failed or not total.passed else 0
 
