@@ -174,6 +174,7 @@ typedef struct geeps_view {  /* filled by the runtime; valid until the operation
  *                      from the environment of that launcher; nothing else ever reads the environment
  *   advertise, port    where the transport listens: a literal loopback address; PORT or LOW-HIGH
  *   rendezvous_port    where rank 0 listens with file:///PATH: PORT or LOW-HIGH
+ *   first_clock        the number of the job's first clock, the same on all workers; default 0
  *   start_limit_s      limit of geeps_runtime_start; default 60
  *   heartbeat_ms       a worker that is silent for this long is lost; default 10000
  *   wait_warning_ms    a read or pre_update that has waited this long logs who is missing; default 10000, 0 never

@@ -8,16 +8,33 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "tests/misuse/situation.h"
 
 namespace geeps::misuse_test {
 namespace {
 
+// A parameter of a function that returns a status, but for the error, as the header declares it.
+struct Parameter {
+  const char* function;
+  const char* name;
+  const char* kind;  // handle, op, text, in, out, request_out, stream, number
+  const char* type;  // of a handle
+};
+
+const std::vector<Parameter>& Parameters() {
+  static const std::vector<Parameter> parameters = {
+#include "parameters.inc"
+  };
+  return parameters;
+}
+
 struct Row {
   const char* function;
-  const char* what;
+  const char* what;  // the name of the parameter, then what it is
   std::function<void(Arguments*)> spoil;
   geeps_status wanted = GEEPS_E_INVALID;
 };
@@ -35,10 +52,13 @@ T* Foreign(const void* handle) {
 
 // Rows for every handle of every function: NULL, stale, foreign in kind, garbage.
 template <typename T>
-void AddHandleRows(const char* function, const char* name, T* Arguments::*field, T* stale, std::vector<Row>* rows) {
+void AddHandleRows(const Parameter& parameter, T* Arguments::*field, T* stale, std::vector<Row>* rows) {
   static const int garbage = 0;
   static std::set<std::string> texts;  // rows point into it
-  const auto text = [&](const char* what) { return texts.insert(std::string(name) + " " + what).first->c_str(); };
+  const char* const function = parameter.function;
+  const auto text = [&](const char* what) {
+    return texts.insert(std::string(parameter.name) + " " + what).first->c_str();
+  };
   rows->push_back({function, text("NULL"), [field](Arguments* a) { a->*field = nullptr; }});
   rows->push_back({function, text("stale"), [field, stale](Arguments* a) { a->*field = stale; }});
   rows->push_back({function, text("garbage"), [field](Arguments* a) { a->*field = Foreign<T>(&garbage); }});
@@ -53,36 +73,24 @@ void AddHandleRows(const char* function, const char* name, T* Arguments::*field,
                    }});
 }
 
+// By the type of the function's first handle and of its others.
 std::vector<Row> HandleRows(const StaleHandles& stale) {
   std::vector<Row> rows;
-  for (const char* f : {"geeps_runtime_start", "geeps_runtime_get_info",
-                        "geeps_runtime_abort", "geeps_runtime_shutdown",
-                        "geeps_log_take",      "geeps_runtime_get_stats",
-                        "geeps_runtime_get_event_fd",
-                        "geeps_table_create",  "geeps_local_create",
-                        "geeps_plan_create",   "geeps_commit",
-                        "geeps_fence",         "geeps_pass_begin",
-                        "geeps_pass_end",      "geeps_clock",
-                        "geeps_skip",          "geeps_read",
-                        "geeps_post_read",     "geeps_pre_update",
-                        "geeps_update",        "geeps_access_local",
-                        "geeps_post_local",    "geeps_plugin_load",
-                        "geeps_plugin_add",    "geeps_plugin_get_interface"}) {
-    AddHandleRows(f, "runtime", &Arguments::rt, stale.rt, &rows);
+  for (const Parameter& parameter : Parameters()) {
+    const std::string type = parameter.type;
+    const std::string name = parameter.name;
+    if (name == "next") continue;  // below
+    if (type == "geeps_runtime") AddHandleRows(parameter, &Arguments::rt, stale.rt, &rows);
+    if (type == "geeps_request") AddHandleRows(parameter, &Arguments::req, stale.req, &rows);
+    if (type == "geeps_table") AddHandleRows(parameter, &Arguments::table, stale.table, &rows);
+    if (type == "geeps_local") AddHandleRows(parameter, &Arguments::local, stale.local, &rows);
+    if (type != "geeps_plan") continue;
+    geeps_plan* Arguments::*const field = name == "plan" ? &Arguments::committed_plan
+                                          : std::string(parameter.function) == "geeps_plan_explain"
+                                              ? &Arguments::ended_plan
+                                              : &Arguments::open_plan;
+    AddHandleRows(parameter, field, stale.plan, &rows);
   }
-  for (const char* f : {"geeps_request_wait", "geeps_request_get_event_fd"}) {
-    AddHandleRows(f, "request", &Arguments::req, stale.req, &rows);
-  }
-  for (const char* f : {"geeps_table_set_param", "geeps_plan_read", "geeps_plan_pre_update"}) {
-    AddHandleRows(f, "table", &Arguments::table, stale.table, &rows);
-  }
-  AddHandleRows("geeps_plan_access_local", "local", &Arguments::local, stale.local, &rows);
-  for (const char* f : {"geeps_plan_read", "geeps_plan_post_read", "geeps_plan_pre_update", "geeps_plan_update",
-                        "geeps_plan_access_local", "geeps_plan_post_local", "geeps_plan_end"}) {
-    AddHandleRows(f, "plan", &Arguments::open_plan, stale.plan, &rows);
-  }
-  AddHandleRows("geeps_plan_explain", "plan", &Arguments::ended_plan, stale.plan, &rows);
-  AddHandleRows("geeps_pass_begin", "plan", &Arguments::committed_plan, stale.plan, &rows);
   return rows;
 }
 
@@ -99,25 +107,26 @@ std::vector<Row> ForeignRuntimeRows(const World& world) {
   std::vector<Row> rows;
   const Arguments& other = world.other.args;
   for (const char* f : {"geeps_plan_read", "geeps_plan_pre_update"}) {
-    rows.push_back({f, "table of another runtime", [&](Arguments* a) { a->table = other.table; }});
+    rows.push_back({f, "t of another runtime", [&](Arguments* a) { a->table = other.table; }});
   }
-  rows.push_back(
-      {"geeps_plan_access_local", "local of another runtime", [&](Arguments* a) { a->local = other.local; }});
+  rows.push_back({"geeps_plan_access_local", "l of another runtime", [&](Arguments* a) { a->local = other.local; }});
   rows.push_back(
       {"geeps_pass_begin", "plan of another runtime", [&](Arguments* a) { a->committed_plan = other.committed_plan; }});
   rows.push_back({"geeps_pass_begin", "plan not committed", [](Arguments* a) { a->committed_plan = a->ended_plan; },
                   GEEPS_E_STATE});
+  rows.push_back({"geeps_commit", "plans with one of another runtime",
+                  [&](Arguments* a) { a->plans_array[0] = other.ended_plan; }});
   rows.push_back(
-      {"geeps_commit", "plan of another runtime", [&](Arguments* a) { a->plans_array[0] = other.ended_plan; }});
-  rows.push_back({"geeps_commit", "plan stale", [&](Arguments* a) { a->plans_array[0] = world.stale.plan; }});
-  rows.push_back({"geeps_commit", "plan NULL", [](Arguments* a) { a->plans_array[0] = nullptr; }});
+      {"geeps_commit", "plans with a stale one", [&](Arguments* a) { a->plans_array[0] = world.stale.plan; }});
+  rows.push_back({"geeps_commit", "plans with NULL", [](Arguments* a) { a->plans_array[0] = nullptr; }});
   rows.push_back(
-      {"geeps_commit", "plan a table", [](Arguments* a) { a->plans_array[0] = Foreign<geeps_plan>(a->table); }});
-  rows.push_back(
-      {"geeps_commit", "plan not ended", [](Arguments* a) { a->plans_array[0] = a->open_plan; }, GEEPS_E_STATE});
-  rows.push_back({"geeps_commit", "one plan twice",
+      {"geeps_commit", "plans with a table", [](Arguments* a) { a->plans_array[0] = Foreign<geeps_plan>(a->table); }});
+  rows.push_back({"geeps_commit", "plans with one not ended", [](Arguments* a) { a->plans_array[0] = a->open_plan; },
+                  GEEPS_E_STATE});
+  rows.push_back({"geeps_commit", "plans with one twice",
                   [](Arguments* a) { a->plans_array[1] = a->plans_array[0], a->num_plans = 2; }});
   rows.push_back({"geeps_commit", "plans NULL", [](Arguments* a) { a->plans = nullptr; }});
+  rows.push_back({"geeps_commit", "num_plans 0", [](Arguments* a) { a->num_plans = 0; }});
   AddNextRows("geeps_clock", world, &rows);
   AddNextRows("geeps_pass_end", world, &rows);
   return rows;
@@ -171,21 +180,21 @@ std::vector<Row> TextRows() {
   rows.push_back({"geeps_plan_explain", "format NULL", [](Arguments* a) { a->format = nullptr; }});
   rows.push_back({"geeps_plan_explain", "format unknown", [](Arguments* a) { a->format = "xml"; }});
   rows.push_back(
-      {"geeps_plan_explain", "plan not ended", [](Arguments* a) { a->ended_plan = a->open_plan; }, GEEPS_E_STATE});
-  for (const char* f : {"geeps_plugin_load", "geeps_plugin_get_interface"}) {
-    rows.push_back({f, "name NULL", [](Arguments* a) { a->plugin = nullptr; }});
-  }
-  rows.push_back({"geeps_plugin_load", "name empty", [](Arguments* a) { a->plugin = ""; }});
-  rows.push_back({"geeps_plugin_load", "no such name", [](Arguments* a) { a->plugin = "nothing"; }, GEEPS_E_NOT_FOUND});
-  rows.push_back({"geeps_plugin_load", "no such path", [](Arguments* a) { a->plugin = "/nowhere/geeps_x.so"; },
-                  GEEPS_E_NOT_FOUND});
+      {"geeps_plan_explain", "p not ended", [](Arguments* a) { a->ended_plan = a->open_plan; }, GEEPS_E_STATE});
+  rows.push_back({"geeps_plugin_get_interface", "name NULL", [](Arguments* a) { a->plugin = nullptr; }});
+  rows.push_back({"geeps_plugin_load", "name_or_path NULL", [](Arguments* a) { a->plugin = nullptr; }});
+  rows.push_back({"geeps_plugin_load", "name_or_path empty", [](Arguments* a) { a->plugin = ""; }});
   rows.push_back(
-      {"geeps_plugin_get_interface", "not loaded", [](Arguments* a) { a->plugin = "nothing"; }, GEEPS_E_NOT_FOUND});
+      {"geeps_plugin_load", "name_or_path of nothing", [](Arguments* a) { a->plugin = "nothing"; }, GEEPS_E_NOT_FOUND});
+  rows.push_back({"geeps_plugin_load", "name_or_path of no file",
+                  [](Arguments* a) { a->plugin = "/nowhere/geeps_x.so"; }, GEEPS_E_NOT_FOUND});
+  rows.push_back({"geeps_plugin_get_interface", "name not loaded", [](Arguments* a) { a->plugin = "nothing"; },
+                  GEEPS_E_NOT_FOUND});
   rows.push_back({"geeps_plugin_get_interface", "id NULL", [](Arguments* a) { a->interface_id = nullptr; }});
   rows.push_back({"geeps_plugin_get_interface", "id unknown", [](Arguments* a) { a->interface_id = "test.question/1"; },
                   GEEPS_E_NOT_FOUND});
   rows.push_back({"geeps_plugin_add", "query NULL", [](Arguments* a) { a->query = nullptr; }});
-  rows.push_back({"geeps_plugin_add", "query gives NULL",
+  rows.push_back({"geeps_plugin_add", "query that gives NULL",
                   [](Arguments* a) { a->query = [](uint32_t) -> const geeps_plugin* { return nullptr; }; },
                   GEEPS_E_ABI});
   return rows;
@@ -194,29 +203,35 @@ std::vector<Row> TextRows() {
 std::vector<Row> NumberRows() {
   constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
   std::vector<Row> rows;
-  for (const char* f : {"geeps_table_create", "geeps_local_create"}) {
-    rows.push_back({f, "no rows", [](Arguments* a) { a->num_rows = 0; }});
-    rows.push_back({f, "empty rows", [](Arguments* a) { a->row_values = 0; }});
-    rows.push_back({f, "2^64 - 1 rows", [](Arguments* a) { a->num_rows = kMax; }});
-    rows.push_back({f, "rows of 2^64 - 1", [](Arguments* a) { a->row_values = kMax; }});
-    rows.push_back({f, "2^32 rows of 2^32", [](Arguments* a) { a->num_rows = a->row_values = uint64_t{1} << 32; }});
+  for (const auto& [f, size] :
+       {std::pair("geeps_table_create", "row_values"), std::pair("geeps_local_create", "row_bytes")}) {
+    rows.push_back({f, "num_rows 0", [](Arguments* a) { a->num_rows = 0; }});
+    rows.push_back({f, size, [](Arguments* a) { a->row_values = 0; }});
+    rows.push_back({f, "num_rows 2^64 - 1", [](Arguments* a) { a->num_rows = kMax; }});
+    rows.push_back({f, size, [](Arguments* a) { a->row_values = kMax; }});
+    rows.push_back({f, "num_rows 2^32 of 2^32", [](Arguments* a) { a->num_rows = a->row_values = uint64_t{1} << 32; }});
   }
+  rows.push_back(
+      {"geeps_table_create", "options NULL", [](Arguments* a) { a->options = nullptr, a->num_options = 1; }});
   for (const uint32_t dtype : {0u, 1u, uint32_t{GEEPS_U8}, uint32_t{GEEPS_I64}, 0x022002u, 0x020801u, ~0u}) {
     rows.push_back({"geeps_table_create", "dtype", [dtype](Arguments* a) { a->dtype = dtype; }, GEEPS_E_UNSUPPORTED});
   }
   for (const double value : {std::nan(""), static_cast<double>(INFINITY), static_cast<double>(-INFINITY)}) {
     rows.push_back({"geeps_table_set_param", "value not finite", [value](Arguments* a) { a->value = value; }});
   }
-  for (const char* f : {"geeps_table_set", "geeps_table_get"}) {
+  for (const auto& [f, bytes] :
+       {std::pair("geeps_table_set", "src_bytes"), std::pair("geeps_table_get", "dst_bytes")}) {
+    rows.push_back({f, "num_runs 0", [](Arguments* a) { a->num_runs = 0; }});
+    rows.push_back({f, "num_runs 2^63", [](Arguments* a) { a->num_runs = uint64_t{1} << 63; }});
     rows.push_back({f, "rows NULL", [](Arguments* a) { a->rows = nullptr; }});
     rows.push_back({f, "rows beyond the end", [](Arguments* a) { a->rows_array[1] = {7, 2}; }});
-    rows.push_back({f, "bytes of other rows", [](Arguments* a) { a->values_bytes -= 4; }});
-    rows.push_back({f, "no bytes", [](Arguments* a) { a->values_bytes = 0; }});
+    rows.push_back({f, bytes, [](Arguments* a) { a->values_bytes -= 4; }});
+    rows.push_back({f, bytes, [](Arguments* a) { a->values_bytes = 0; }});
   }
   rows.push_back({"geeps_table_set", "src NULL", [](Arguments* a) { a->source = nullptr; }});
-  rows.push_back({"geeps_table_set", "unknown flags", [](Arguments* a) { a->flags = 2; }});
+  rows.push_back({"geeps_table_set", "flags unknown", [](Arguments* a) { a->flags = 2; }});
   rows.push_back({"geeps_table_get", "dst NULL", [](Arguments* a) { a->values_out = nullptr; }});
-  rows.push_back({"geeps_table_get", "a version above the clock", [](Arguments* a) { a->min_age = 1000; }});
+  rows.push_back({"geeps_table_get", "min_age above the clock", [](Arguments* a) { a->min_age = 1000; }});
   for (const char* f : {"geeps_plan_read", "geeps_plan_pre_update", "geeps_plan_access_local"}) {
     rows.push_back({f, "rows NULL", [](Arguments* a) { a->rows = nullptr; }});
     rows.push_back({f, "rows beyond the end", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {7, 2}; }});
@@ -227,16 +242,16 @@ std::vector<Row> NumberRows() {
                       a->local_runs = 2, a->rows_array[1] = {5, kMax - 4};
                     }});
     rows.push_back({f, "rows from 2^64 - 1", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {kMax, 1}; }});
-    rows.push_back({f, "an empty run", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {5, 0}; }});
-    rows.push_back({f, "runs that overlap", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {1, 2}; }});
-    rows.push_back({f, "runs that descend",
+    rows.push_back({f, "rows of an empty run", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {5, 0}; }});
+    rows.push_back({f, "rows that overlap", [](Arguments* a) { a->local_runs = 2, a->rows_array[1] = {1, 2}; }});
+    rows.push_back({f, "rows that descend",
                     [](Arguments* a) { a->local_runs = 2, std::swap(a->rows_array[0], a->rows_array[1]); }});
-    rows.push_back({f, "a run behind one to the end", [](Arguments* a) {
+    rows.push_back({f, "rows behind a run to the end", [](Arguments* a) {
                       a->local_runs = 2, a->rows_array[0] = {0, GEEPS_TO_END};
                     }});
-    rows.push_back({f, "2^63 runs", [](Arguments* a) { a->num_runs = a->local_runs = uint64_t{1} << 63; }});
-    rows.push_back({f, "unknown flags", [](Arguments* a) { a->flags = 0x8000; }});
-    rows.push_back({f, "a slack in the place of the flags", [](Arguments* a) { a->flags = 2; }});
+    rows.push_back({f, "num_runs 2^63", [](Arguments* a) { a->num_runs = a->local_runs = uint64_t{1} << 63; }});
+    rows.push_back({f, "flags unknown", [](Arguments* a) { a->flags = 0x8000; }});
+    rows.push_back({f, "flags with a slack", [](Arguments* a) { a->flags = 2; }});
   }
   for (const uint32_t slack : {GEEPS_SLACK_MAX + 1, ~0u}) {
     rows.push_back({"geeps_plan_read", "slack", [slack](Arguments* a) { a->slack = slack; }});
@@ -244,7 +259,7 @@ std::vector<Row> NumberRows() {
   rows.push_back({"geeps_plan_read", "flags of an update", [](Arguments* a) { a->flags = GEEPS_UPDATE_ZEROED; }});
   rows.push_back({"geeps_plan_pre_update", "flags of a read", [](Arguments* a) { a->flags = GEEPS_READ_COPY; }});
   rows.push_back({"geeps_plan_access_local", "flags of a read", [](Arguments* a) { a->flags = GEEPS_READ_COPY; }});
-  rows.push_back({"geeps_plan_end", "unknown flags", [](Arguments* a) { a->flags = 0x80; }});
+  rows.push_back({"geeps_plan_end", "flags unknown", [](Arguments* a) { a->flags = 0x80; }});
   return rows;
 }
 
@@ -293,7 +308,7 @@ std::vector<Row> StreamRows() {
     rows.push_back({f, "stream of an unknown kind", [](Arguments* a) { a->stream = &kUnknownKind; }});
     rows.push_back({f, "stream without size", [](Arguments* a) { a->stream = &kNoSize; }, GEEPS_E_ABI});
     rows.push_back(
-        {f, "a device's stream on the host", [](Arguments* a) { a->stream = &kDevice; }, GEEPS_E_UNSUPPORTED});
+        {f, "stream of a device on the host", [](Arguments* a) { a->stream = &kDevice; }, GEEPS_E_UNSUPPORTED});
   }
   return rows;
 }
@@ -364,6 +379,70 @@ TEST_CASE("every function of the header has rows here or is one that cannot fail
   const std::set<std::string> wanted(std::begin(declared), std::end(declared));
   for (const std::string& name : wanted) CHECK_MESSAGE(covered.count(name) == 1, name << " is not tested");
   for (const std::string& name : covered) CHECK_MESSAGE(wanted.count(name) == 1, name << " is not in the header");
+}
+
+TEST_CASE("every parameter of every function is spoiled in every way that its kind has") {
+  const std::map<std::string, std::vector<std::string>> ways = {
+      {"handle", {"NULL", "stale", "garbage", "odd", "a table or plan", "a runtime or local"}},
+      {"op", {""}},
+      {"text", {"NULL"}},
+      {"in", {"NULL"}},
+      {"out", {"NULL"}},
+      {"request_out", {}},  // NULL: the call waits
+      {"stream", {"of an unknown kind", "without size", "of a device on the host"}},
+      {"number", {""}},
+  };
+  // Where what another parameter of its kind must not be is right.
+  const std::set<std::string> right = {
+      "geeps_pass_end next NULL",
+      "geeps_pass_end next garbage",
+      "geeps_pass_end next odd",
+      "geeps_clock next NULL",
+      "geeps_clock next garbage",
+      "geeps_clock next odd",
+      "geeps_pass_end next a runtime or local",
+      "geeps_clock next a runtime or local",
+      "geeps_pass_end next a table or plan",
+      "geeps_clock next a table or plan",
+      "geeps_table_get age NULL",  // not wanted
+      "geeps_log_take buf NULL",   // with cap 0: how long is it
+      "geeps_runtime_get_stats buf NULL",
+      "geeps_plan_explain buf NULL",
+      "geeps_log_take cap",  // any number
+      "geeps_runtime_get_stats cap",
+      "geeps_plan_explain cap",
+      "geeps_request_wait limit_ns",
+      "geeps_read limit_ns",
+      "geeps_pre_update limit_ns",
+      "geeps_access_local limit_ns",
+      "geeps_table_create num_options",  // with right options: counts them
+  };
+  const World world;
+  std::set<std::string> rows;
+  std::set<std::string> parameters;
+  for (const Row& row : AllRows(world)) {
+    const std::string what = row.what;
+    rows.insert(std::string(row.function) + " " + what);
+    rows.insert(std::string(row.function) + " " + what.substr(0, what.find(' ')));
+  }
+  uint32_t num_ways = 0;
+  for (const Parameter& parameter : Parameters()) {
+    const std::string name = std::string(parameter.function) + " " + parameter.name;
+    parameters.insert(name);
+    REQUIRE_MESSAGE(ways.count(parameter.kind) == 1, std::string(parameter.kind));
+    for (const std::string& way : ways.at(parameter.kind)) {
+      const std::string wanted = way.empty() ? name : name + " " + way;
+      const bool is_right = right.count(wanted) == 1;
+      CHECK_MESSAGE((rows.count(wanted) == 1) != is_right, wanted << (is_right ? " is refused" : " is not tried"));
+      num_ways += is_right ? 0 : 1;
+    }
+  }
+  for (const Row& row : AllRows(world)) {
+    const std::string what = row.what;
+    const std::string name = std::string(row.function) + " " + what.substr(0, what.find(' '));
+    CHECK_MESSAGE(parameters.count(name) == 1, name << " is no parameter");
+  }
+  CHECK(num_ways >= 250);
 }
 
 TEST_CASE("functions that cannot fail take everything") {

@@ -48,6 +48,10 @@ PARTS = [
 ]
 
 
+# What --long adds.
+LONG_COMMANDS = (["tools/tidy"], ["tools/reliability", "--build", "build/check-gcc"])
+
+
 class Count:
     """Results of tests; a build that fails counts as one failure."""
 
@@ -221,6 +225,13 @@ def same_traces(root):
     return Count(failed=1)
 
 
+def run_command(root, command):
+    """One of the long commands, which prints what it finds."""
+    print(f"== {' '.join(command)}", flush=True)
+    code = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, check=False).returncode
+    return Count(passed=int(code == 0), failed=int(code not in (0, 77)), skipped=int(code == 77))
+
+
 def default_jobs():
     return len(os.sched_getaffinity(0))
 
@@ -231,13 +242,14 @@ def main():
                                      epilog="example: tools/check --full -j 2")
     parser.add_argument("root", help=argparse.SUPPRESS)
     parser.add_argument("--full", action="store_true", help="also optimised as released, with AddressSanitizer, UBSan and LeakSanitizer, and with TSan")
+    parser.add_argument("--long", action="store_true", help="then also the proofs of docs/reliability.md, clang-tidy and coverage: hours")
     parser.add_argument("--parts", metavar="A,B", help="only these of " + ", ".join(names))
     parser.add_argument("-j", "--jobs", type=int, default=default_jobs(), metavar="N",
                         help="compilers and tests at a time; default: one per core")
     parser.add_argument("--yes", action="store_true", help="install missing packages without asking")
     parser.add_argument("--no-install", action="store_true", help="install nothing")
     args = parser.parse_args()
-    chosen = args.parts.split(",") if args.parts else names if args.full else names[:2]
+    chosen = args.parts.split(",") if args.parts else names if args.full or args.long else names[:2]
     unknown = [n for n in chosen if n not in names]
     if unknown:
         parser.error(f"there is no part {', '.join(unknown)}; the parts are {', '.join(names)}")
@@ -255,6 +267,8 @@ def main():
             timed(part.name, lambda: run_part(args.root, part, max(1, args.jobs)))
     if {"gcc", "clang"} <= set(chosen):
         timed("traces", lambda: same_traces(args.root))
+    for command in LONG_COMMANDS if args.long else ():
+        timed(" ".join(command), lambda: run_command(args.root, command))
     print(f"{', '.join(times)}; {time.monotonic() - start:.0f} s in all")
     print(total, flush=True)
     return 1 if total.failed or not total.passed else 0
