@@ -118,7 +118,7 @@ Status ReadHeader(Reader* reader, uint32_t min_dims, uint32_t max_dims,
     return DataError(out->path, "expected " + std::to_string(min_dims) + " to " + std::to_string(max_dims) +
                                     " dimensions, found " + std::to_string(num_dims));
   }
-  uint8_t raw[4 * 255];
+  uint8_t raw[4 * 255] = {};
   if (Status s = reader->Read(raw, 4 * num_dims, &got); !s.ok()) return s;
   if (got != 4 * num_dims) {
     return DataError(out->path, "expected " + std::to_string(4 * num_dims) + " bytes of dimensions, found " +

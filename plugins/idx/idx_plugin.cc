@@ -31,7 +31,7 @@ Status Null(const char* what) { return Status(GEEPS_E_INVALID, std::string(what)
 Status CopyBytes(const void* bytes, uint64_t num_bytes, void* buf, uint64_t cap, uint64_t* len) {
   if (buf == nullptr && cap > 0) return Null("buf");
   *len = num_bytes;
-  if (num_bytes <= cap) std::memcpy(buf, bytes, num_bytes);
+  if (buf != nullptr && num_bytes <= cap) std::memcpy(buf, bytes, num_bytes);
   return Status();
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 
 #include <sys/eventfd.h>
@@ -65,7 +66,7 @@ Status IdxSource::GetField(uint32_t index, geeps_source_field* out) const {
   for (uint32_t i = 0; i < out->num_dims; ++i) out->shape[i] = images_.dims[i + 1];
   out->sample_bytes = field_bytes(index);
   out->num_classes = index == 0 ? 0 : num_classes_;
-  std::strcpy(out->name, index == 0 ? "image" : "label");
+  std::snprintf(out->name, sizeof out->name, "%s", index == 0 ? "image" : "label");
   return Status();
 }
 
