@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(ROOT, "tools", "lib"))
 
 import check  # noqa: E402
 import promise_table  # noqa: E402
+import reliability_proofs  # noqa: E402
 
 
 class CountTest(unittest.TestCase):
@@ -125,6 +126,45 @@ class OneTest(unittest.TestCase):
         self.assertNotEqual(self.run_test("bad"), 0)
         self.assertNotEqual(self.run_test("missing"), 0)
         self.assertNotEqual(self.run_test("one", "some case", "none"), 0)
+
+
+class ReliabilityTest(unittest.TestCase):
+    def test_the_programs_of_every_proof_are_built_or_are_tools(self):
+        built = ""
+        for folder, _, files in os.walk(os.path.join(ROOT, "tests")):
+            if "meson.build" in files:
+                with open(os.path.join(folder, "meson.build"), encoding="utf-8") as f:
+                    built += f.read()
+        names = [p.name for p in reliability_proofs.PROOFS]
+        self.assertEqual(len(names), len(set(names)))
+        for proof in reliability_proofs.PROOFS:
+            program = proof.command.split()[0]
+            if program.startswith("$BUILD/"):
+                self.assertIn(f"executable('{os.path.basename(program)}'", built, proof.name)
+            else:
+                self.assertTrue(os.access(os.path.join(ROOT, program), os.X_OK), proof.name)
+
+
+class TracesTest(unittest.TestCase):
+    def compare(self, gcc, clang):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, shift in (("gcc", gcc), ("clang", clang)):
+                place = os.path.join(folder, "build", "check-" + name, "tests", "sim")
+                os.makedirs(place)
+                path = os.path.join(place, "geeps-sim")
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write(f"#!/bin/sh\nfor i in $(seq 300); do echo $i $((i + {shift})); done\necho all seeds were well\n")
+                os.chmod(path, 0o755)
+            with contextlib.redirect_stdout(io.StringIO()):
+                return str(check.same_traces(folder))
+
+    def test_seeds_whose_traces_differ_are_a_failure(self):
+        self.assertEqual(self.compare(0, 0), "1 passed, 0 failed, 0 skipped")
+        self.assertEqual(self.compare(0, 1), "0 passed, 1 failed, 0 skipped")
+
+    def test_without_both_builds_nothing_is_compared(self):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(str(check.same_traces(folder)), "0 passed, 0 failed, 1 skipped")
 
 
 class PackagesTest(unittest.TestCase):
