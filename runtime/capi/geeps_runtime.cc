@@ -36,7 +36,7 @@ geeps_status geeps_runtime_create(const geeps_config* config, geeps_runtime** ou
     GEEPS_ASSIGN_OR_RETURN(object->runtime, session::Runtime::Create(parsed, read.log, read.log_user));
     void* const handle = NewHandle(HandleType::kRuntime, object.get());
     if (handle == nullptr) return NoMemory("no handle is left");
-    object.release();
+    (void)object.release();
     *out = static_cast<geeps_runtime*>(handle);
     return GEEPS_OK;
   });

@@ -14,7 +14,7 @@
 namespace geeps::capi {
 
 // What has begun is the caller's to wait for, or is waited for here.
-inline absl::StatusOr<geeps_status> EndLongCall(RuntimeObject* object, std::shared_ptr<session::Request> request,
+inline absl::StatusOr<geeps_status> EndLongCall(RuntimeObject* object, const std::shared_ptr<session::Request>& request,
                                                 geeps_request** out) {
   if (out != nullptr) {
     Child child;
@@ -38,7 +38,7 @@ geeps_status LongCall(geeps_runtime* rt, geeps_request** out, geeps_error* err, 
   return Guard(err, [&]() -> absl::StatusOr<geeps_status> {
     GEEPS_ASSIGN_OR_RETURN(RuntimeObject* const object, FindRuntime(rt));
     GEEPS_ASSIGN_OR_RETURN(std::shared_ptr<session::Request> request, begin(object->runtime.get()));
-    return EndLongCall(object, std::move(request), out);
+    return EndLongCall(object, request, out);
   });
 }
 

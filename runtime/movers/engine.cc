@@ -66,8 +66,8 @@ void Engine::Stop() {
   if (!completions_->WaitUntilNoneIsDue(kDeviceLimit)) {
     log_->Write(LogLevel::kError, "movers",
                 "the device has not ended its work within 10 s; the memory it uses is leaked");
-    completions_.release();
-    epoch_.release();
+    (void)completions_.release();
+    (void)epoch_.release();
     new cache::ShardMap(std::move(shards_));
   }
 }

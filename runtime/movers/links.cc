@@ -45,7 +45,7 @@ absl::Status Links::Connect(absl::Span<const uint32_t> ranks) {
 
 absl::Status Links::SetSlot(uint32_t rank, uint32_t slot, void* memory, uint64_t bytes) {
   if (!links_[rank].up) return absl::OkStatus();
-  const absl::Status status = endpoint_->SetSlot(links_[rank].conn, slot, memory, bytes);
+  absl::Status status = endpoint_->SetSlot(links_[rank].conn, slot, memory, bytes);
   if (DetailOf(status).code != Code::kState) return status;
   Lose(rank);
   return absl::OkStatus();

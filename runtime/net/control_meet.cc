@@ -50,7 +50,7 @@ absl::Status ControlPlane::Impl::Begin() {
   } else {
     finder_ = std::make_unique<Finder>(rendezvous_, options_.resolve);
   }
-  const absl::Status started = thread_.Start("geeps-control", [this] { Run(); });
+  absl::Status started = thread_.Start("geeps-control", [this] { Run(); });
   if (!started.ok()) RemoveFile();
   return started;
 }

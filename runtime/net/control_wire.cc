@@ -229,7 +229,7 @@ absl::Status Decode(absl::string_view body, Beat* out) {
   Reader reader(body);
   Beat message;
   message.clock = reader.Number<uint64_t>();
-  return Finish(reader, "BEAT", std::move(message), out);
+  return Finish(reader, "BEAT", message, out);
 }
 
 std::string Encode(const protocol::Enter& message) {

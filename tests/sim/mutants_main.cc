@@ -12,6 +12,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "tests/sim/membership.h"
 #include "tests/sim/mutant_names.h"
 #include "tests/sim/refusals.h"
 #include "tests/sim/search.h"
@@ -41,6 +42,8 @@ std::string BySimulator(const Effort& effort) {
   for (uint64_t seed = 1; seed <= effort.num_seeds; ++seed) {
     const geeps::sim::SeedResult result = geeps::sim::RunSeed(seed, 0);
     if (!result.violation.empty()) return absl::StrCat("seed ", seed, ": ", Cut(result.violation));
+    const geeps::sim::MembershipResult members = geeps::sim::RunMembership(seed);
+    if (!members.violation.empty()) return absl::StrCat("seed ", seed, ": ", Cut(members.violation));
   }
   return "";
 }

@@ -7,8 +7,10 @@
 #include <ctime>
 #include <string>
 
+#include "tests/sim/membership.h"
 #include "tests/sim/mutant_names.h"
 #include "tests/sim/random.h"
+#include "tests/sim/refusals.h"
 #include "tests/sim/simulator.h"
 
 namespace {
@@ -40,6 +42,11 @@ int Verbose(uint64_t seed) {
   return result.violation.empty() ? 0 : 1;
 }
 
+// Of one seed, all that happens in it.
+uint64_t HashOf(const geeps::sim::SeedResult& result, const geeps::sim::MembershipResult& members) {
+  return geeps::sim::HashOf(result.hash, members.hash);
+}
+
 // What a number of seeds amounted to.
 struct Totals {
   uint64_t seeds = 0;
@@ -53,10 +60,14 @@ struct Totals {
   uint64_t lossy = 0;
   uint64_t disturbed = 0;  // paused or lossy
   uint64_t calmed = 0;
+  uint64_t inputs = 0;    // of the coordinator alone
+  uint64_t verdicts = 0;  // that it gave
   geeps::sim::Hasher traces;
 
-  void Add(const geeps::sim::SeedResult& result) {
+  void Add(const geeps::sim::SeedResult& result, const geeps::sim::MembershipResult& members) {
     ++seeds;
+    inputs += members.num_inputs;
+    verdicts += members.verdict ? 1 : 0;
     delivered += result.num_delivered;
     events += result.num_events;
     reads += result.num_reads;
@@ -67,7 +78,7 @@ struct Totals {
     lossy += result.loses ? 1 : 0;
     disturbed += result.num_pauses > 0 || result.loses ? 1 : 0;
     calmed += result.num_late_events > 0 ? 1 : 0;
-    traces.Add(result.hash);
+    traces.Add(HashOf(result, members));
   }
   double PerSeed(uint64_t count) const { return static_cast<double>(count) / static_cast<double>(seeds); }
   double Percent(uint64_t count) const { return 100 * PerSeed(count); }
@@ -82,24 +93,38 @@ struct Totals {
         "of the seeds: %.1f %% with 16 workers or more, %.1f %% with a pause, %.1f %% with a loss, %.1f %% with one "
         "or the other, %.1f %% with a liveness phase\n",
         Percent(large), Percent(paused), Percent(lossy), Percent(disturbed), Percent(calmed));
+    std::printf("the coordinator alone: %.0f inputs a seed, %.1f %% of the seeds with a verdict\n", PerSeed(inputs),
+                Percent(verdicts));
     std::printf("all %" PRIu64 " reads were right; hash of all traces %016" PRIx64 "\n", reads, traces.value());
   }
 };
 
 int RunSeeds(uint64_t first, uint64_t last, bool hashes, bool deep) {
+  uint32_t num_refused = 0;
+  const std::string accepted = geeps::sim::FirstAccepted(&num_refused);
+  if (!accepted.empty()) {
+    std::printf("accepted, although it breaks a rule: %s\n", accepted.c_str());
+    return 1;
+  }
   Totals totals;
   const std::clock_t begun = std::clock();
   for (uint64_t seed = first; seed <= last; ++seed) {
     const geeps::sim::SeedResult result = geeps::sim::RunSeed(seed, 0);
-    if (hashes) std::printf("%" PRIu64 " %016" PRIx64 "\n", seed, result.hash);
+    const geeps::sim::MembershipResult members = geeps::sim::RunMembership(seed);
+    if (hashes) std::printf("%" PRIu64 " %016" PRIx64 "\n", seed, HashOf(result, members));
+    if (!members.violation.empty()) {
+      std::printf("seed %" PRIu64 ", the coordinator alone: %s\n", seed, members.violation.c_str());
+      return 1;
+    }
     if (!result.violation.empty()) {
       std::printf("seed %" PRIu64 ": %s\nthe last events:\n", seed, result.violation.c_str());
       PrintTrace(geeps::sim::RunSeed(seed, 40));
       return 1;
     }
-    totals.Add(result);
+    totals.Add(result, members);
   }
   totals.Print(static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC);
+  std::printf("%u messages that break a rule were refused\n", num_refused);
   if (!deep || totals.IsDeep()) return 0;
   std::printf(
       "these seeds are not hard enough: 1,000 messages a seed, 5 %% with 16 workers or more, 80 %% with a pause or "

@@ -61,6 +61,8 @@ class Simulator : public EventSink {
       ++result_.num_events;
       if (!calm_ && result_.num_events >= safety_events_) BeginLiveness();
       if (calm_) ++result_.num_late_events;
+      // The states on the way, too, not only what came of them.
+      if (result_.num_events % 1024 == 0) hash_.Add(job_.Digest());
       if (calm_ && now_ > calm_since_ + liveness_time_max_) {
         return Finish(absl::StrCat("not over ", liveness_time_max_,
                                    " time units after all faults stopped: ", job_.DescribeWaits()));
@@ -135,6 +137,7 @@ class Simulator : public EventSink {
   }
 
   SeedResult Finish(std::string violation) {
+    hash_.Add(job_.Digest());
     result_.violation = std::move(violation);
     for (const std::unique_ptr<World>& world : job_.worlds()) {
       world->state().memory.AddTo(&hash_);

@@ -24,7 +24,7 @@ PROOFS = [
         "",
         "Promise: no violation; on average 1,000 messages a seed, 5 % of the seeds with 16 workers or more, 80 % with a pause "
         "or a loss. `tools/check --full` runs the same seeds, and compares traces between g++ and clang++."],
-          "$BUILD/tests/sim/geeps-sim --seeds 1..10000 --deep", 4),
+          "$BUILD/tests/sim/geeps-sim --seeds 1..10000 --deep", 6),
     Proof("search", "Exhaustive search", [
         "The same machines are driven through every interleaving of small worlds, breadth first, up to the number of states "
         "printed. Promise: no violation, no deadlock."],
