@@ -124,10 +124,10 @@ std::vector<uint32_t> GetValues(Reader* reader) {
   return values;
 }
 
-template <typename T>
-absl::Status Finish(const Reader& reader, const char* what, T&& value, T* out) {
+template <typename Value, typename T>
+absl::Status Finish(const Reader& reader, const char* what, Value&& value, T* out) {
   GEEPS_RETURN_IF_ERROR(reader.Finish(what));
-  *out = std::forward<T>(value);
+  *out = std::forward<Value>(value);
   return absl::OkStatus();
 }
 
