@@ -90,7 +90,7 @@ uint64_t Coordinator::NextTick() const {
   if (down_ || shut_down_) return kNever;
   uint64_t next_ns = kNever;
   if (suspicion_.active) next_ns = suspicion_.deadline_ns;
-  if (Waiting()) next_ns = std::min(next_ns, Later(logged_ns_, options_.missing_period_ns));
+  if (Waiting() && !fetching_) next_ns = std::min(next_ns, Later(logged_ns_, options_.missing_period_ns));
   if (welcomed_ && options_.heartbeat_limit_ns > 0) {
     for (size_t rank = 1; rank < workers_.size(); ++rank) {
       next_ns = std::min(next_ns, Later(workers_[rank].heard_ns, options_.heartbeat_limit_ns));

@@ -126,7 +126,7 @@ std::vector<Row> ForeignRuntimeRows(const World& world) {
   rows.push_back({"geeps_commit", "plans with one twice",
                   [](Arguments* a) { a->plans_array[1] = a->plans_array[0], a->num_plans = 2; }});
   rows.push_back({"geeps_commit", "plans NULL", [](Arguments* a) { a->plans = nullptr; }});
-  rows.push_back({"geeps_commit", "num_plans 0", [](Arguments* a) { a->num_plans = 0; }});
+  rows.push_back({"geeps_commit", "num_plans 2^63", [](Arguments* a) { a->num_plans = uint64_t{1} << 63; }});
   AddNextRows("geeps_clock", world, &rows);
   AddNextRows("geeps_pass_end", world, &rows);
   return rows;
@@ -140,6 +140,7 @@ std::vector<Row> OutputRows() {
   for (const char* f : {"geeps_runtime_get_event_fd", "geeps_request_get_event_fd"}) {
     rows.push_back({f, "fd NULL", [](Arguments* a) { a->fd_out = nullptr; }});
   }
+  rows.push_back({"geeps_log_take", "level NULL", [](Arguments* a) { a->level_out = nullptr; }});
   rows.push_back({"geeps_table_create", "out NULL", [](Arguments* a) { a->table_out = nullptr; }});
   rows.push_back({"geeps_local_create", "out NULL", [](Arguments* a) { a->local_out = nullptr; }});
   rows.push_back({"geeps_plan_create", "out NULL", [](Arguments* a) { a->plan_out = nullptr; }});

@@ -223,6 +223,18 @@ TEST_CASE("Commit: when digests differ the lines of two ranks are fetched and th
   CHECK(compare({conv}, {conv}).code == Value(Code::kInternal));
 }
 
+TEST_CASE("Commit: while lines are on their way the coordinator need not be called") {
+  CoordinatorBench bench = Met(2, 0);
+  Enter enter = EnterOf(FenceKind::kCommit, 3);
+  for (uint32_t rank = 0; rank < 2; ++rank) {
+    enter.digest = rank;
+    bench.Enter(rank, enter);
+  }
+  bench.now_ns = 60'000 * kMs;
+  CHECK(bench.Tick().empty());
+  CHECK(bench.machine.NextTick() == kNever);
+}
+
 TEST_CASE("Commit: after a difference the workers may try again") {
   CoordinatorBench bench = Met(2);
   Enter odd = EnterOf(FenceKind::kCommit, 0);

@@ -79,6 +79,7 @@ class Membership {
       if (now_ns_ > deadline_ns_) Fail(absl::StrCat("no verdict, although ", what_, " at ", struck_ns_ / kMs, " ms"));
       act();
       if (now_ns_ > 600'000 * kMs) Fail("the job has not ended after ten minutes");
+      if (num_inputs_ > 1'000'000) Fail("time stands still: the coordinator wants to be called again and again");
     }
     CheckEnd();
     MembershipResult result;
@@ -424,6 +425,7 @@ class Membership {
     epoch_ = go.epoch;
     ++round_;
     ended_ = go.kind == FenceKind::kShutdown;
+    if (ended_) deadline_ns_ = kNone;  // nobody is needed any more
     for (uint32_t rank = 0; rank < world_; ++rank) {
       nodes_[rank].tries = 0;
       ++nodes_[rank].round;
