@@ -175,7 +175,7 @@ std::string Expected::CheckBits(const Sight& sight, uint64_t index) const {
   for (uint64_t i = 0; i < reference.num_versions(); ++i) {
     if (std::memcmp(got, reference.Row(i, row), table.row_bytes()) != 0) continue;
     return problem + "; it is the row of version " + std::to_string(i) + ", where that one has the number " +
-           std::to_string(newest + sight.phase + 1);
+           std::to_string(newest - scenario_.options.first_clock + sight.phase + 1);
   }
   return problem;
 }

@@ -52,7 +52,7 @@ class Expected {
   void CountOperation(const OpSpec& op, uint32_t op_index, uint32_t rank, const Counts::Update& update);
   // The version that a phase's index stands for: sets append one, in every phase.
   const uint8_t* Version(const Sight& sight, uint64_t age, uint64_t row) const {
-    return references_[sight.table].Row(age + sight.phase + 1, row);
+    return references_[sight.table].Row(age - scenario_.options.first_clock + sight.phase + 1, row);
   }
 
   bool Observes(const Sight& sight) const { return scenario_.modes[sight.table].observer == sight.rank; }
