@@ -46,13 +46,21 @@ bool Channel::Read() {
 
 bool Channel::Next(wire::Type* type, std::string* body) {
   const absl::string_view bytes = absl::string_view(in_).substr(in_begin_);
-  if (!failure_.ok() || bytes.size() < wire::kFrameHeaderBytes) return false;
+  if (!failure_.ok() || bytes.size() < wire::kMagicBytes) return false;
+  if (bytes.size() < wire::kFrameHeaderBytes) {
+    failure_ = wire::CheckMagic(bytes);
+    return false;
+  }
   wire::FrameHeader header;
   failure_ = wire::DecodeFrameHeader(bytes, body_max_, &header);
   if (!failure_.ok() || bytes.size() - wire::kFrameHeaderBytes < header.body_bytes) return false;
   const absl::string_view content = bytes.substr(wire::kFrameHeaderBytes, header.body_bytes);
-  failure_ = wire::CheckFrame(bytes.substr(0, wire::kFrameHeaderBytes), content);
+  failure_ = wire::CheckBody(header, content);
+  if (failure_.ok() && header.sequence != in_sequence_) {
+    failure_ = BadData("control message ", header.sequence, " came where message ", in_sequence_, " is due");
+  }
   if (!failure_.ok()) return false;
+  ++in_sequence_;
   *type = header.type;
   body->assign(content.data(), content.size());
   in_begin_ += wire::kFrameHeaderBytes + header.body_bytes;
@@ -62,7 +70,7 @@ bool Channel::Next(wire::Type* type, std::string* body) {
 bool Channel::Send(wire::Type type, absl::string_view body) {
   if (!open() || write_broken_ || finish_) return true;  // the reading side tells why
   if (body.size() > wire::kBodyMax || out_bytes_ > kQueuedBytesMax) return false;
-  out_.push_back(wire::Frame(type, body));
+  out_.push_back(wire::Frame(type, body, out_sequence_++));
   out_bytes_ += out_.back().size();
   return true;
 }

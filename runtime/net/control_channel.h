@@ -53,11 +53,13 @@ class Channel {
   uint32_t body_max_ = wire::kGreetingMax;
   std::string in_;
   size_t in_begin_ = 0;
+  uint32_t in_sequence_ = 0;  // of the next frame
   bool ended_ = false;
   bool write_broken_ = false;
   bool finish_ = false;
   absl::Status failure_;
   std::deque<std::string> out_;
+  uint32_t out_sequence_ = 0;
   size_t out_offset_ = 0;  // bytes of out_.front() that are written
   size_t out_bytes_ = 0;
 };

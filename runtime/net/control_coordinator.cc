@@ -81,6 +81,7 @@ void CoordinatorHost::Step(absl::Span<const pollfd> polls, uint64_t now_ns) {
   for (auto it = connections_.begin(); it != connections_.end();) {
     Connection& connection = it->second;
     connection.channel.Flush();
+    if (connection.broken) OnEnd(&connection, now_ns);
     const uint64_t limit_ns = connection.refused ? kRefusalLimitNs : kGreetingLimitNs;
     if (connection.rank < 0 && now_ns - connection.since_ns >= limit_ns) connection.channel.Close();
     it = connection.channel.open() ? std::next(it) : connections_.erase(it);
@@ -111,15 +112,16 @@ void CoordinatorHost::Serve(uint64_t id, Connection* connection, uint64_t now_ns
     }
     break;
   }
-  if (!channel.failure().ok()) {
+  if (!channel.failure().ok() && connection->rank >= 0) {
+    // It can still be told the verdict.
+    const absl::Status failure = Prefixed(channel.failure(), "its control connection");
+    coordinator_.OnBye(static_cast<uint32_t>(connection->rank), wire::CauseOf(failure), &effects_);
+    connection->broken = true;
+  } else if (!channel.failure().ok()) {
     const protocol::Cause cause = wire::CauseOf(channel.failure());
-    if (connection->rank >= 0) {
-      coordinator_.OnBye(static_cast<uint32_t>(connection->rank), cause, &effects_);
-    } else {
-      options_.log->Write(LogLevel::kWarning, "control", absl::StrCat("refused a connection: ", cause.text));
-      Refuse(connection, cause);
-      channel.Flush();
-    }
+    options_.log->Write(LogLevel::kWarning, "control", absl::StrCat("refused a connection: ", cause.text));
+    Refuse(connection, cause);
+    channel.Flush();
     OnEnd(connection, now_ns);
   } else if (channel.ended()) {
     OnEnd(connection, now_ns);

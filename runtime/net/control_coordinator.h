@@ -67,6 +67,7 @@ class CoordinatorHost {
     int64_t rank = -1;      // -1: a stranger
     bool refused = false;
     uint64_t since_ns = 0;
+    bool broken = false;    // what it says is not to be understood: closed when it has been told
   };
   using Connections = std::map<uint64_t, Connection>;
 

@@ -107,7 +107,13 @@ void ControlPlane::Impl::ReadChannel(uint64_t now_ns) {
   }
   if (!channel_.failure().ok()) {
     if (MeetsByFile()) return RetryElsewhere(channel_.failure(), now_ns);
-    Down(Prefixed(channel_.failure(), "control connection to rank 0"));
+    protocol::Cause cause = wire::CauseOf(Prefixed(channel_.failure(), "control connection to rank 0"));
+    cause.rank = static_cast<int32_t>(options_.rank);
+    if (options_.clock != nullptr) cause.clock = options_.clock->load(std::memory_order_relaxed);
+    // What this worker says may still arrive: the others hear why.
+    if (phase_ != Phase::kOver) channel_.Send(wire::Type::kBye, wire::Encode(cause));
+    channel_.Flush();
+    Down(wire::StatusOf(cause));
     channel_.Close();
   } else if (channel_.ended()) {
     OnChannelEnd(now_ns);

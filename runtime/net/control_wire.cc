@@ -133,29 +133,38 @@ absl::Status Finish(const Reader& reader, const char* what, Value&& value, T* ou
 
 }  // namespace
 
-std::string Frame(Type type, absl::string_view body) {
+std::string Frame(Type type, absl::string_view body, uint32_t sequence) {
   Writer writer;
   writer.Number(kMagic).Number(kVersion).Number(static_cast<uint16_t>(type)).Number(static_cast<uint32_t>(body.size()));
+  writer.Number(sequence).Number(crc32c::Extend(0, body.data(), body.size()));
   std::string frame = writer.Take();
-  uint32_t crc = crc32c::Extend(0, frame.data(), frame.size());
-  crc = crc32c::Extend(crc, body.data(), body.size());
-  frame.append(Writer().Number(crc).Take());
+  frame.append(Writer().Number(crc32c::Extend(0, frame.data(), frame.size())).Take());
   frame.append(body.data(), body.size());
   return frame;
 }
 
+absl::Status CheckMagic(absl::string_view bytes) {
+  const uint32_t magic = Reader(bytes).Number<uint32_t>();
+  if (magic != kMagic) return BadData("no control frame: it begins with ", absl::Hex(magic));
+  return absl::OkStatus();
+}
+
 absl::Status DecodeFrameHeader(absl::string_view bytes, uint32_t body_max, FrameHeader* out) {
-  Reader reader(bytes.substr(0, kFrameHeaderBytes));
-  const uint32_t magic = reader.Number<uint32_t>();
+  GEEPS_RETURN_IF_ERROR(CheckMagic(bytes));
+  Reader reader(bytes.substr(kMagicBytes, kFrameHeaderBytes - kMagicBytes));
   const uint16_t version = reader.Number<uint16_t>();
   const uint16_t type = reader.Number<uint16_t>();
   FrameHeader header;
   header.type = static_cast<Type>(type);
   header.body_bytes = reader.Number<uint32_t>();
-  header.crc = reader.Number<uint32_t>();
-  if (magic != kMagic) return BadData("no control frame: it begins with ", absl::Hex(magic));
+  header.sequence = reader.Number<uint32_t>();
+  header.body_crc = reader.Number<uint32_t>();
+  const uint32_t crc = reader.Number<uint32_t>();
   if (version != kVersion) {
     return MakeStatus(Code::kAbi, absl::StrCat("control protocol version ", version, ", here is version ", kVersion));
+  }
+  if (crc != crc32c::Extend(0, bytes.data(), kFrameHeaderBytes - sizeof(crc))) {
+    return BadData("checksum of the header of a control message is wrong");
   }
   if (type < static_cast<uint16_t>(Type::kHello) || type > static_cast<uint16_t>(Type::kStranger)) {
     return BadData("unknown control message ", type);
@@ -165,10 +174,8 @@ absl::Status DecodeFrameHeader(absl::string_view bytes, uint32_t body_max, Frame
   return absl::OkStatus();
 }
 
-absl::Status CheckFrame(absl::string_view header_bytes, absl::string_view body) {
-  Reader reader(header_bytes.substr(kFrameHeaderBytes - sizeof(uint32_t)));
-  const uint32_t crc = crc32c::Extend(0, header_bytes.data(), kFrameHeaderBytes - sizeof(uint32_t));
-  if (crc32c::Extend(crc, body.data(), body.size()) == reader.Number<uint32_t>()) return absl::OkStatus();
+absl::Status CheckBody(const FrameHeader& header, absl::string_view body) {
+  if (crc32c::Extend(0, body.data(), body.size()) == header.body_crc) return absl::OkStatus();
   return BadData("checksum of a control message of ", body.size(), " bytes is wrong");
 }
 

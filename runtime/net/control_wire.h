@@ -16,9 +16,12 @@
 
 namespace geeps::net::wire {
 
-inline constexpr uint16_t kVersion = 1;               // a peer with another one is refused, naming both
+inline constexpr uint16_t kVersion = 2;               // a peer with another one is refused, naming both
 inline constexpr uint32_t kMagic = 0x4c545047;        // "GPTL"
-inline constexpr size_t kFrameHeaderBytes = 16;       // magic, version, type, body bytes, CRC32C of those and the body
+inline constexpr size_t kMagicBytes = sizeof(kMagic);
+// Magic, version, type, body bytes, sequence, CRC32C of the body, CRC32C of all that: a length is believed only when it is
+// whole, since a wrong one would make the reader wait for bytes that nobody sends.
+inline constexpr size_t kFrameHeaderBytes = 24;
 inline constexpr uint32_t kBodyMax = 64u << 20;       // bytes of a body once welcome
 inline constexpr uint32_t kGreetingMax = 4096;        // bytes of a HELLO's body: all that is read from a stranger
 inline constexpr uint32_t kTextMax = 4096;            // bytes of a cause's or suspicion's text; longer ones are cut
@@ -69,17 +72,21 @@ struct Relay {
 struct FrameHeader {
   Type type = Type::kBeat;
   uint32_t body_bytes = 0;
-  uint32_t crc = 0;
+  uint32_t sequence = 0;  // per direction of a connection, from 0, modulo 2^32
+  uint32_t body_crc = 0;
 };
 
 // A whole frame. REQUIRES: the body is at most kBodyMax bytes long (texts are cut, lists are the caller's to check).
-std::string Frame(Type type, absl::string_view body);
+std::string Frame(Type type, absl::string_view body, uint32_t sequence = 0);
 
-// Checks magic, version, type and length (at most body_max). Errors: BadData with the numbers; Mismatch for another version.
+// Sends strangers away at the first wrong word. Errors: BadData. REQUIRES: bytes holds kMagicBytes.
+absl::Status CheckMagic(absl::string_view bytes);
+// Checks magic, version, checksum, type and length (at most body_max). Errors: BadData with the numbers; kAbi for another
+// version.
 // REQUIRES: bytes holds kFrameHeaderBytes.
 absl::Status DecodeFrameHeader(absl::string_view bytes, uint32_t body_max, FrameHeader* out);
-// Errors: BadData when the checksum over header and body is wrong.
-absl::Status CheckFrame(absl::string_view header_bytes, absl::string_view body);
+// Errors: BadData when the checksum of the body is wrong.
+absl::Status CheckBody(const FrameHeader& header, absl::string_view body);
 
 std::string Encode(const Hello& message);
 std::string Encode(const protocol::Welcome& message);

@@ -324,7 +324,8 @@ TEST_CASE("ControlPlane: strangers that send noise are sent away and the workers
   flipped.back() = static_cast<char>(flipped.back() ^ 1);
   std::string huge = bad_hello;
   huge[11] = 0x7f;  // the length
-  for (const std::string& noise : {std::string("GET / HTTP/1.1\r\n\r\n"), bad_hello, flipped, huge,
+  const std::string late = wire::Frame(wire::Type::kHello, "short", 1);
+  for (const std::string& noise : {std::string("GET /\n"), bad_hello, flipped, huge, late,
                                    wire::Frame(wire::Type::kRelay, std::string(12, '\0'))}) {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     REQUIRE(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);

@@ -140,10 +140,10 @@ TEST_CASE("control frames: every flipped bit is noticed") {
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
     FrameHeader header;
     const absl::string_view bytes = damaged;
-    const bool accepted = DecodeFrameHeader(bytes, kBodyMax, &header).ok() &&
-                          header.body_bytes == damaged.size() - kFrameHeaderBytes &&
-                          CheckFrame(bytes.substr(0, kFrameHeaderBytes), bytes.substr(kFrameHeaderBytes)).ok();
-    CHECK(!accepted);
+    const bool believed = DecodeFrameHeader(bytes, kBodyMax, &header).ok();
+    // A header is judged by itself: a length that is wrong would let the reader wait for what never comes.
+    CHECK(believed == (bit >= kFrameHeaderBytes * 8));
+    if (believed) CHECK(!CheckBody(header, bytes.substr(kFrameHeaderBytes)).ok());
   }
 }
 
@@ -155,7 +155,7 @@ TEST_CASE("control frames: a body above the limit and another version are refuse
   other[4] = 9;
   const absl::Status status = DecodeFrameHeader(other, kBodyMax, &header);
   CHECK(DetailOf(status).code == Code::kAbi);
-  CHECK(status.message() == "control protocol version 9, here is version 1");
+  CHECK(status.message() == "control protocol version 9, here is version 2");
 }
 
 TEST_CASE("causes: a status keeps code, rank, clock and text on its way; long texts are cut") {
