@@ -86,6 +86,10 @@ bool Receiver::TakeHead(Sink* sink, std::string* why) {
   FrameHeader frame;
   std::memcpy(&frame, staging_.data() + begin_, sizeof(frame));
   const bool is_close = frame.type == kFrameClose;
+  if (frame.magic == kFrameMagic && HeadChecksumOf(frame) != frame.head_crc) {
+    *why = "checksum of a frame header is wrong";
+    return false;
+  }
   if (frame.magic != kFrameMagic || (frame.type != kFrameMessage && !is_close) ||
       frame.header_bytes > GEEPS_TP_HEADER_MAX || (frame.header_bytes == 0) != is_close) {
     *why = "no frame header where one is due";
@@ -94,7 +98,7 @@ bool Receiver::TakeHead(Sink* sink, std::string* why) {
   if (have < sizeof(frame) + frame.header_bytes) return false;
   const uint8_t* header = staging_.data() + begin_ + sizeof(frame);
   if (ChecksumOf(frame, header) != frame.crc) {
-    *why = "checksum of a frame header is wrong";
+    *why = "checksum of a message header is wrong";
     return false;
   }
   if (frame.sequence != next_sequence_) {

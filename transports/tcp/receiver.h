@@ -71,7 +71,7 @@ class Receiver {
   uint64_t missing_ = 0;        // bytes of the payload yet to come
   size_t direct_bytes_ = 0;     // of the last Places: how much goes straight into the slot
   uint32_t crc_ = 0;
-  uint64_t next_sequence_ = 0;
+  uint32_t next_sequence_ = 0;
   size_t begin_ = 0;
   size_t end_ = 0;
   std::array<uint8_t, kStagingBytes> staging_;

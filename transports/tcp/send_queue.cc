@@ -11,6 +11,7 @@ namespace geeps::tcp {
 SendQueue::Outgoing& SendQueue::Append(FrameHeader frame, const void* header) {
   Outgoing& message = At(size_++);
   frame.sequence = next_sequence_++;
+  frame.head_crc = HeadChecksumOf(frame);
   frame.crc = ChecksumOf(frame, header);
   std::memcpy(message.head.data(), &frame, sizeof(frame));
   if (frame.header_bytes != 0) std::memcpy(message.head.data() + sizeof(frame), header, frame.header_bytes);

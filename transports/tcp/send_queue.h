@@ -55,7 +55,7 @@ class SendQueue {
     uint64_t payload_bytes = 0;
     uint64_t written = 0;      // bytes of the whole frame
     uint64_t summed = 0;       // bytes of the payload that `crc` covers
-    uint64_t sequence = 0;
+    uint32_t sequence = 0;
     uint64_t cookie = 0;
     uint32_t crc = 0;
     bool is_close = false;
@@ -69,7 +69,7 @@ class SendQueue {
   std::vector<Outgoing> ring_;
   size_t head_ = 0;
   size_t size_ = 0;
-  uint64_t next_sequence_ = 0;
+  uint32_t next_sequence_ = 0;
 };
 
 }  // namespace geeps::tcp

@@ -16,6 +16,11 @@ uint32_t ChecksumOf(const Greeting& greeting) { return crc32c::Extend(0, &greeti
 
 uint32_t ChecksumOf(const Answer& answer) { return crc32c::Extend(0, &answer, offsetof(Answer, crc)); }
 
+uint32_t HeadChecksumOf(FrameHeader frame) {
+  frame.crc = frame.head_crc = 0;
+  return crc32c::Extend(0, &frame, sizeof(frame));
+}
+
 uint32_t ChecksumOf(FrameHeader frame, const void* header) {
   frame.crc = 0;
   return crc32c::Extend(crc32c::Extend(0, &frame, sizeof(frame)), header, frame.header_bytes);

@@ -18,7 +18,7 @@ namespace geeps::tcp {
 
 static_assert(std::endian::native == std::endian::little, "the structs below are the wire format");
 
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 inline constexpr uint64_t kGreetingMagic = 0x31544850'53504547ull;  // "GEPSPHT1"
 inline constexpr uint64_t kAnswerMagic = 0x31415048'53504547ull;    // "GEPSHPA1"
 inline constexpr uint32_t kAddressMagic = 0x31415447;               // "GTA1"
@@ -62,6 +62,7 @@ inline constexpr uint16_t kFrameMessage = 1;
 inline constexpr uint16_t kFrameClose = 2;  // the sender closed in order; nothing follows
 
 // Before every message. The message header follows, then the payload, then, when there is payload, its CRC32C, begun with `crc`.
+// The struct has a checksum of its own: a length that is wrong would make the reader wait for bytes that nobody sends.
 struct FrameHeader {
   uint32_t magic = kFrameMagic;
   uint32_t slot = 0;
@@ -69,13 +70,15 @@ struct FrameHeader {
   uint16_t header_bytes = 0;
   uint32_t crc = 0;       // of this struct with crc 0, then of the message header
   uint64_t payload_bytes = 0;
-  uint64_t sequence = 0;  // per direction, from 0
+  uint32_t sequence = 0;  // per direction, from 0, modulo 2^32
+  uint32_t head_crc = 0;  // of this struct with both checksums 0
 };
 static_assert(sizeof(FrameHeader) == 32);
 inline constexpr size_t kTrailerBytes = 4;
 
 uint32_t ChecksumOf(const Greeting& greeting);
 uint32_t ChecksumOf(const Answer& answer);
+uint32_t HeadChecksumOf(FrameHeader frame);
 uint32_t ChecksumOf(FrameHeader frame, const void* header);
 
 // NULL when the greeting is good for `endpoint` and `job`; else why not, with the status for it.
