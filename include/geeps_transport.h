@@ -48,6 +48,8 @@ typedef struct geeps_tp_config {
   const char *job;           /* endpoints that were given different names never meet; jobs may share one (private data) */
   const geeps_kv *options;   /* for this transport; an unknown key is GEEPS_E_INVALID */
   uint64_t num_options;
+  uint64_t silence_ns;       /* a connection whose other side takes in nothing for this long is down, as far as the transport can
+                              * tell; 0: no limit */
 } geeps_tp_config;
 
 typedef struct geeps_tp_piece { /* frozen: no size */

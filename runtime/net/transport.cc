@@ -58,6 +58,7 @@ absl::StatusOr<Endpoint> Endpoint::Create(const Transport& transport, const Opti
   config.job = options.job.c_str();
   config.options = kvs.data();
   config.num_options = kvs.size();
+  config.silence_ns = options.silence_ns;
   geeps_error error = EmptyError();
   Endpoint endpoint;
   const geeps_status status = transport.table->create(transport.host, &config, &endpoint.tp_, &error);

@@ -41,6 +41,7 @@ class Endpoint {
     uint64_t payload_max = 1 << 20;
     std::string bind_address;  // empty: loopback
     std::string job;
+    uint64_t silence_ns = 0;   // 0: no limit
     std::vector<std::pair<std::string, std::string>> transport_options;
   };
 

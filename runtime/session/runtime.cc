@@ -41,6 +41,8 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Config& config, L
   endpoint.rank = config.rank;
   endpoint.payload_max = table::kRowBytesMax;
   endpoint.bind_address = config.advertise;
+  // Heartbeats pass beside the data: a connection that carries rows may be dead while they come.
+  endpoint.silence_ns = config.heartbeat_ms * 1'000'000;
   if (!config.port.empty()) endpoint.transport_options.emplace_back("port", config.port);
   // Workers may name the rendezvous in different ways. Jobs are told apart by the number that the coordinator draws, which
   // every connection says (movers/links.cc).

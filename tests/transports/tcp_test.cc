@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstring>
 
 #include "runtime/base/status.h"
@@ -263,6 +264,37 @@ TEST_CASE("tcp: a killed peer is seen, each accepted send completes once, then D
   CHECK(a->events.back().type == GEEPS_TP_DOWN);
   close(pipes[0]);
   close(pipes[1]);
+}
+
+TEST_CASE("tcp: a peer that takes in nothing for the limit of silence is lost: no acknowledgement of the host's is needed") {
+  TpWorld world("tcp");
+  auto b = world.Make();
+  auto a = std::make_unique<TpSide>();
+  Endpoint::Options options = world.Options();
+  options.silence_ns = 200'000'000;
+  a->endpoint = *Endpoint::Create(world.transport, options);
+  world.Connect(a.get(), b.get());
+  // More than both kernels keep; b is not polled and reads nothing.
+  const std::string payload = Contents(1, world.kPayloadMax);
+  size_t accepted = 0;
+  while (a->Send(1, "h", {payload}, accepted) == GEEPS_OK) ++accepted;
+  REQUIRE(RunUntil({a.get()}, [&] { return a->Count(GEEPS_TP_DOWN) == 1; }));
+  CHECK(a->Last(GEEPS_TP_DOWN).status == GEEPS_E_PEER_LOST);
+  CHECK(a->Count(GEEPS_TP_SENT) == accepted);
+}
+
+TEST_CASE("tcp: a host that is older than the limit of silence is served without it") {
+  TpWorld world("tcp");
+  geeps_tp_config config{};
+  config.struct_size = offsetof(geeps_tp_config, silence_ns);
+  config.payload_max = 1;
+  config.job = "job";
+  geeps_tp* endpoint = nullptr;
+  geeps_error error = EmptyError();
+  REQUIRE(world.transport.table->create(world.transport.host, &config, &endpoint, &error) == GEEPS_OK);
+  world.transport.table->destroy(endpoint);
+  --config.struct_size;
+  CHECK(world.transport.table->create(world.transport.host, &config, &endpoint, &error) == GEEPS_E_ABI);
 }
 
 }  // namespace

@@ -87,6 +87,7 @@ void Connection::FinishConnect() {
     Fail(GEEPS_E_IO, error, std::string("cannot connect: ") + strerrordesc_np(error));
     return;
   }
+  endpoint_->LimitSilence(fd_);  // not before: a host with many requests to look at may be slow to answer one
   state_ = State::kGreeted;
 }
 

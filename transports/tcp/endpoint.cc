@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace geeps::tcp {
@@ -60,6 +61,7 @@ geeps_status Endpoint::ReadConfig(const geeps_tp_config& config, geeps_error* er
   }
   rank_ = config.rank;
   payload_max_ = config.payload_max;
+  silence_ns_ = config.silence_ns;
   const char* const literal = config.bind_address == nullptr ? "127.0.0.1" : config.bind_address;
   if (!ParseLiteral(literal, &address_)) {
     return SetError(err, GEEPS_E_INVALID, 0, std::string("bind_address ") + literal + " is not a literal address");
@@ -91,6 +93,14 @@ bool Endpoint::Watch(int fd, uint32_t events, void* tag) {
 void Endpoint::Forget(int fd) {
   epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
   any_dead_ = true;
+}
+
+void Endpoint::LimitSilence(int fd) const {
+  if (silence_ns_ == 0) return;
+  static constexpr uint64_t kNsPerMs = 1'000'000;
+  const uint64_t whole_ms = (silence_ns_ - 1) / kNsPerMs + 1;
+  const unsigned limit_ms = static_cast<unsigned>(std::min<uint64_t>(whole_ms, std::numeric_limits<int>::max()));
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof(limit_ms));
 }
 
 geeps_status Endpoint::OpenDescriptors(geeps_error* err) {
@@ -218,6 +228,7 @@ void Endpoint::AcceptOne(int fd) {
     return;
   }
   SetLowLatency(fd);
+  LimitSilence(fd);
   auto connection = std::make_unique<Connection>(this, fd, Connection::State::kAwaitGreeting, payload_max_);
   if (!Watch(fd, kConnectionEdges, connection.get())) return;  // its destructor closes the socket
   connections_.push_back(std::move(connection));

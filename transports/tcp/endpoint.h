@@ -48,6 +48,9 @@ class Endpoint {
   void Activate(Connection* connection);
   void DeadlinesChanged() { deadlines_changed_ = true; }
   void Forget(int fd);
+  // The kernel ends the connection when what is sent stays unacknowledged, or the other side opens no window, for the limit of
+  // silence.
+  void LimitSilence(int fd) const;
   void EmitRequest(Connection* connection, const void* data, size_t bytes);
   void EmitUp(Connection* connection);
   void EmitDown(Connection* connection, geeps_status status, int native_code);
@@ -85,6 +88,7 @@ class Endpoint {
   const geeps_host* const host_;
   uint32_t rank_ = 0;
   uint64_t payload_max_ = 0;
+  uint64_t silence_ns_ = 0;  // 0: no limit
   std::string job_;
   Address address_;
   uint16_t port_max_ = 0;  // of the ports to try from address_.port on, until one is free

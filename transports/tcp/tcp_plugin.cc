@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tables of the transport: conversions between handles and objects, checks of pointers, and a stop for exceptions.
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -32,12 +34,15 @@ geeps_status Guarded(geeps_error* err, Body&& body) noexcept {
 geeps_status Create(const geeps_host* host, const geeps_tp_config* config, geeps_tp** out, geeps_error* err) {
   return Guarded(err, [&] {
     if (config == nullptr || out == nullptr) return SetError(err, GEEPS_E_INVALID, 0, "config or out is NULL");
-    if (config->struct_size < sizeof(*config)) {
+    constexpr size_t kOldestBytes = offsetof(geeps_tp_config, silence_ns);
+    if (config->struct_size < kOldestBytes) {
       return SetError(err, GEEPS_E_ABI, 0, "geeps_tp_config has " + std::to_string(config->struct_size) + " bytes, " +
-                                               std::to_string(sizeof(*config)) + " are required");
+                                               std::to_string(kOldestBytes) + " are required");
     }
+    geeps_tp_config whole{};
+    std::memcpy(&whole, config, std::min<size_t>(config->struct_size, sizeof(whole)));
     std::unique_ptr<Endpoint> endpoint;
-    const geeps_status status = Endpoint::Create(host, *config, &endpoint, err);
+    const geeps_status status = Endpoint::Create(host, whole, &endpoint, err);
     if (status == GEEPS_OK) *out = reinterpret_cast<geeps_tp*>(endpoint.release());
     return status;
   });
