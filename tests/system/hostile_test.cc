@@ -12,7 +12,6 @@
 #include "runtime/protocol/message.h"
 #include "tests/system/between.h"
 #include "tests/system/scenario.h"
-#include "tools/geeps/free_port.h"
 
 namespace geeps::system_test {
 namespace {
@@ -53,12 +52,12 @@ void LiveWith(Worker& w) {
   }
 }
 
-// Two workers in this process; what they tell each other about rows goes through `edit`. By rank the error that ended
+using Change = std::function<std::vector<std::string>(bool to_rank_0, std::string message)>;
+
+// Two workers in this process; what they tell each other about rows goes through `change`. By rank the error that ended
 // the job, empty when it went well.
-std::vector<std::string> Errors(const Between::Edit& edit) {
-  const uint16_t port = tool::FindFreeLoopbackPort().value_or(0);
-  Between between(port, edit);
-  REQUIRE(between.port() != 0);
+std::vector<std::string> Errors(const Change& change) {
+  Between between(EditRows(change));
   std::vector<std::string> errors(2);
   const std::string hangs = RunThreads(2, 60, [&](uint32_t rank) {
     Setup setup;
@@ -67,8 +66,7 @@ std::vector<std::string> Errors(const Between::Edit& edit) {
     Worker w;
     w.rank = rank;
     w.world = 2;
-    const std::string rendezvous = "tcp://127.0.0.1:" + std::to_string(rank == 0 ? port : between.port());
-    w.rt = geeps::Runtime(WorkerOptions(setup, rendezvous, rank), w.err);
+    w.rt = geeps::Runtime(WorkerOptions(setup, between.RendezvousOf(rank), rank), w.err);
     w.rt.Start(w.err);
     LiveWith(w);
     w.rt.Shutdown(w.err);
