@@ -64,6 +64,10 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   void AskWhoIsMissing(uint32_t set_id, uint32_t op, protocol::Clock clock, std::string what) {
     PostUnlessLost([this, set_id, op, clock, what = std::move(what)] { inquiry_.Ask(set_id, op, clock, what); });
   }
+  // [any-thread] It has waited on: if nobody has answered by now the log says so.
+  void SayWhoDoesNotAnswer() {
+    PostUnlessLost([this] { inquiry_.OnNoAnswer(); });
+  }
   // [any-thread] The program has put something into its queue that matters now.
   void WakeForProgram() { Wake(); }
   // [any-thread] Rows outside plans (R12). A lost runtime answers gets with its cause.

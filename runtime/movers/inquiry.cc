@@ -48,6 +48,7 @@ uint32_t Inquiry::FindLate(const plan::PlannedOp& op, protocol::Clock clock) con
 }
 
 void Inquiry::Ask(uint32_t set_id, uint32_t op, protocol::Clock clock, std::string what) {
+  question_.reset();
   Epoch* const epoch = context_->epoch;
   if (epoch == nullptr || set_id >= epoch->layout.plans.size()) return;
   const uint32_t partition = FindLate(epoch->layout.plans[set_id].ops[op], clock);
@@ -70,10 +71,7 @@ void Inquiry::OnMissing(uint32_t rank, const protocol::Header& header) {
                         question_->partition == header.partition &&
                         epoch.keeper_of_partition[question_->partition] == rank;
   if (!is_asked) return;
-  const EpochTable& table = epoch.tables[epoch.table_of_partition[header.partition]];
-  std::string line =
-      absl::StrCat(question_->what, ": partition ", header.partition - table.first_partition, " of table '",
-                   table.schema.name, "', kept by rank ", rank, ", has version ", header.clock);
+  std::string line = absl::StrCat(LineOf(*question_), "has version ", header.clock);
   if (header.num_missing > 0) {
     absl::StrAppend(&line, "; clock ", header.clock, " is missing from ", NamesOf(header));
   } else {
@@ -81,6 +79,21 @@ void Inquiry::OnMissing(uint32_t rank, const protocol::Header& header) {
   }
   question_.reset();
   context_->log->Write(LogLevel::kWarning, "wait", line);
+}
+
+void Inquiry::OnNoAnswer() {
+  if (!question_.has_value() || context_->epoch == nullptr || question_->epoch != context_->epoch->number) return;
+  const uint32_t keeper = context_->epoch->keeper_of_partition[question_->partition];
+  context_->log->Write(LogLevel::kWarning, "wait",
+                       absl::StrCat(LineOf(*question_), "does not come, and rank ", keeper,
+                                    " has not answered for as long again"));
+}
+
+std::string Inquiry::LineOf(const Question& question) const {
+  const Epoch& epoch = *context_->epoch;
+  const EpochTable& table = epoch.tables[epoch.table_of_partition[question.partition]];
+  return absl::StrCat(question.what, ": partition ", question.partition - table.first_partition, " of table '",
+                      table.schema.name, "', kept by rank ", epoch.keeper_of_partition[question.partition], ", ");
 }
 
 }  // namespace geeps::movers

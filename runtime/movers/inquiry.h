@@ -23,6 +23,8 @@ class Inquiry {
   void Ask(uint32_t set_id, uint32_t op, protocol::Clock clock, std::string what);
   // An answer. One to another question than the last is dropped.
   void OnMissing(uint32_t rank, const protocol::Header& header);
+  // The program waits on, and should have been answered. Nothing when it was; an answer may still come.
+  void OnNoAnswer();
 
  private:
   struct Question {
@@ -33,6 +35,8 @@ class Inquiry {
 
   // The partition with the oldest version among those that keep the operation waiting, or kNone.
   uint32_t FindLate(const plan::PlannedOp& op, protocol::Clock clock) const;
+  // "...: partition 3 of table 't', kept by rank 1, ": how each line about the question begins.
+  std::string LineOf(const Question& question) const;
 
   MoverContext* const context_;
   std::optional<Question> question_;  // not answered

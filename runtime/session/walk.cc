@@ -234,7 +234,12 @@ bool Walk::Wait(uint32_t op, uint64_t limit_ns, const std::function<bool()>& is_
   engine_->AskWhoIsMissing(set_id_, op, clock_,
                            absl::StrCat(Name(op), " of plan '", pass().name, "' has waited for ",
                                         wait_warning_ns_ / 1000000, " ms at clock ", clock_));
-  return wait->Until(limit_ns - wait_warning_ns_, is_over);
+  // The keeper that is asked may be the one that nothing comes from any more.
+  const uint64_t left_ns = limit_ns - wait_warning_ns_;
+  if (wait->Until(std::min(left_ns, wait_warning_ns_), is_over)) return true;
+  if (left_ns <= wait_warning_ns_) return false;
+  engine_->SayWhoDoesNotAnswer();
+  return wait->Until(left_ns - wait_warning_ns_, is_over);
 }
 
 void Walk::TraceEnd(movers::TraceEvent::Kind kind, uint32_t op, uint64_t begin_ns) {

@@ -90,7 +90,8 @@ TEST_CASE("data that stand still on their way hold workers up, the log says wher
               return Passage{{frame}, std::chrono::milliseconds(1000), Then::kGoOn};
             }};
   // Each worker keeps 7 partitions: first their first versions come, then contributions, then versions.
-  for (const auto& [nth, says] : {std::pair{7, "kept by rank 0, has version 0; clock 0 is missing from rank 1"}}) {
+  for (const auto& [nth, says] : {std::pair{7, "kept by rank 0, has version 0; clock 0 is missing from rank 1"},
+                                  std::pair{14, "kept by rank 1, does not come, and rank 1 has not answered"}}) {
     const Script script({{LinkKind::kData, 1, 0}, Sort::kPayload, static_cast<uint64_t>(nth), late});
     JobSpec spec;
     spec.world = 2;
