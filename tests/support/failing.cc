@@ -206,7 +206,7 @@ void FailAt(Resource resource, uint64_t n, bool lasting) {
   fail_later.store(lasting);
   num_requests.store(0);
   num_failed.store(0);
-  failure.num = 0;
+  if (n != 0) failure.num = 0;
   counting.store(true);
 }
 
@@ -223,7 +223,7 @@ void KeepBlocks(bool keep) { keeping.store(keep); }
 
 std::string FailureTrace() {
   const Outside own;
-  return NumFailed() == 0 ? std::string() : Describe(failure);
+  return Describe(failure);
 }
 
 std::string BlockTraces(int max) {
