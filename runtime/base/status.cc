@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/base/status.h"
 
-#include <cstring>
+#include <errno.h>
+
+#include <algorithm>
 #include <string>
 #include <system_error>
 
@@ -60,19 +62,26 @@ Code CodeOf(absl::StatusCode code) {
 
 }  // namespace
 
-absl::Status MakeStatus(const StatusDetail& detail, absl::string_view text) {
-  absl::Status status(AbslCode(detail.code), text);
-  status.SetPayload(kPayloadUrl,
-                    absl::Cord(absl::string_view(reinterpret_cast<const char*>(&detail), sizeof(detail))));
-  return status;
+absl::Status MakeStatus(const StatusDetail& detail, absl::string_view text) noexcept {
+  try {
+    absl::Status status(AbslCode(detail.code), text);
+    status.SetPayload(kPayloadUrl,
+                      absl::Cord(absl::string_view(reinterpret_cast<const char*>(&detail), sizeof(detail))));
+    return status;
+  } catch (const std::exception&) {
+    return OutOfMemory();
+  }
 }
 
-StatusDetail DetailOf(const absl::Status& status) {
+// A status without a text is a number where others are a pointer.
+absl::Status OutOfMemory() noexcept { return absl::Status(absl::StatusCode::kResourceExhausted, ""); }
+
+StatusDetail DetailOf(const absl::Status& status) noexcept {
   StatusDetail detail;
   const absl::optional<absl::Cord> payload = status.GetPayload(kPayloadUrl);
   if (payload.has_value() && payload->size() == sizeof(detail)) {
-    const std::string bytes(*payload);
-    std::memcpy(&detail, bytes.data(), sizeof(detail));
+    char* to = reinterpret_cast<char*>(&detail);
+    for (const absl::string_view chunk : payload->Chunks()) to = std::copy(chunk.begin(), chunk.end(), to);
     return detail;
   }
   detail.code = CodeOf(status.code());
@@ -84,20 +93,20 @@ absl::Status Prefixed(const absl::Status& status, absl::string_view phrase) {
   return MakeStatus(DetailOf(status), absl::StrCat(phrase, ": ", status.message()));
 }
 
-absl::Status Latched(const absl::Status& status) {
+absl::Status Latched(const absl::Status& status) noexcept {
   if (status.ok()) return status;
   StatusDetail detail = DetailOf(status);
   detail.latched = true;
   return MakeStatus(detail, status.message());
 }
 
-absl::Status Detached(const absl::Status& status) {
+absl::Status Detached(const absl::Status& status) noexcept {
   return status.ok() ? absl::OkStatus() : MakeStatus(DetailOf(status), status.message());
 }
 
 absl::Status IoError(int error_number, absl::string_view text) {
   StatusDetail detail;
-  detail.code = Code::kIo;
+  detail.code = error_number == ENOMEM ? Code::kNoMemory : Code::kIo;
   detail.native_code = error_number;
   return MakeStatus(detail, absl::StrCat(text, ": ", std::generic_category().message(error_number)));
 }

@@ -6,6 +6,8 @@
 #define GEEPS_RUNTIME_BASE_STATUS_H_
 
 #include <cstdint>
+#include <exception>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -46,26 +48,40 @@ struct StatusDetail {
   bool latched = false;      // the runtime is lost
 };
 
-// A status with that code and text. REQUIRES: detail.code is an error.
-absl::Status MakeStatus(const StatusDetail& detail, absl::string_view text);
-inline absl::Status MakeStatus(Code code, absl::string_view text) {
+// A status with that code and text; OutOfMemory() when there is no memory for it. REQUIRES: detail.code is an error.
+absl::Status MakeStatus(const StatusDetail& detail, absl::string_view text) noexcept;
+inline absl::Status MakeStatus(Code code, absl::string_view text) noexcept {
   StatusDetail detail;
   detail.code = code;
   return MakeStatus(detail, text);
 }
 
-// The detail of a status; for a plain absl status, its code mapped to the ABI's.
-StatusDetail DetailOf(const absl::Status& status);
+// kNoMemory, without a text or another detail: the one error that takes no memory to make.
+absl::Status OutOfMemory() noexcept;
+
+// The status that `body` returns. What it throws is std::bad_alloc, since nothing of geeps has exceptions of its own:
+// OutOfMemory().
+template <typename Body>
+absl::Status CatchOutOfMemory(Body&& body) noexcept {
+  try {
+    return std::forward<Body>(body)();
+  } catch (const std::exception&) {
+    return OutOfMemory();
+  }
+}
+
+// The detail of a status; for a plain absl status, its code mapped to the ABI's. Needs no memory.
+StatusDetail DetailOf(const absl::Status& status) noexcept;
 
 // The same status with `phrase` and ": " before its text.
 absl::Status Prefixed(const absl::Status& status, absl::string_view phrase);
 
-// The same status, marked as the cause that lost the runtime.
-absl::Status Latched(const absl::Status& status);
+// The same status, marked as the cause that lost the runtime. Without memory as MakeStatus, hence not marked.
+absl::Status Latched(const absl::Status& status) noexcept;
 
 // The same status, sharing nothing with `status`. What a thread hands to another one goes through here: copies of an absl::Status share
-// its text by a reference count inside Abseil's library, whose order ThreadSanitizer does not see there.
-absl::Status Detached(const absl::Status& status);
+// its text by a reference count inside Abseil's library, whose order ThreadSanitizer does not see there. Without memory as MakeStatus.
+absl::Status Detached(const absl::Status& status) noexcept;
 
 // "GEEPS_E_STATE"; static.
 const char* CodeName(int32_t code);
@@ -87,7 +103,7 @@ absl::Status Unsupported(const Args&... args) { return MakeStatus(Code::kUnsuppo
 template <typename... Args>
 absl::Status Internal(const Args&... args) { return MakeStatus(Code::kInternal, absl::StrCat(args...)); }
 
-// An I/O error: text, then what `error_number` means.
+// An I/O error (ENOMEM: kNoMemory): text, then what `error_number` means.
 absl::Status IoError(int error_number, absl::string_view text);
 
 }  // namespace geeps

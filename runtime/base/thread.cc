@@ -18,14 +18,16 @@ absl::Status Thread::Start(const char* name, std::function<void()> body) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   absl::Status status;
-  try {
+  try {  // the caller's signals are put back whatever happens
     thread_ = std::thread([name, body = std::move(body)] {
       std::fesetenv(FE_DFL_ENV);
       pthread_setname_np(pthread_self(), name);
       body();
     });
   } catch (const std::system_error& error) {
-    status = NoMemory("cannot start thread ", name, ": ", error.what());
+    status = CatchOutOfMemory([&] { return NoMemory("cannot start thread ", name, ": ", error.what()); });
+  } catch (const std::exception&) {
+    status = OutOfMemory();
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return status;

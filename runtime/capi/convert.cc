@@ -21,6 +21,11 @@ constexpr uint64_t kOptionBytesMax = 65536;
 // No struct of a later release is longer: a struct_size beyond it was never set.
 constexpr uint32_t kStructBytesMax = 4096;
 
+// `text` for OutOfMemory(), which has none of its own; else the status's.
+absl::string_view NoMemoryText(const absl::Status& status, absl::string_view text) {
+  return status.message().empty() && DetailOf(status).code == Code::kNoMemory ? text : status.message();
+}
+
 // Checks the size that the caller has set, and that what this library does not know of the struct is zero.
 absl::Status CheckSize(const void* in, uint32_t min_size, uint32_t own_size, const char* name) {
   if (in == nullptr) return Invalid(name, " is NULL");
@@ -42,7 +47,7 @@ absl::Status CheckSize(const void* in, uint32_t min_size, uint32_t own_size, con
 
 }  // namespace
 
-geeps_status Report(const absl::Status& status, geeps_error* err) {
+geeps_status Report(const absl::Status& status, geeps_error* err) noexcept {
   const StatusDetail detail = DetailOf(status);
   const geeps_status code = static_cast<geeps_status>(detail.code);
   if (err == nullptr || err->struct_size < offsetof(geeps_error, message) + 2) return code;
@@ -56,10 +61,11 @@ geeps_status Report(const absl::Status& status, geeps_error* err) {
   filled.clock = detail.rank < 0 ? 0 : detail.clock;
   const size_t written = std::min<size_t>(err->struct_size, sizeof(filled));
   const size_t room = written - offsetof(geeps_error, message) - 1;
-  size_t size = std::min(room, status.message().size());
+  const absl::string_view text = NoMemoryText(status, "the allocator has no memory left");
+  size_t size = std::min(room, text.size());
   // Cut before a character, not inside one.
-  while (size < status.message().size() && size > 0 && (status.message()[size] & 0xc0) == 0x80) --size;
-  std::memcpy(filled.message, status.message().data(), size);
+  while (size < text.size() && size > 0 && (text[size] & 0xc0) == 0x80) --size;
+  std::memcpy(filled.message, text.data(), size);
   std::memcpy(err, &filled, written);
   return code;
 }

@@ -21,8 +21,8 @@
 
 namespace geeps::capi {
 
-// Fills `err` (unless NULL) and returns the code.
-geeps_status Report(const absl::Status& status, geeps_error* err);
+// Fills `err` (unless NULL) and returns the code. Needs no memory.
+geeps_status Report(const absl::Status& status, geeps_error* err) noexcept;
 
 // Calls body, which returns an absl::Status or a geeps_status wrapped in StatusOr<geeps_status>; exceptions become
 // statuses.
@@ -33,9 +33,9 @@ geeps_status Guard(geeps_error* err, Body&& body) noexcept {
     if (result.ok()) return *result;
     return Report(result.status(), err);
   } catch (const std::bad_alloc&) {
-    return Report(MakeStatus(Code::kNoMemory, "the allocator has no memory left"), err);
+    return Report(OutOfMemory(), err);
   } catch (const std::exception& error) {
-    return Report(MakeStatus(Code::kInternal, absl::StrCat("an exception inside geeps: ", error.what())), err);
+    return Report(CatchOutOfMemory([&] { return Internal("an exception inside geeps: ", error.what()); }), err);
   } catch (...) {
     return Report(MakeStatus(Code::kInternal, "an unknown exception inside geeps"), err);
   }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // geeps.h: tables, local data, plans, commit.
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "runtime/capi/convert.h"
@@ -58,10 +57,9 @@ geeps_status geeps_table_create(geeps_runtime* rt, const char* name, uint64_t nu
     if (out == nullptr) return Invalid("out is NULL");
     GEEPS_ASSIGN_OR_RETURN(const absl::string_view read, ReadText(name, "name", table::kTableNameMax));
     GEEPS_ASSIGN_OR_RETURN(const Options pairs, ReadOptions(options, num_options));
-    Child child;
-    GEEPS_ASSIGN_OR_RETURN(child.table, object->runtime->CreateTable(read, num_rows, row_values, dtype, pairs));
-    GEEPS_ASSIGN_OR_RETURN(void* const handle, AddChild(object, HandleType::kTable, std::move(child)));
-    *out = static_cast<geeps_table*>(handle);
+    GEEPS_ASSIGN_OR_RETURN(NewChild child, NewChild::Reserve(object));
+    GEEPS_ASSIGN_OR_RETURN(child->table, object->runtime->CreateTable(read, num_rows, row_values, dtype, pairs));
+    *out = static_cast<geeps_table*>(child.Keep(HandleType::kTable));
     return GEEPS_OK;
   });
 }
@@ -88,10 +86,9 @@ geeps_status geeps_local_create(geeps_runtime* rt, const char* name, uint64_t nu
     GEEPS_ASSIGN_OR_RETURN(RuntimeObject* const object, FindRuntime(rt));
     if (out == nullptr) return Invalid("out is NULL");
     GEEPS_ASSIGN_OR_RETURN(const absl::string_view read, ReadText(name, "name", 255));
-    Child child;
-    GEEPS_ASSIGN_OR_RETURN(child.local, object->runtime->CreateLocal(read, num_rows, row_bytes));
-    GEEPS_ASSIGN_OR_RETURN(void* const handle, AddChild(object, HandleType::kLocal, std::move(child)));
-    *out = static_cast<geeps_local*>(handle);
+    GEEPS_ASSIGN_OR_RETURN(NewChild child, NewChild::Reserve(object));
+    GEEPS_ASSIGN_OR_RETURN(child->local, object->runtime->CreateLocal(read, num_rows, row_bytes));
+    *out = static_cast<geeps_local*>(child.Keep(HandleType::kLocal));
     return GEEPS_OK;
   });
 }
@@ -108,10 +105,9 @@ geeps_status geeps_plan_create(geeps_runtime* rt, const char* name, geeps_plan**
     GEEPS_ASSIGN_OR_RETURN(RuntimeObject* const object, FindRuntime(rt));
     if (out == nullptr) return Invalid("out is NULL");
     GEEPS_ASSIGN_OR_RETURN(const absl::string_view read, ReadText(name, "name", 255));
-    Child child;
-    GEEPS_ASSIGN_OR_RETURN(child.plan, object->runtime->CreatePlan(read));
-    GEEPS_ASSIGN_OR_RETURN(void* const handle, AddChild(object, HandleType::kPlan, std::move(child)));
-    *out = static_cast<geeps_plan*>(handle);
+    GEEPS_ASSIGN_OR_RETURN(NewChild child, NewChild::Reserve(object));
+    GEEPS_ASSIGN_OR_RETURN(child->plan, object->runtime->CreatePlan(read));
+    *out = static_cast<geeps_plan*>(child.Keep(HandleType::kPlan));
     return GEEPS_OK;
   });
 }

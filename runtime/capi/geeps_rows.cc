@@ -31,9 +31,9 @@ geeps_status geeps_table_get(geeps_table* t, const geeps_rows* rows, uint64_t nu
     GEEPS_ASSIGN_OR_RETURN(Child* const child, FindTable(t));
     GEEPS_ASSIGN_OR_RETURN(const std::vector<table::RowRun> runs, ReadRows(rows, num_runs));
     if (dst == nullptr && dst_bytes > 0) return Invalid("dst is NULL");
-    GEEPS_ASSIGN_OR_RETURN(std::shared_ptr<session::Request> request,
-                           child->owner->runtime->GetRows(child->table, runs, min_age, dst, dst_bytes, age));
-    return EndLongCall(child->owner, std::move(request), out);
+    return RunLongCall(child->owner, out, [&](session::Runtime* runtime) {
+      return runtime->GetRows(child->table, runs, min_age, dst, dst_bytes, age);
+    });
   });
 }
 

@@ -67,7 +67,7 @@ geeps_status geeps_runtime_get_info(geeps_runtime* rt, geeps_info* out, geeps_er
     info.clock = runtime.clock();
     info.log_lines_lost = object->runtime->log()->num_lost();
     info.mem_kind = runtime.device().info().mem_kind;
-    info.failure = static_cast<geeps_status>(DetailOf(runtime.failure()).code);
+    info.failure = static_cast<geeps_status>(runtime.failure_code());
     WriteStructBytes(&info, sizeof(info), out);
     return GEEPS_OK;
   });

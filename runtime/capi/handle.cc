@@ -61,6 +61,12 @@ void* NewHandle(HandleType type, void* object) {
   return reinterpret_cast<void*>(static_cast<uintptr_t>(generation << 24 | (index + 1)));
 }
 
+void NameHandle(const void* handle, HandleType type) {
+  const uint64_t bits = reinterpret_cast<uintptr_t>(handle);
+  SlotAt(static_cast<uint32_t>((bits & kIndexMask) - 1))
+      ->state.store((bits >> 24) << 8 | static_cast<uint64_t>(type), std::memory_order_release);
+}
+
 void* FindHandle(HandleType type, const void* handle) {
   const uint64_t bits = reinterpret_cast<uintptr_t>(handle);
   const uint64_t place = bits & kIndexMask;

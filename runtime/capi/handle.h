@@ -11,10 +11,20 @@
 
 namespace geeps::capi {
 
-enum class HandleType : uint32_t { kFree = 0, kRuntime = 1, kTable = 2, kLocal = 3, kPlan = 4, kRequest = 5 };
+enum class HandleType : uint32_t {
+  kFree = 0,
+  kRuntime = 1,
+  kTable = 2,
+  kLocal = 3,
+  kPlan = 4,
+  kRequest = 5,
+  kReserved = 6
+};
 
-// nullptr when no handle or no memory is left.
+// nullptr when no handle or no memory is left. kReserved: nobody finds it before NameHandle.
 void* NewHandle(HandleType type, void* object);
+// What was reserved is a handle of this type from now on. REQUIRES: of NewHandle, and not ended.
+void NameHandle(const void* handle, HandleType type);
 // The object, or nullptr for NULL, a stale handle, a handle of another type, or no handle at all.
 void* FindHandle(HandleType type, const void* handle);
 // The handle becomes stale.

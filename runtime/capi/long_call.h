@@ -13,32 +13,27 @@
 
 namespace geeps::capi {
 
-// What has begun is the caller's to wait for, or is waited for here.
-inline absl::StatusOr<geeps_status> EndLongCall(RuntimeObject* object, const std::shared_ptr<session::Request>& request,
-                                                geeps_request** out) {
+// begin: session::Runtime* -> StatusOr<shared_ptr<Request>>; the last thing that may fail: what has begun is the
+// caller's to wait for, or is waited for here.
+template <typename Begin>
+absl::StatusOr<geeps_status> RunLongCall(RuntimeObject* object, geeps_request** out, Begin&& begin) {
   if (out != nullptr) {
-    Child child;
-    child.request = request;
-    const absl::StatusOr<void*> handle = AddChild(object, HandleType::kRequest, std::move(child));
-    if (!handle.ok()) {
-      request->Drop();  // nobody can wait for it; a get lets the caller's memory go
-      return handle.status();
-    }
-    *out = static_cast<geeps_request*>(*handle);
+    GEEPS_ASSIGN_OR_RETURN(NewChild child, NewChild::Reserve(object));
+    GEEPS_ASSIGN_OR_RETURN(child->request, begin(object->runtime.get()));
+    *out = static_cast<geeps_request*>(child.Keep(HandleType::kRequest));
     return GEEPS_OK;
   }
+  GEEPS_ASSIGN_OR_RETURN(const std::shared_ptr<session::Request> request, begin(object->runtime.get()));
   request->Wait(GEEPS_NO_LIMIT);
   GEEPS_RETURN_IF_ERROR(request->status());
   return GEEPS_OK;
 }
 
-// begin: session::Runtime* -> StatusOr<shared_ptr<Request>>.
 template <typename Begin>
 geeps_status LongCall(geeps_runtime* rt, geeps_request** out, geeps_error* err, Begin&& begin) {
   return Guard(err, [&]() -> absl::StatusOr<geeps_status> {
     GEEPS_ASSIGN_OR_RETURN(RuntimeObject* const object, FindRuntime(rt));
-    GEEPS_ASSIGN_OR_RETURN(std::shared_ptr<session::Request> request, begin(object->runtime.get()));
-    return EndLongCall(object, request, out);
+    return RunLongCall(object, out, begin);
   });
 }
 

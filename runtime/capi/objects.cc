@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/capi/objects.h"
 
-#include <exception>
 #include <utility>
 
 #include "runtime/base/status.h"
@@ -37,19 +36,30 @@ absl::StatusOr<Child*> FindRequest(const geeps_request* handle) {
   return FindChild(HandleType::kRequest, handle, "request");
 }
 
-absl::StatusOr<void*> AddChild(RuntimeObject* owner, HandleType type, Child child) {
-  child.owner = owner;
-  auto owned = std::make_unique<Child>(std::move(child));
-  MutexLock lock(&owner->mutex);
-  void* const handle = NewHandle(type, owned.get());
+absl::StatusOr<NewChild> NewChild::Reserve(RuntimeObject* owner) {
+  auto owned = std::make_unique<Child>();
+  Child* const child = owned.get();
+  child->owner = owner;
+  void* const handle = NewHandle(HandleType::kReserved, child);
   if (handle == nullptr) return NoMemory("no handle is left");
-  try {
+  const absl::Status kept = CatchOutOfMemory([&] {
+    MutexLock lock(&owner->mutex);
     owner->children.emplace(handle, std::move(owned));
-  } catch (const std::exception&) {
-    EndHandle(handle);  // nobody may follow it to what is freed here
-    return NoMemory("no memory is left for a handle");
-  }
-  return handle;
+    return absl::OkStatus();
+  });
+  if (kept.ok()) return NewChild(child, handle);
+  EndHandle(handle);  // nobody may follow it to what is freed here
+  return kept;
+}
+
+NewChild::~NewChild() {
+  if (child_ != nullptr) RemoveChild(child_, handle_);
+}
+
+void* NewChild::Keep(HandleType type) {
+  child_ = nullptr;
+  NameHandle(handle_, type);
+  return handle_;
 }
 
 void RemoveChild(Child* child, const void* handle) {

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "geeps.h"
@@ -40,8 +41,27 @@ absl::StatusOr<Child*> FindLocal(const geeps_local* handle);
 absl::StatusOr<Child*> FindPlan(const geeps_plan* handle);
 absl::StatusOr<Child*> FindRequest(const geeps_request* handle);
 
-// The new handle of a child, owned by `owner` from now on. Errors: NoMemory.
-absl::StatusOr<void*> AddChild(RuntimeObject* owner, HandleType type, Child child);
+// A child in the making: its place and its handle are there before what it stands for is made, so that nothing can fail
+// afterwards. Both are given back unless it is kept.
+class NewChild {
+ public:
+  // Errors: NoMemory.
+  static absl::StatusOr<NewChild> Reserve(RuntimeObject* owner);
+  NewChild(NewChild&& other) noexcept
+      : child_(std::exchange(other.child_, nullptr)), handle_(std::exchange(other.handle_, nullptr)) {}
+  NewChild& operator=(NewChild&&) = delete;
+  ~NewChild();
+
+  Child* operator->() const { return child_; }
+  // The child's handle, which is found from now on; its runtime owns it.
+  void* Keep(HandleType type);
+
+ private:
+  NewChild(Child* child, void* handle) : child_(child), handle_(handle) {}
+
+  Child* child_;
+  void* handle_;
+};
 // Ends a child's handle; nothing when it is stale.
 void RemoveChild(Child* child, const void* handle);
 // Ends all handles, then the runtime.

@@ -155,15 +155,16 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Create(const geeps_device* table
   config.device_id = device_id;
   config.memory_limit = memory_limit;
   config.variant = variant_text.c_str();
-  geeps_dev* dev = nullptr;
-  GEEPS_RETURN_IF_ERROR(Call([&](geeps_error* err) { return table->create(host, &config, &dev, err); }));
-  std::unique_ptr<Device> device(new Device(table, dev));
+  std::unique_ptr<Device> device(new Device(table));
+  GEEPS_RETURN_IF_ERROR(Call([&](geeps_error* err) { return table->create(host, &config, &device->dev_, err); }));
   device->info_.struct_size = sizeof(device->info_);
-  GEEPS_RETURN_IF_ERROR(Call([&](geeps_error* err) { return table->get_info(dev, &device->info_, err); }));
+  GEEPS_RETURN_IF_ERROR(Call([&](geeps_error* err) { return table->get_info(device->dev_, &device->info_, err); }));
   return device;
 }
 
-Device::~Device() { table_->destroy(dev_); }
+Device::~Device() {
+  if (dev_ != nullptr) table_->destroy(dev_);
+}
 
 absl::StatusOr<Memory> Device::Allocate(MemoryKind kind, uint64_t bytes) const {
   Memory memory;

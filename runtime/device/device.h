@@ -176,13 +176,13 @@ class Device {
  private:
   friend class Event;
   friend class Stream;
-  Device(const geeps_device* table, geeps_dev* dev) : table_(table), dev_(dev) {}
+  explicit Device(const geeps_device* table) : table_(table) {}
   // One load when the test switch is off.
   bool SkipsWait(WaitSite site) const { return switch_on_.load(std::memory_order_acquire) && SkipsWaitSlow(site); }
   bool SkipsWaitSlow(WaitSite site) const;
 
   const geeps_device* const table_;
-  geeps_dev* const dev_;
+  geeps_dev* dev_ = nullptr;  // constant after Create
   geeps_dev_info info_ = {};
   mutable std::atomic<bool> switch_on_{false};
   mutable std::atomic<uint64_t> num_skipped_{0};

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <unordered_map>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/plan/layout_parts.h"
@@ -83,7 +83,8 @@ absl::Status PlaceBuffers(const LayoutInput& input, WorkerLayout* layout) {
 }  // namespace
 
 absl::Status ResolvePlans(const LayoutInput& input, WorkerLayout* layout) {
-  absl::flat_hash_map<uint64_t, uint32_t> tables, locals;  // looked up only
+  // Looked up only. Not Abseil's: one that finds no memory to grow is not fit to be destroyed.
+  std::unordered_map<uint64_t, uint32_t> tables, locals;
   for (uint32_t t = 0; t < input.tables.size(); ++t) tables[input.tables[t].object] = t;
   for (uint32_t l = 0; l < input.locals.size(); ++l) locals[input.locals[l].object] = l;
   layout->tables.resize(input.tables.size());

@@ -52,6 +52,12 @@ std::string FlagNames(uint32_t flags) {
   return names;
 }
 
+// Room for one more, so that a push_back cannot fail.
+template <typename Vector>
+void MakeRoom(Vector* vector) {
+  if (vector->size() == vector->capacity()) vector->reserve(2 * vector->size() + 1);
+}
+
 std::string NameOf(uint32_t index, OpKind kind, absl::string_view object_name) {
   return absl::StrCat("operation ", index, " (", KindName(kind), " '", object_name, "')");
 }
@@ -91,9 +97,12 @@ absl::StatusOr<uint32_t> PlanRecorder::Begin(OpKind kind, uint64_t object, absl:
   op.slack = slack;
   op.flags = flags;
   op.begin_step = static_cast<uint32_t>(plan_.steps.size());
+  // All or nothing: a call for which there is no memory may be repeated.
+  MakeRoom(&plan_.ops);
+  MakeRoom(&plan_.steps);
+  open_.push_back(true);
   plan_.ops.push_back(std::move(op));
   plan_.steps.push_back({index, false});
-  open_.push_back(true);
   return index;
 }
 
@@ -105,6 +114,7 @@ absl::Status PlanRecorder::Finish(OpKind kind, uint32_t op) {
   if (plan_.ops[op].kind != kind) return Invalid(where, ": ended by the call that belongs to a ", KindName(kind));
   if (ended_) return WrongState(where, ": the plan has ended");
   if (!open_[op]) return WrongState(where, ": already closed at step ", plan_.ops[op].end_step);
+  MakeRoom(&plan_.steps);
   open_[op] = false;
   plan_.ops[op].end_step = static_cast<uint32_t>(plan_.steps.size());
   plan_.steps.push_back({op, true});

@@ -154,8 +154,11 @@ absl::Status Runtime::RecordEnd(Plan* plan, plan::OpKind kind, uint64_t op) {
 
 absl::Status Runtime::EndPlan(Plan* plan, bool no_clock) {
   if (engine_.failed()) return engine_.failure();
+  // First: nothing may fail once the plan has ended.
+  auto recorded = std::make_shared<plan::RecordedPlan>(plan->recorder.plan());
   GEEPS_RETURN_IF_ERROR(plan->recorder.End(no_clock));
-  plan->recorded = std::make_shared<plan::RecordedPlan>(plan->recorder.plan());
+  recorded->no_clock = no_clock;
+  plan->recorded = std::move(recorded);
   return absl::OkStatus();
 }
 
@@ -185,7 +188,7 @@ absl::Status Runtime::AddTables(movers::FenceJob* job, table::PartitionMap* map,
   return absl::OkStatus();
 }
 
-absl::Status Runtime::AddLocals(movers::FenceJob* job) {
+absl::Status Runtime::AddLocals(movers::FenceJob* job, Call* call) {
   for (const auto& [object, local] : locals_) {
     if (!local->handle_alive) continue;
     std::shared_ptr<cache::LocalData> data = local->data;
@@ -193,7 +196,7 @@ absl::Status Runtime::AddLocals(movers::FenceJob* job) {
       GEEPS_ASSIGN_OR_RETURN(device::Memory memory,
                              device_->Allocate(device::MemoryKind::kDevice, local->num_rows * local->row_bytes));
       data = std::make_shared<cache::LocalData>(std::move(memory));
-      call_->locals[object] = data;
+      call->locals[object] = data;
     }
     job->locals.push_back(data);
     job->layout.locals.push_back({object, local->name, local->num_rows, local->row_bytes});
@@ -201,8 +204,8 @@ absl::Status Runtime::AddLocals(movers::FenceJob* job) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<movers::FenceJob>> Runtime::MakeCommit(const std::vector<Plan*>& plans) {
-  call_ = std::make_unique<Call>();
+absl::StatusOr<std::shared_ptr<movers::FenceJob>> Runtime::MakeCommit(const std::vector<Plan*>& plans,
+                                                                               Call* call) {
   auto job = std::make_shared<movers::FenceJob>();
   job->kind = movers::FenceJob::Kind::kCommit;
   std::vector<Plan*> sorted = plans;
@@ -213,11 +216,11 @@ absl::StatusOr<std::shared_ptr<movers::FenceJob>> Runtime::MakeCommit(const std:
       return WrongState("plan '", plan->recorder.plan().name, "' is not ended: geeps_plan_end comes first");
     job->plans.push_back(plan->recorded);
     job->layout.plans.push_back(plan->recorded.get());
-    call_->serials.push_back(plan->serial);
+    call->serials.push_back(plan->serial);
   }
   auto map = std::make_shared<table::PartitionMap>(*partitions_);
-  GEEPS_RETURN_IF_ERROR(AddTables(job.get(), map.get(), &call_->map_index));
-  GEEPS_RETURN_IF_ERROR(AddLocals(job.get()));
+  GEEPS_RETURN_IF_ERROR(AddTables(job.get(), map.get(), &call->map_index));
+  GEEPS_RETURN_IF_ERROR(AddLocals(job.get(), call));
   job->layout.partitions = map->partitions();
   job->partitions = std::move(map);
   // Built once here for its errors and its slacks; the fence builds it again with what all workers agree on.

@@ -21,7 +21,7 @@ class Request {
   // Errors: IoError when no descriptor is left.
   absl::Status Open() { return waker_.Open(); }
 
-  void Complete(const absl::Status& status) {
+  void Complete(const absl::Status& status) noexcept {
     MutexLock lock(&mutex_);
     if (done_) return;
     status_ = Detached(status);

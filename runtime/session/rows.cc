@@ -100,13 +100,13 @@ absl::StatusOr<std::shared_ptr<Request>> Runtime::GetRows(Table* table, absl::Sp
     engine_.GiveUp(dropped);
     dropped->done(MakeStatus(Code::kCancelled, "the get was dropped"));
   });
-  get_ = request;
   if (get->parts.empty()) {
     if (age != nullptr) *age = clock();
     request->Complete(absl::OkStatus());
   } else {
-    engine_.Get(std::move(get));
+    engine_.Get(std::move(get));  // the last that may fail
   }
+  get_ = request;
   return request;
 }
 

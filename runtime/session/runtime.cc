@@ -78,10 +78,10 @@ Runtime::Runtime(const Config& config, std::unique_ptr<Log> log, std::unique_ptr
       walk_(&engine_, config_.wait_warning_ms * 1000000),
       partitions_(std::make_shared<table::PartitionMap>(config.world)) {}
 
-// Without a shutdown the others are told why this worker ends.
+// Without a shutdown the others are told why this worker ends. Needs no memory.
 Runtime::~Runtime() {
   statistics_writer_ = nullptr;
-  if (call_ != nullptr && call_->request->done()) (void)Settle();
+  if (call_ != nullptr && call_->request->done()) CatchOutOfMemory([this] { return Settle(); }).IgnoreError();
   if (state_ == State::kStarted && !engine_.failed()) {
     StatusDetail detail;
     detail.code = Code::kPeerLost;
@@ -148,22 +148,19 @@ absl::Status Runtime::NeedStarted() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<Request>> Runtime::Submit(std::shared_ptr<movers::FenceJob> job) {
+absl::StatusOr<std::shared_ptr<Request>> Runtime::Submit(std::shared_ptr<movers::FenceJob> job,
+                                                         std::unique_ptr<Call> call) {
   auto request = std::make_shared<Request>();
-  if (absl::Status opened = request->Open(); !opened.ok()) {
-    call_ = nullptr;
-    return opened;
-  }
-  if (call_ == nullptr) call_ = std::make_unique<Call>();
-  call_->request = request;
-  call_->job = job;
+  GEEPS_RETURN_IF_ERROR(request->Open());
+  call->request = request;
+  call->job = job;
   job->clock = clock();
-  Call* const call = call_.get();
-  job->done = [request, call](const absl::Status& status, movers::Epoch* epoch) {
+  job->done = [request, call = call.get()](const absl::Status& status, movers::Epoch* epoch) {
     if (status.ok()) call->epoch = epoch;
     request->Complete(status);
   };
-  engine_.Submit(std::move(job));
+  engine_.Submit(std::move(job));  // the last that may fail
+  call_ = std::move(call);
   return request;
 }
 
@@ -185,8 +182,8 @@ absl::StatusOr<std::shared_ptr<Request>> Runtime::Start() {
   options.log = &log_;
   auto job = std::make_shared<movers::FenceJob>();
   job->kind = movers::FenceJob::Kind::kStart;
-  GEEPS_ASSIGN_OR_RETURN(std::shared_ptr<Request> request, Submit(job));
-  const absl::Status begun = engine_.Meet(options);
+  GEEPS_ASSIGN_OR_RETURN(std::shared_ptr<Request> request, Submit(job, std::make_unique<Call>()));
+  const absl::Status begun = CatchOutOfMemory([&] { return engine_.Meet(options); });
   if (!begun.ok()) engine_.Latch(begun);
   return request;
 }
@@ -202,24 +199,21 @@ absl::StatusOr<std::shared_ptr<Request>> Runtime::FenceAll() {
     job->locals = commit_job_->locals;
     job->slacks = commit_job_->slacks;
   }
-  return Submit(std::move(job));
+  return Submit(std::move(job), std::make_unique<Call>());
 }
 
 absl::StatusOr<std::shared_ptr<Request>> Runtime::Shutdown() {
   GEEPS_RETURN_IF_ERROR(NeedStarted());
   auto job = std::make_shared<movers::FenceJob>();
   job->kind = movers::FenceJob::Kind::kShutdown;
-  return Submit(std::move(job));
+  return Submit(std::move(job), std::make_unique<Call>());
 }
 
 absl::StatusOr<std::shared_ptr<Request>> Runtime::Commit(const std::vector<Plan*>& plans) {
   GEEPS_RETURN_IF_ERROR(NeedStarted());
-  absl::StatusOr<std::shared_ptr<movers::FenceJob>> job = MakeCommit(plans);
-  if (!job.ok()) {
-    call_ = nullptr;
-    return job.status();
-  }
-  return Submit(*std::move(job));
+  auto call = std::make_unique<Call>();
+  GEEPS_ASSIGN_OR_RETURN(std::shared_ptr<movers::FenceJob> job, MakeCommit(plans, call.get()));
+  return Submit(std::move(job), std::move(call));
 }
 
 void Runtime::Abort(absl::string_view text) {

@@ -106,6 +106,7 @@ class Runtime {
   // [any-thread]
   void Abort(absl::string_view text);
   absl::Status failure() const { return engine_.failure(); }
+  Code failure_code() const { return engine_.failure_code(); }
   uint64_t clock() const { return engine_.clock_value(); }
   absl::StatusOr<int> EventFd() { return engine_.program_wait()->EventFd(); }
   std::string StatsJson() const { return StatsJson(false); }
@@ -139,11 +140,12 @@ class Runtime {
   absl::Status TakeEffect(const Call& call);
   absl::Status AttachWalk(movers::Epoch* epoch);
   absl::Status NeedStarted();
-  absl::StatusOr<std::shared_ptr<Request>> Submit(std::shared_ptr<movers::FenceJob> job);
-  absl::StatusOr<std::shared_ptr<movers::FenceJob>> MakeCommit(const std::vector<Plan*>& plans);
+  // call: the long call under way from now on, unless there is an error.
+  absl::StatusOr<std::shared_ptr<Request>> Submit(std::shared_ptr<movers::FenceJob> job, std::unique_ptr<Call> call);
+  absl::StatusOr<std::shared_ptr<movers::FenceJob>> MakeCommit(const std::vector<Plan*>& plans, Call* call);
   // placed: receives the index in `map` of each table that was not placed before, by object.
   absl::Status AddTables(movers::FenceJob* job, table::PartitionMap* map, std::map<uint64_t, uint32_t>* placed) const;
-  absl::Status AddLocals(movers::FenceJob* job);
+  absl::Status AddLocals(movers::FenceJob* job, Call* call);
 
   const Config config_;
   std::unique_ptr<Log> log_owner_;

@@ -130,9 +130,9 @@ std::string TraceText::Lines(const TraceEvent& event, const TraceNames& names) {
 }
 
 absl::StatusOr<std::unique_ptr<TraceWriter>> TraceWriter::Create(const std::string& path, uint32_t rank, Log* log) {
-  std::FILE* const file = std::fopen(path.c_str(), "we");
-  if (file == nullptr) return IoError(errno, absl::StrCat("cannot write the trace to ", path));
-  std::unique_ptr<TraceWriter> writer(new TraceWriter(path, rank, log, file));
+  std::unique_ptr<TraceWriter> writer(new TraceWriter(path, rank, log));
+  writer->file_ = std::fopen(path.c_str(), "we");
+  if (writer->file_ == nullptr) return IoError(errno, absl::StrCat("cannot write the trace to ", path));
   writer->Write(writer->text_.Head());
   GEEPS_RETURN_IF_ERROR(writer->thread_.Start("geeps-trace", [w = writer.get()] { w->Run(); }));
   return writer;
@@ -145,11 +145,15 @@ TraceWriter::~TraceWriter() {
     changed_.NotifyAll();
   }
   thread_.Join();
+  if (file_ == nullptr) return;
   WriteAll();
-  Write(TraceText::Tail(trace_.program.num_dropped() + trace_.movers.num_dropped()));
-  if (std::fclose(file_) != 0 && !failed_) {
-    log_->Write(LogLevel::kWarning, "trace", IoError(errno, absl::StrCat("cannot write the trace to ", path_)).message());
-  }
+  absl::Status end = CatchOutOfMemory([this] {
+    Write(TraceText::Tail(trace_.program.num_dropped() + trace_.movers.num_dropped()));
+    return absl::OkStatus();
+  });
+  if (std::fclose(file_) == 0 || failed_ || !end.ok()) return;
+  end = CatchOutOfMemory([this] { return IoError(errno, absl::StrCat("cannot write the trace to ", path_)); });
+  log_->Write(LogLevel::kWarning, "trace", end.message());
 }
 
 void TraceWriter::Run() {

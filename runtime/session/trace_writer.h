@@ -60,15 +60,14 @@ class TraceWriter {
   movers::Trace* trace() { return &trace_; }
 
  private:
-  TraceWriter(std::string path, uint32_t rank, Log* log, std::FILE* file)
-      : path_(std::move(path)), log_(log), file_(file), text_(rank) {}
+  TraceWriter(std::string path, uint32_t rank, Log* log) : path_(std::move(path)), log_(log), text_(rank) {}
   void Run();
   void WriteAll();
   void Write(const std::string& text);
 
   const std::string path_;
   Log* const log_;
-  std::FILE* const file_;
+  std::FILE* file_ = nullptr;
   bool failed_ = false;  // after an error nothing more is written
   TraceText text_;
   movers::Trace trace_;

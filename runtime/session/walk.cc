@@ -40,6 +40,12 @@ void Walk::Attach(movers::Epoch* epoch, std::vector<uint64_t> serials,
     params[t].num = static_cast<uint32_t>(schema.rule->num_params);
     std::copy(schema.params, schema.params + schema.rule->num_params, params[t].values.begin());
   }
+  // What a pass keeps has its room from here on: its beginning cannot fail half-way.
+  size_t num_ops = 0;
+  for (const plan::PlannedPass& planned : epoch->layout.plans) num_ops = std::max(num_ops, planned.ops.size());
+  states_.reserve(num_ops);
+  opened_ns_.reserve(num_ops);
+  updated_.reserve(epoch->tables.size());
   epoch_ = epoch;
   serials_ = std::move(serials);
   recorded_ = std::move(recorded);
@@ -227,19 +233,34 @@ void Walk::CountWait(uint32_t op, uint64_t begin_ns, bool came) {
 }
 
 // Sleeps as ProgramWait::Until does; a long wait is said to the log, with those who are missing, while it goes on.
-bool Walk::Wait(uint32_t op, uint64_t limit_ns, const std::function<bool()>& is_over) {
+bool Walk::Wait(uint32_t op, uint64_t limit_ns, absl::FunctionRef<bool()> is_over) {
   movers::ProgramWait* const wait = engine_->program_wait();
   if (wait_warning_ns_ == 0 || limit_ns <= wait_warning_ns_) return wait->Until(limit_ns, is_over);
   if (wait->Until(wait_warning_ns_, is_over)) return true;
-  engine_->AskWhoIsMissing(set_id_, op, clock_,
-                           absl::StrCat(Name(op), " of plan '", pass().name, "' has waited for ",
-                                        wait_warning_ns_ / 1000000, " ms at clock ", clock_));
+  AskWhoIsMissing(op);
   // The keeper that is asked may be the one that nothing comes from any more.
   const uint64_t left_ns = limit_ns - wait_warning_ns_;
   if (wait->Until(std::min(left_ns, wait_warning_ns_), is_over)) return true;
   if (left_ns <= wait_warning_ns_) return false;
-  engine_->SayWhoDoesNotAnswer();
+  SayWhoDoesNotAnswer();
   return wait->Until(left_ns - wait_warning_ns_, is_over);
+}
+
+// Without memory for the question the log does not say it.
+void Walk::AskWhoIsMissing(uint32_t op) noexcept {
+  CatchOutOfMemory([&] {
+    engine_->AskWhoIsMissing(set_id_, op, clock_,
+                             absl::StrCat(Name(op), " of plan '", pass().name, "' has waited for ",
+                                          wait_warning_ns_ / 1000000, " ms at clock ", clock_));
+    return absl::OkStatus();
+  }).IgnoreError();
+}
+
+void Walk::SayWhoDoesNotAnswer() noexcept {
+  CatchOutOfMemory([&] {
+    engine_->SayWhoDoesNotAnswer();
+    return absl::OkStatus();
+  }).IgnoreError();
 }
 
 void Walk::TraceEnd(movers::TraceEvent::Kind kind, uint32_t op, uint64_t begin_ns) {

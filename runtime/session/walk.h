@@ -7,10 +7,10 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "runtime/movers/engine.h"
@@ -73,7 +73,9 @@ class Walk {
   absl::StatusOr<uint32_t> Due(plan::OpKind kind, uint64_t op, bool end);
   absl::Status NotDue(plan::OpKind kind, uint64_t op, bool end) const;
   absl::StatusOr<bool> AwaitReady(uint32_t op, uint64_t limit_ns);
-  bool Wait(uint32_t op, uint64_t limit_ns, const std::function<bool()>& is_over);
+  bool Wait(uint32_t op, uint64_t limit_ns, absl::FunctionRef<bool()> is_over);
+  void AskWhoIsMissing(uint32_t op) noexcept;
+  void SayWhoDoesNotAnswer() noexcept;
   void CountWait(uint32_t op, uint64_t begin_ns, bool came);
   void ChooseVersion(const plan::PlannedOp& op, View* view) const;
   absl::Status Tell(movers::ProgramEvent::Kind kind, uint32_t set_id, uint32_t op);
