@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mutex.h"
+#include "runtime/base/status.h"
 #include "runtime/movers/epoch.h"
 #include "runtime/movers/statistics.h"
 #include "runtime/movers/trace.h"
@@ -103,8 +104,8 @@ class Completions {
   // A notice is going to be asked for. Makes room for it: threads of the back end do not allocate here.
   void Expect() {
     MutexLock lock(&mutex_);
+    MakeRoom(&arrived_, arrived_.size() + num_due_ + 1);
     ++num_due_;
-    MakeRoom();
   }
   // The notice will not come after all.
   void Cancel() {
@@ -139,17 +140,16 @@ class Completions {
   bool Take(std::vector<Done>* out) {
     if (!any_.load(std::memory_order_acquire)) return false;
     MutexLock lock(&mutex_);
+    out->clear();
+    MakeRoom(out, num_due_);
     out->swap(arrived_);
-    arrived_.clear();
-    MakeRoom();
     any_.store(false, std::memory_order_relaxed);
     return !out->empty();
   }
 
  private:
-  void MakeRoom() GEEPS_REQUIRES(mutex_) {
-    const size_t wanted = arrived_.size() + num_due_;
-    if (wanted > arrived_.capacity()) arrived_.reserve(2 * wanted);
+  static void MakeRoom(std::vector<Done>* done, size_t wanted) {
+    if (wanted > done->capacity()) done->reserve(2 * wanted);
   }
 
   const std::function<void()> wake_;
@@ -212,8 +212,10 @@ struct MoverContext {
     }
     ticket->context = completions;
     completions->Expect();
-    absl::Status status = stream.Record(ticket->event);
-    if (status.ok()) status = ticket->event.Notify(site, &Completions::Notice, ticket);
+    const absl::Status status = CatchOutOfMemory([&]() -> absl::Status {
+      GEEPS_RETURN_IF_ERROR(stream.Record(ticket->event));
+      return ticket->event.Notify(site, &Completions::Notice, ticket);
+    });
     if (status.ok()) return;
     completions->Cancel();
     fail(status);

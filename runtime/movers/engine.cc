@@ -28,7 +28,7 @@ Engine::Engine(const Options& options)
       row_calls_(&context_, &control_, [this](std::function<void()> what) { PostUnlessLost(std::move(what)); }),
       fence_(&context_, &control_, options.endpoint, &row_calls_, &epoch_, &shards_),
       no_memory_(Latched(MakeStatus(
-          Code::kNoMemory, absl::StrCat("the mover thread of rank ", options.rank, " found no memory left")))) {
+          Code::kNoMemory, absl::StrCat("rank ", options.rank, " found no memory left")))) {
   context_.device = options.device;
   context_.links = &links_;
   context_.pusher = &pusher_;
@@ -59,7 +59,13 @@ void Engine::Stop() {
   completions_->Detach();
   // Peers may write into slots, and a transport read what it sends, until the endpoint is closed; then the memory may go.
   options_.endpoint->Reset();
-  TakeMail();
+  bool taken = false;
+  while (!taken) {  // a letter that finds no memory is gone
+    taken = CatchOutOfMemory([this] {
+              TakeMail();
+              return absl::OkStatus();
+            }).ok();
+  }
   EndCalls(failed() ? failure() : MakeStatus(Code::kCancelled, "the runtime was destroyed"));
   // Work that the device still has to do must find its memory.
   constexpr std::chrono::seconds kDeviceLimit(10);
@@ -119,23 +125,27 @@ void Engine::OnRelay(uint32_t src, uint32_t kind, std::string bytes) {
     }
   });
 }
-void Engine::Latch(const absl::Status& cause) {
+void Engine::Latch(const absl::Status& cause) noexcept {
   {
     MutexLock lock(&mutex_);
     if (!failure_.ok()) return;
     failure_ = Latched(cause);
+    if (!DetailOf(failure_).latched) failure_ = no_memory_;
     failed_.store(true, std::memory_order_seq_cst);
   }
   if (DetailOf(cause).code != Code::kCancelled) log_->Write(LogLevel::kError, "runtime", cause.message());
   program_wait_.NotifyFailure();
-  Post([this] {
-    links_.Silence();
-    context_.actions.Clear();
-    EndCalls(failure());
-  });
+  Wake();
 }
 
-void Engine::EndCalls(const absl::Status& cause) {
+void Engine::EndWork() noexcept {
+  work_ended_ = true;
+  links_.Silence();
+  context_.actions.Clear();
+  EndCalls(failure());
+}
+
+void Engine::EndCalls(const absl::Status& cause) noexcept {
   if (fence_.active()) fence_.OnLatched(cause);
   row_calls_.OnLatched(cause);
 }
@@ -150,9 +160,21 @@ void Engine::Get(std::shared_ptr<RowsGet> get) {
   });
 }
 
-absl::Status Engine::failure() const {
+void Engine::GiveUp(std::shared_ptr<RowsGet> get) noexcept {
+  CatchOutOfMemory([&] {
+    Post([this, get = std::move(get)] { row_calls_.GiveUp(get); });
+    return absl::OkStatus();
+  }).IgnoreError();
+}
+
+absl::Status Engine::failure() const noexcept {
   MutexLock lock(&mutex_);
   return Detached(failure_);
+}
+
+Code Engine::failure_code() const {
+  MutexLock lock(&mutex_);
+  return DetailOf(failure_).code;
 }
 
 absl::Status Engine::Meet(const net::ControlOptions& options) {
@@ -163,7 +185,7 @@ absl::Status Engine::Meet(const net::ControlOptions& options) {
   return absl::OkStatus();
 }
 
-void Engine::Bye(const absl::Status& cause) {
+void Engine::Bye(const absl::Status& cause) noexcept {
   if (met_.load(std::memory_order_seq_cst)) control_.Bye(cause);
 }
 
@@ -178,23 +200,10 @@ void Engine::Fail(const absl::Status& status) {
   }
 }
 
-void Engine::OnException(const absl::Status& cause) noexcept {
+void Engine::OnOutOfMemory() noexcept {
+  if (!lost()) Bye(no_memory_);
   reported_ = true;
-  links_.Silence();
-  context_.actions.Clear();
-  {
-    MutexLock lock(&mutex_);
-    if (failure_.ok()) failure_ = cause;
-    failed_.store(true, std::memory_order_seq_cst);
-  }
-  program_wait_.NotifyFailure();
-  EndCalls(failure());
-  try {
-    Bye(cause);
-    log_->Write(LogLevel::kError, "runtime", cause.message());
-  } catch (const std::exception&) {
-    // No memory to say it: the others find out by the silence of this worker.
-  }
+  Latch(no_memory_);
 }
 
 void Engine::OnLinkDown(uint32_t rank, const absl::Status& why) {
@@ -207,13 +216,14 @@ void Engine::Run() {
     try {
       if (!Turn()) Sleep();
     } catch (const std::exception&) {  // std::bad_alloc: nothing of geeps has exceptions of its own
-      OnException(no_memory_);
+      OnOutOfMemory();
     }
   }
 }
 
 bool Engine::Turn() {
   bool busy = TakeMail();
+  if (failed() && !work_ended_) EndWork();
   if (lost()) return busy;
   // Before anything else is received: messages of one connection are dealt with in their order.
   if (fence_.TakeBegun()) BeginEpoch();
@@ -229,6 +239,7 @@ void Engine::Sleep() {
   sleeping_.store(true, std::memory_order_seq_cst);
   const bool lost = this->lost();
   const bool work = has_mail_.load(std::memory_order_seq_cst) || stop_.load(std::memory_order_seq_cst) ||
+                    (failed() && !work_ended_) ||
                     (!lost && (completions_->HasAny() || (epoch_ != nullptr && !epoch_->queue->IsEmpty())));
   if (!work && (lost || options_.endpoint->table().arm(options_.endpoint->get()) == GEEPS_OK)) {
     pollfd descriptor{event_fd_, POLLIN, 0};

@@ -54,10 +54,12 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   // [any-thread]
   void Submit(std::shared_ptr<FenceJob> job);
   // [any-thread] The runtime is lost because of `cause`: everybody who waits is woken, every later job ends with it.
-  // The first cause stays.
-  void Latch(const absl::Status& cause);
-  // [any-thread] OK, or the cause, marked as latched.
-  absl::Status failure() const;
+  // The first cause stays. Needs no memory.
+  void Latch(const absl::Status& cause) noexcept;
+  // [any-thread] OK, or the cause, marked as latched; OutOfMemory() when there is no memory for it.
+  absl::Status failure() const noexcept;
+  // [any-thread] Of the cause. Needs no memory.
+  Code failure_code() const;
   // [any-thread]
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   // [any-thread] The program has waited long for an operation: the log will say whose contributions are missing.
@@ -75,9 +77,8 @@ class Engine final : public net::ControlEvents, public LinkEvents {
     Post([this, set = std::make_shared<RowsSet>(std::move(set))] { row_calls_.Set(std::move(*set)); });
   }
   void Get(std::shared_ptr<RowsGet> get);
-  void GiveUp(std::shared_ptr<RowsGet> get) {
-    Post([this, get = std::move(get)] { row_calls_.GiveUp(get); });
-  }
+  // For want of memory it is given up when the next get begins.
+  void GiveUp(std::shared_ptr<RowsGet> get) noexcept;
   ProgramWait* program_wait() { return &program_wait_; }
   Statistics* statistics() { return &statistics_; }
   const Statistics& statistics() const { return statistics_; }
@@ -86,8 +87,8 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   std::atomic<uint64_t>* clock() { return &clock_; }
   // Meets the other workers; OnWelcome or OnDown follows. Once. Errors: those of net::ControlPlane::Begin.
   absl::Status Meet(const net::ControlOptions& options);
-  // [any-thread] Ends the job for all because of `cause`, if this worker is in one.
-  void Bye(const absl::Status& cause);
+  // [any-thread] Ends the job for all because of `cause`, if this worker is in one. Needs no memory.
+  void Bye(const absl::Status& cause) noexcept;
   // Ends the control plane: no call of ControlEvents follows.
   void StopControl() { control_.Stop(); }
 
@@ -109,8 +110,10 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   void Run();
   // One round; true when something was done.
   bool Turn();
-  // An exception, for want of memory, has left a round half done: the runtime is lost.
-  void OnException(const absl::Status& cause) noexcept;
+  // For want of memory a round was left half done: the runtime is lost.
+  void OnOutOfMemory() noexcept;
+  // The runtime is lost: whoever waits for a long call hears it. Once.
+  void EndWork() noexcept;
   // An own error was told, or the verdict is there: nothing is processed any more. On the mover thread.
   bool lost() const { return reported_ || failed(); }
   void PostUnlessLost(Mail mail);
@@ -126,8 +129,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   void Execute(const Sent& sent);
   void OnProgramEvent(const ProgramEvent& event);
   void BeginEpoch();
-  // Whoever waits for a long call hears its end.
-  void EndCalls(const absl::Status& cause);
+  void EndCalls(const absl::Status& cause) noexcept;
   // An error of this worker: told to the coordinator, whose verdict latches.
   void Fail(const absl::Status& status);
   void RefuseMessage(uint32_t rank, const std::string& text);
@@ -154,7 +156,8 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   cache::ShardMap shards_;
   Fence fence_;
   std::vector<Done> done_;
-  bool reported_ = false;  // an own error was told to the coordinator
+  bool reported_ = false;    // an own error was told to the coordinator
+  bool work_ended_ = false;  // EndWork was done
 
   const absl::Status no_memory_;  // made while there is some
 

@@ -176,14 +176,14 @@ void Fence::StepOnce() {
       if (peer_failed_) {
         EnterSecond(absl::OkStatus());
       } else if (AllTrue(has_sets_)) {
-        Advance(BuildSecond(), State::kFrozen);
+        Advance(CatchOutOfMemory([this] { return BuildSecond(); }), State::kFrozen);
       }
       break;
     case State::kFrozen:
       if (peer_failed_) {
         EnterSecond(absl::OkStatus());
       } else if (AllTrue(has_frozen_)) {
-        Advance(BuildThird(), State::kConnecting);
+        Advance(CatchOutOfMemory([this] { return BuildThird(); }), State::kConnecting);
       }
       break;
     case State::kConnecting:
@@ -264,7 +264,8 @@ void Fence::EnterSecond(const absl::Status& failure) {
   if (!status.ok()) context_->fail(status);
 }
 
-// A step of building that went wrong is told to the others, who wait for this worker's part, and ends in FAIL for all.
+// A step of building that went wrong, for want of memory for one, is told to the others, who wait for this worker's
+// part, and ends in FAIL for all.
 void Fence::Advance(const absl::Status& status, State next) {
   if (status.ok()) {
     Go(next);
@@ -290,7 +291,7 @@ void Fence::OnGo(const protocol::Go& go) {
   if (job_ == nullptr) return;
   const bool begins_epoch = job_->kind == FenceJob::Kind::kCommit || (job_->kind == FenceJob::Kind::kFence && go.sets);
   if (state_ == State::kEntered && begins_epoch) {
-    Advance(BuildFirst(go), State::kSets);
+    Advance(CatchOutOfMemory([&] { return BuildFirst(go); }), State::kSets);
   } else if (state_ == State::kEntered) {
     if (job_->kind == FenceJob::Kind::kShutdown) context_->links->Silence();
     if (*epoch_ != nullptr && job_->kind == FenceJob::Kind::kFence) Resume();

@@ -35,10 +35,11 @@ absl::Status Links::Connect(absl::Span<const uint32_t> ranks) {
   for (uint32_t rank : ranks) {
     Link* const link = &links_[rank];
     if (link->wanted) continue;
-    link->wanted = true;
-    if (rank < context_->rank || link->conn != nullptr) continue;
-    context_->log->Debug("links", "connecting to rank ", rank);
-    GEEPS_ASSIGN_OR_RETURN(link->conn, endpoint_->Connect(addresses_[rank], PrivateData(), rank));
+    if (rank > context_->rank && link->conn == nullptr) {
+      context_->log->Debug("links", "connecting to rank ", rank);
+      GEEPS_ASSIGN_OR_RETURN(link->conn, endpoint_->Connect(addresses_[rank], PrivateData(), rank));
+    }
+    link->wanted = true;  // now: a commit that fails here may be repeated
   }
   return absl::OkStatus();
 }
@@ -134,7 +135,9 @@ bool Links::Poll() {
   const geeps_status code =
       endpoint_->table().poll(endpoint_->get(), polled_.data(), sizeof(geeps_tp_event), polled_.size(), &num);
   if (code < 0 || num > polled_.size()) {
-    context_->fail(Internal("the transport's poll of ", polled_.size(), " events failed: ", num, ", ", CodeName(code)));
+    const std::string text =
+        absl::StrCat("the transport's poll of ", polled_.size(), " events failed: ", num, ", ", CodeName(code));
+    context_->fail(MakeStatus(code < 0 ? static_cast<Code>(code) : Code::kInternal, text));
     return false;
   }
   for (uint64_t i = 0; i < num; ++i) {

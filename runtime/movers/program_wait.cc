@@ -22,7 +22,7 @@ void ProgramWait::NotifyFailure() {
 
 // The waiter says that it waits, then looks again: whoever changes what it waits for does so before looking whether it
 // waits.
-bool ProgramWait::Until(uint64_t limit_ns, const std::function<bool()>& done) {
+bool ProgramWait::Until(uint64_t limit_ns, absl::FunctionRef<bool()> done) {
   const bool unlimited = limit_ns >= uint64_t{1} << 62;
   const auto end = std::chrono::steady_clock::now() + std::chrono::nanoseconds(unlimited ? 0 : limit_ns);
   MutexLock lock(&mutex_);

@@ -7,8 +7,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "runtime/base/mutex.h"
 #include "runtime/base/waker.h"
@@ -26,7 +26,7 @@ class ProgramWait {
   void NotifyFailure();
   // Sleeps until done() is true; false when `limit_ns` has passed (kNoLimit: none). done is called with no lock that
   // others need.
-  bool Until(uint64_t limit_ns, const std::function<bool()>& done);
+  bool Until(uint64_t limit_ns, absl::FunctionRef<bool()> done);
   static constexpr uint64_t kNoLimit = ~uint64_t{0};
 
   // The descriptor is not readable from now on until *word is `value`, or the runtime has failed. word stays valid until

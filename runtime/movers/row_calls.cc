@@ -85,6 +85,7 @@ uint32_t RowCalls::FindKept(const Epoch& epoch, uint32_t rank, const Header& hea
 // --- get ---
 
 void RowCalls::Get(std::shared_ptr<RowsGet> get) {
+  if (get_ != nullptr) GiveUp(get_);  // it was dropped when there was no memory to say so
   get_ = std::move(get);
   protocol::Getter::Effects effects;
   getter_.Begin(++num_gets_, get_->age, get_->parts, &effects);

@@ -31,6 +31,13 @@ absl::Status CheckOptions(const ControlOptions& options, const Rendezvous& rende
   return absl::OkStatus();
 }
 
+absl::Status NoMemoryAt(uint32_t rank) {
+  StatusDetail detail;
+  detail.code = Code::kNoMemory;
+  detail.rank = static_cast<int32_t>(rank);
+  return MakeStatus(detail, absl::StrCat("rank ", rank, " found no memory left"));
+}
+
 }  // namespace
 
 ControlPlane::ControlPlane() = default;
@@ -70,7 +77,7 @@ void ControlPlane::Suspect(uint32_t rank, absl::string_view text) {
   if (impl_ != nullptr) impl_->Suspect(rank, text);
 }
 
-void ControlPlane::Bye(const absl::Status& cause) {
+void ControlPlane::Bye(const absl::Status& cause) noexcept {
   if (impl_ != nullptr && !cause.ok()) impl_->Bye(cause);
 }
 
@@ -85,7 +92,19 @@ void ControlPlane::Stop() {
 // --- Impl, any thread ---
 
 ControlPlane::Impl::Impl(const ControlOptions& options, ControlEvents* events)
-    : options_(options), events_(events), clocks_(new std::atomic<uint64_t>[options.world]()) {}
+    : options_(options),
+      events_(events),
+      clocks_(new std::atomic<uint64_t>[options.world]()),
+      no_memory_(NoMemoryAt(options.rank)),
+      no_memory_body_(wire::Encode(wire::CauseOf(no_memory_))) {}
+
+ControlPlane::Impl::~Impl() {
+  Stop();
+  CatchOutOfMemory([this] {
+    RemoveFile();
+    return absl::OkStatus();
+  }).IgnoreError();
+}
 
 absl::Status ControlPlane::Impl::CheckWorking() const {
   if (!failure_.ok()) return Detached(failure_);
@@ -151,13 +170,22 @@ void ControlPlane::Impl::Suspect(uint32_t rank, absl::string_view text) {
   Post(std::move(command));
 }
 
-void ControlPlane::Impl::Bye(const absl::Status& cause) {
+void ControlPlane::Impl::Bye(const absl::Status& cause) noexcept {
+  const absl::Status posted = CatchOutOfMemory([&] { return PostBye(cause); });
+  if (posted.ok()) return;
+  MutexLock lock(&mutex_);
+  out_of_memory_ = true;
+  waker_.Wake();
+}
+
+absl::Status ControlPlane::Impl::PostBye(const absl::Status& cause) {
   protocol::Cause encoded = wire::CauseOf(cause);
   if (encoded.rank < 0) encoded.rank = static_cast<int32_t>(options_.rank);
   if (encoded.clock == 0 && static_cast<uint32_t>(encoded.rank) == options_.rank && options_.clock != nullptr) {
     encoded.clock = options_.clock->load(std::memory_order_relaxed);
   }
   Post({wire::Type::kBye, wire::Encode(encoded), wire::StatusOf(encoded)});
+  return absl::OkStatus();
 }
 
 absl::Status ControlPlane::Impl::failure() const {

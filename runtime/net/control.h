@@ -25,7 +25,7 @@
 namespace geeps::net {
 
 // What the control thread tells the session. Each function returns fast (queue and wake) and does not call ControlPlane::Stop.
-// After OnDown nothing but the destructor follows.
+// After OnDown nothing but the destructor follows. What a function other than OnDown throws for want of memory ends the job.
 class ControlEvents {
  public:
   virtual ~ControlEvents() = default;
@@ -83,8 +83,9 @@ class ControlPlane {
   // Reports evidence that a worker is lost. OnDown follows soon, from the verdict or, when the coordinator itself is
   // accused and says nothing within 100 ms, from here.
   void Suspect(uint32_t rank, absl::string_view text);
-  // Ends the job for all with this cause; rank -1 in it becomes the own rank. OnDown follows.
-  void Bye(const absl::Status& cause);
+  // Ends the job for all with this cause; rank -1 in it becomes the own rank. OnDown follows. Needs no memory: without it the
+  // cause becomes that.
+  void Bye(const absl::Status& cause) noexcept;
 
   // The cause, or OK.
   absl::Status failure() const;

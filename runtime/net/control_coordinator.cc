@@ -307,6 +307,13 @@ void CoordinatorHost::Finish() {
   for (auto& [id, connection] : connections_) connection.channel.Finish();
 }
 
+void CoordinatorHost::End(absl::string_view cause) {
+  for (auto& [id, connection] : connections_) {
+    if (connection.rank >= 0) connection.channel.Send(wire::Type::kDown, cause);
+  }
+  Finish();
+}
+
 bool CoordinatorHost::finished() const {
   return std::all_of(connections_.begin(), connections_.end(),
                      [](const auto& entry) { return entry.second.channel.fd() < 0; });

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "runtime/base/log.h"
 #include "runtime/net/control_channel.h"
@@ -56,6 +57,8 @@ class CoordinatorHost {
 
   // Ends every connection after what is queued. No further connection is taken.
   void Finish();
+  // The same after this verdict, which is not the coordinator's.
+  void End(absl::string_view cause);
   // Everything is written and every worker has closed its end.
   bool finished() const;
   // Everything is written.

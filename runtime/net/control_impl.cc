@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,7 @@ constexpr uint64_t kMs = 1'000'000;
 // For writing what is queued and, in rank 0, for the others to close first. Who is slower finds verdict or GO in its socket.
 constexpr uint64_t kWindUpNs = 250 * kMs;
 constexpr uint64_t kWriteLimitNs = 2000 * kMs;
+constexpr std::chrono::milliseconds kShortOfMemory(10);
 
 }  // namespace
 
@@ -26,25 +28,65 @@ void ControlPlane::Impl::Run() {
       MutexLock lock(&mutex_);
       if (stopping_) break;
     }
-    RunOnce();
+    try {
+      RunOnce();
+    } catch (const std::exception&) {  // std::bad_alloc: nothing of geeps has exceptions of its own
+      OnOutOfMemory();
+    }
   }
-  WindUp();
+  CatchOutOfMemory([this] {
+    WindUp();
+    return absl::OkStatus();
+  }).IgnoreError();
+  channel_.Close();
+  host_.reset();
+}
+
+void ControlPlane::Impl::OnOutOfMemory() noexcept {
+  if (phase_ != Phase::kOver) {
+    GoOver(no_memory_);
+    const absl::Status said = CatchOutOfMemory([this] {
+      SayOutOfMemory();
+      return absl::OkStatus();
+    });
+    if (!said.ok()) {
+      channel_.Close();
+      host_.reset();
+    }
+  }
+  // Memory may be short for long: no turn follows at once.
+  MutexLock lock(&mutex_);
+  if (!stopping_) changed_.WaitUntil(&mutex_, std::chrono::steady_clock::now() + kShortOfMemory);
+}
+
+void ControlPlane::Impl::SayOutOfMemory() {
+  if (host_ != nullptr) host_->End(no_memory_body_);
+  if (connecting_) channel_.Close();
+  channel_.Send(wire::Type::kBye, no_memory_body_);
+  channel_.Flush();
+  RemoveFile();
 }
 
 void ControlPlane::Impl::RunOnce() {
   uint64_t now_ns = NowNs();
-  std::vector<pollfd> polls;
-  polls.push_back({waker_.fd(), POLLIN, 0});
+  polls_.clear();
+  polls_.push_back({waker_.fd(), POLLIN, 0});
   const short events = connecting_ ? POLLOUT : channel_.flushed() ? POLLIN : POLLIN | POLLOUT;
-  polls.push_back({channel_.fd(), events, 0});
-  if (host_ != nullptr) host_->AppendPolls(&polls, now_ns);
-  if (poll(polls.data(), polls.size(), PollTimeout(now_ns)) < 0) return;  // interrupted
+  polls_.push_back({channel_.fd(), events, 0});
+  if (host_ != nullptr) host_->AppendPolls(&polls_, now_ns);
+  if (poll(polls_.data(), polls_.size(), PollTimeout(now_ns)) < 0) return;  // interrupted
   now_ns = NowNs();
-  if (polls[0].revents != 0) waker_.Drain();
+  if (polls_[0].revents != 0) waker_.Drain();
+  bool out_of_memory;
+  {
+    MutexLock lock(&mutex_);
+    out_of_memory = std::exchange(out_of_memory_, false);
+  }
+  if (out_of_memory) return OnOutOfMemory();
   TakeCommands(now_ns);
-  if (phase_ == Phase::kMeeting) Meet(now_ns, polls[1].revents != 0);
-  if (channel_.open() && !connecting_ && polls[1].revents != 0) ReadChannel(now_ns);
-  if (host_ != nullptr) host_->Step(absl::MakeSpan(polls).subspan(2), now_ns);
+  if (phase_ == Phase::kMeeting) Meet(now_ns, polls_[1].revents != 0);
+  if (channel_.open() && !connecting_ && polls_[1].revents != 0) ReadChannel(now_ns);
+  if (host_ != nullptr) host_->Step(absl::MakeSpan(polls_).subspan(2), now_ns);
   CheckTimes(now_ns);
   if (!connecting_) channel_.Flush();
 }
@@ -239,8 +281,12 @@ void ControlPlane::Impl::CheckTimes(uint64_t now_ns) {
 void ControlPlane::Impl::Down(const absl::Status& cause) {
   if (phase_ == Phase::kOver) return;
   options_.log->Debug("control", "the job is over: ", cause.message());
-  phase_ = Phase::kOver;
+  GoOver(cause);
   RemoveFile();
+}
+
+void ControlPlane::Impl::GoOver(const absl::Status& cause) noexcept {
+  phase_ = Phase::kOver;
   local_deadline_ns_ = kNever;
   const absl::Status latched = Latched(cause);
   {
@@ -263,12 +309,12 @@ void ControlPlane::Impl::WindUp() {
     const bool closed = !channel_.open() && (host_ == nullptr || host_->finished());
     const bool written = channel_.flushed() && (host_ == nullptr || host_->flushed());
     if (closed || (written && now_ns - begun_ns >= kWindUpNs)) break;
-    std::vector<pollfd> polls;
+    polls_.clear();
     const short events = channel_.flushed() ? POLLIN : POLLIN | POLLOUT;
-    polls.push_back({channel_.fd(), events, 0});
-    if (host_ != nullptr) host_->AppendPolls(&polls, now_ns);
-    if (poll(polls.data(), polls.size(), 10) < 0) continue;
-    if (polls[0].revents != 0) {
+    polls_.push_back({channel_.fd(), events, 0});
+    if (host_ != nullptr) host_->AppendPolls(&polls_, now_ns);
+    if (poll(polls_.data(), polls_.size(), 10) < 0) continue;
+    if (polls_[0].revents != 0) {
       channel_.Read();
       wire::Type type;
       std::string body;
@@ -278,12 +324,10 @@ void ControlPlane::Impl::WindUp() {
     }
     channel_.Flush();
     if (host_ == nullptr) continue;
-    host_->Step(absl::MakeSpan(polls).subspan(1), NowNs());
+    host_->Step(absl::MakeSpan(polls_).subspan(1), NowNs());
     // The own end has been taken in when the own connection is closed: then the verdict, if any, is queued for the others.
     if (!channel_.open()) host_->Finish();
   }
-  channel_.Close();
-  host_.reset();
 }
 
 }  // namespace geeps::net

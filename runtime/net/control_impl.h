@@ -34,14 +34,14 @@ namespace geeps::net {
 class ControlPlane::Impl {
  public:
   Impl(const ControlOptions& options, ControlEvents* events);
-  ~Impl() { Stop(); }
+  ~Impl();
 
   absl::Status Begin();
   absl::StatusOr<protocol::Welcome> AwaitWelcome();
   absl::Status Enter(const protocol::Enter& enter, std::vector<protocol::DeclarationLine> lines);
   absl::Status Relay(uint32_t dst, uint32_t kind, absl::string_view bytes);
   void Suspect(uint32_t rank, absl::string_view text);
-  void Bye(const absl::Status& cause);
+  void Bye(const absl::Status& cause) noexcept;
   absl::Status failure() const;
   std::vector<uint64_t> clocks() const;
   void Stop();
@@ -58,9 +58,14 @@ class ControlPlane::Impl {
   // Errors when commands are not taken any more, or not yet.
   absl::Status CheckWorking() const GEEPS_REQUIRES(mutex_);
   void Post(Command command);
+  absl::Status PostBye(const absl::Status& cause);
 
   void Run();
   void RunOnce();
+  // For want of memory a turn was left half done, or a BYE could not be posted: the job is over for this worker. The others
+  // hear it from its BYE or, when it is rank 0, as the verdict; when not even that can be sent, by the end of the connections.
+  void OnOutOfMemory() noexcept;
+  void SayOutOfMemory();
   int PollTimeout(uint64_t now_ns) const;
   void TakeCommands(uint64_t now_ns);
   // Meeting (control_meet.cc).
@@ -89,6 +94,7 @@ class ControlPlane::Impl {
   absl::Status CoordinatorLost(absl::string_view why) const;
   // The one end of everything but an orderly shutdown; the first call counts.
   void Down(const absl::Status& cause);
+  void GoOver(const absl::Status& cause) noexcept;
   void WindUp();
 
   const ControlOptions options_;
@@ -105,6 +111,10 @@ class ControlPlane::Impl {
   bool has_welcome_ GEEPS_GUARDED_BY(mutex_) = false;
   protocol::Welcome welcome_ GEEPS_GUARDED_BY(mutex_);
   bool stopping_ GEEPS_GUARDED_BY(mutex_) = false;
+  bool out_of_memory_ GEEPS_GUARDED_BY(mutex_) = false;  // a BYE could not be posted
+
+  const absl::Status no_memory_;  // made while there is some, with the body of its message
+  const std::string no_memory_body_;
 
   static constexpr uint64_t kNever = ~uint64_t{0};
   // The coordinator judges a suspicion within 100 ms. Who has heard nothing after three times that hears nothing any more.
@@ -112,6 +122,7 @@ class ControlPlane::Impl {
   static uint64_t NowNs();
 
   Phase phase_ = Phase::kMeeting;
+  std::vector<pollfd> polls_;  // scratch: a turn in which nothing happens does not allocate
   std::unique_ptr<CoordinatorHost> host_;  // rank 0
   Channel channel_{Socket()};
   bool connecting_ = false;    // the socket is not connected yet

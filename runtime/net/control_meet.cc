@@ -50,9 +50,7 @@ absl::Status ControlPlane::Impl::Begin() {
   } else {
     finder_ = std::make_unique<Finder>(rendezvous_, options_.resolve);
   }
-  absl::Status started = thread_.Start("geeps-control", [this] { Run(); });
-  if (!started.ok()) RemoveFile();
-  return started;
+  return thread_.Start("geeps-control", [this] { Run(); });  // what was opened and written goes with this object
 }
 
 // Rank 0: the coordinator, and the place where the others find it; at a host's name that place is opened later.
@@ -85,14 +83,11 @@ absl::Status ControlPlane::Impl::Listen(uint64_t now_ns) {
     nonce_ = file.nonce;
     GEEPS_ASSIGN_OR_RETURN(listener, ListenAtAddress(file.address, options_.listen_ports, &file.port));
     GEEPS_RETURN_IF_ERROR(WriteRendezvousFile(rendezvous_.path, file));
-    file_ = file;
+    file_ = std::move(file);
   }
   Socket own;
   Socket other;
-  if (absl::Status paired = ConnectedPair(&own, &other); !paired.ok()) {
-    RemoveFile();
-    return paired;
-  }
+  GEEPS_RETURN_IF_ERROR(ConnectedPair(&own, &other));
   host_ = std::make_unique<CoordinatorHost>(host_options, std::move(listener), std::move(other), now_ns);
   channel_ = Channel(std::move(own));
   SayHello();

@@ -66,11 +66,12 @@ class InprocListener final : public Listener {
   static absl::StatusOr<std::unique_ptr<Listener>> Open(const std::string& name) {
     std::unique_ptr<InprocListener> listener(new InprocListener);
     GEEPS_RETURN_IF_ERROR(listener->waker_.Open());
+    std::string own_name = name;
     MutexLock lock(&Names().mutex);
     if (!Names().listeners.emplace(name, listener.get()).second) {
       return WrongState("rendezvous inproc://", name, " is in use by another job of this process");
     }
-    listener->name_ = name;
+    listener->name_ = std::move(own_name);  // what its destructor takes away
     return std::unique_ptr<Listener>(std::move(listener));
   }
   static absl::StatusOr<Socket> Connect(const std::string& name) {
@@ -135,7 +136,8 @@ class TcpListener final : public Listener {
     for (int fd; (fd = accept4(socket_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0;) {
       const int on = 1;
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-      sockets.emplace_back(fd);
+      Socket socket(fd);
+      sockets.push_back(std::move(socket));
     }
     return sockets;
   }
@@ -168,7 +170,14 @@ uint16_t PortOf(const Socket& socket) {
 }  // namespace
 
 Socket::Socket(int fd) : fd_(fd) {
-  if (fd_ >= 0) ForkGuard::Get().Add(fd_);
+  if (fd_ < 0) return;
+  const absl::Status guarded = CatchOutOfMemory([fd] {
+    ForkGuard::Get().Add(fd);
+    return absl::OkStatus();
+  });
+  if (guarded.ok()) return;
+  close(std::exchange(fd_, -1));
+  errno = ENOMEM;
 }
 
 Socket& Socket::operator=(Socket&& other) noexcept {
@@ -239,7 +248,7 @@ absl::Status ConnectedPair(Socket* a, Socket* b) {
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) return IoError(errno, "no pair of sockets");
   *a = Socket(fds[0]);
   *b = Socket(fds[1]);
-  return absl::OkStatus();
+  return a->fd() < 0 || b->fd() < 0 ? OutOfMemory() : absl::OkStatus();
 }
 
 }  // namespace geeps::net

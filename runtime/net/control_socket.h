@@ -21,7 +21,8 @@ namespace geeps::net {
 class Socket {
  public:
   Socket() = default;
-  explicit Socket(int fd);  // takes it over
+  // Takes it over. When there is no memory for that it is closed, and errno is ENOMEM.
+  explicit Socket(int fd);
   Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   Socket& operator=(Socket&& other) noexcept;
   ~Socket() { Close(); }

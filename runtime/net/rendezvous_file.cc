@@ -118,6 +118,7 @@ absl::StatusOr<RendezvousFile> ReadRendezvousFile(const std::string& path) {
 
 absl::Status WriteRendezvousFile(const std::string& path, const RendezvousFile& file) {
   const absl::StatusOr<std::string> before = ReadText(path);
+  if (DetailOf(before.status()).code == Code::kNoMemory) return before.status();
   const bool there = before.ok() || DetailOf(before.status()).code != Code::kNotFound;
   if (there && (!before.ok() || (!before->empty() &&
                                  before->compare(0, kFirstLine.size(), kFirstLine.data(), kFirstLine.size()) != 0))) {
