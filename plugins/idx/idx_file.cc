@@ -48,18 +48,13 @@ class Reader {
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // NONBLOCK: a FIFO must not hold us
     if (fd < 0) return IoError(path, "open", errno);
     struct stat info;
-    Status status;
-    if (fstat(fd, &info) != 0) {
-      status = IoError(path, "stat", errno);
-    } else if (!S_ISREG(info.st_mode)) {
-      status = Status(GEEPS_E_IO, path + ": is not a regular file");
-    } else if ((file_ = gzdopen(fd, "rb")) == nullptr) {
-      status = Status(GEEPS_E_NOMEM, path + ": no memory to read it");
-    }
-    if (!status.ok()) {
-      close(fd);
-      return status;
-    }
+    const int error = fstat(fd, &info) == 0 ? 0 : errno;
+    const bool regular = error == 0 && S_ISREG(info.st_mode);
+    if (regular) file_ = gzdopen(fd, "rb");
+    if (file_ == nullptr) close(fd);  // before a text, for which there may be no memory
+    if (error != 0) return IoError(path, "stat", error);
+    if (!regular) return Status(GEEPS_E_IO, path + ": is not a regular file");
+    if (file_ == nullptr) return Status(GEEPS_E_NOMEM, path + ": no memory to read it");
     file_bytes_ = static_cast<uint64_t>(info.st_size);
     gzbuffer(file_, 256 * 1024);
     return Status();

@@ -20,17 +20,17 @@ Status BadSize(const char* what, uint32_t found, uint32_t expected) {
 
 }  // namespace
 
-geeps_status Report(const Status& status, geeps_error* err) {
-  if (status.code() >= 0 || err == nullptr || err->struct_size < sizeof(uint32_t)) return status.code();
+geeps_status Report(geeps_status code, int32_t native_code, const char* text, geeps_error* err) noexcept {
+  if (code >= 0 || err == nullptr || err->struct_size < sizeof(uint32_t)) return code;
   geeps_error filled;
   std::memset(&filled, 0, sizeof filled);
-  filled.code = status.code();
-  filled.native_code = status.native_code();
+  filled.code = code;
+  filled.native_code = native_code;
   filled.rank = -1;
-  const size_t length = std::min(status.text().size(), sizeof filled.message - 1);
-  std::memcpy(filled.message, status.text().data(), length);
+  const size_t length = std::min(std::strlen(text), sizeof filled.message - 1);
+  std::memcpy(filled.message, text, length);
   CopyOut(&filled, sizeof filled, err);
-  return status.code();
+  return code;
 }
 
 Status CopyIn(const char* what, const void* theirs, void* ours, uint32_t our_bytes, uint32_t min_bytes) {

@@ -34,8 +34,11 @@ class Status {
   std::string text_;
 };
 
-// Fills the caller's error when the status is negative; returns the code. err may be NULL.
-geeps_status Report(const Status& status, geeps_error* err);
+// Fills the caller's error when the status is negative; returns the code. err may be NULL. Needs no memory.
+geeps_status Report(geeps_status code, int32_t native_code, const char* text, geeps_error* err) noexcept;
+inline geeps_status Report(const Status& status, geeps_error* err) noexcept {
+  return Report(status.code(), status.native_code(), status.text().c_str(), err);
+}
 
 // Copies what a caller of another version handed in: a smaller struct has a tail of zeros, a larger one is refused
 // unless what lies behind our end is zero. min_bytes: size of the struct in the first version of the interface.
@@ -51,11 +54,11 @@ geeps_status Entry(geeps_error* err, Body&& body) {
   try {
     return Report(body(), err);
   } catch (const std::bad_alloc&) {
-    return Report(Status(GEEPS_E_NOMEM, "no memory for the bookkeeping of a data source"), err);
+    return Report(GEEPS_E_NOMEM, 0, "no memory for the bookkeeping of a data source", err);
   } catch (const std::exception& e) {
-    return Report(Status(GEEPS_E_INTERNAL, std::string("a data source failed: ") + e.what()), err);
+    return Report(GEEPS_E_INTERNAL, 0, e.what(), err);
   } catch (...) {
-    return Report(Status(GEEPS_E_INTERNAL, "a data source failed"), err);
+    return Report(GEEPS_E_INTERNAL, 0, "a data source failed", err);
   }
 }
 

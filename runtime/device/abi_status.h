@@ -32,7 +32,7 @@ geeps_status Guarded(geeps_error* err, Fn&& fn) {
   try {
     return ToAbi(fn(), err);
   } catch (const std::bad_alloc&) {
-    return ToAbi(NoMemory("out of host memory for bookkeeping"), err);
+    return ToAbi(MakeStatus(Code::kNoMemory, "out of host memory for bookkeeping"), err);
   } catch (const std::exception& e) {
     return ToAbi(Internal("exception: ", e.what()), err);
   } catch (...) {

@@ -2,6 +2,7 @@
 #include "runtime/device/deferred_engine.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "runtime/base/status.h"
@@ -124,8 +125,8 @@ void DeferredEngine::Notify(const TicketRef& ticket, NoticeFn fn, void* ctx) {
   {
     const MutexLock lock(&mutex_);
     if (ticket != nullptr && !ticket->is_done) {
-      ticket->notices.push_back({fn, ctx});
       wanted_.push_back(ticket);
+      ticket->notices.push_back({fn, ctx});  // last: when it fails no notice comes
       changed_.NotifyAll();
       return;
     }
@@ -159,12 +160,16 @@ absl::Status DeferredEngine::cause() const {
 void DeferredEngine::Run() {
   const MutexLock lock(&mutex_);
   while (!stopping_) {
-    Stream* stream = Choose();
-    if (stream == nullptr) {
-      changed_.Wait(&mutex_);
-      continue;
+    try {
+      Stream* stream = Choose();
+      if (stream == nullptr) {
+        changed_.Wait(&mutex_);
+      } else {
+        RunStep(stream);
+      }
+    } catch (const std::exception&) {  // std::bad_alloc
+      Lose(OutOfMemory());
     }
-    RunStep(stream);
   }
 }
 
@@ -228,26 +233,26 @@ void DeferredEngine::RunStep(Stream* stream) {
   if (step.work) {
     is_running_step_ = true;
     mutex_.Unlock();
-    step.work();
+    const absl::Status worked = CatchOutOfMemory([&] {
+      step.work();
+      return absl::OkStatus();
+    });
     mutex_.Lock();
     is_running_step_ = false;
     changed_.NotifyAll();
+    if (!worked.ok()) Lose(worked);
   } else if (step.signal != nullptr) {
-    Complete(absl::MakeSpan(&step.signal, 1), GEEPS_OK);
+    step.signal->is_done = true;
+    Complete(step.signal, GEEPS_OK);
   }
   stream->is_running = false;
   RemoveIfEnded(stream);
 }
 
-void DeferredEngine::Complete(absl::Span<const TicketRef> tickets, geeps_status status) {
-  // All are done before the first notice is given, which may look at the others.
-  std::vector<Notice> notices;
-  for (const TicketRef& ticket : tickets) {
-    ticket->is_done = true;
-    ticket->stream = nullptr;
-    notices.insert(notices.end(), ticket->notices.begin(), ticket->notices.end());
-    ticket->notices.clear();
-  }
+// Needs no memory.
+void DeferredEngine::Complete(const TicketRef& ticket, geeps_status status) {
+  ticket->stream = nullptr;
+  const std::vector<Notice> notices = std::exchange(ticket->notices, {});
   changed_.NotifyAll();
   if (notices.empty()) return;
   mutex_.Unlock();
@@ -258,19 +263,26 @@ void DeferredEngine::Complete(absl::Span<const TicketRef> tickets, geeps_status 
 void DeferredEngine::Lose(const absl::Status& cause) {
   if (!cause_.ok()) return;
   cause_ = cause;
-  DropAll(GEEPS_E_DEVICE);
+  DropAll(static_cast<geeps_status>(DetailOf(cause).code));
 }
 
+// Nothing is put into a stream any more. Needs no memory.
 void DeferredEngine::DropAll(geeps_status status) {
-  std::vector<TicketRef> tickets;
+  // All are done before the first notice is given, which may look at the others.
   for (const auto& stream : streams_) {
     for (const Step& step : stream->steps) {
-      if (step.signal != nullptr) tickets.push_back(step.signal);
+      if (step.signal != nullptr) step.signal->is_done = true;
     }
-    stream->steps.clear();
   }
   wanted_.clear();
-  Complete(tickets, status);
+  const auto has_steps = [](const auto& stream) { return !stream->steps.empty(); };
+  for (auto it = streams_.begin();
+       (it = std::find_if(streams_.begin(), streams_.end(), has_steps)) != streams_.end();) {
+    const Step step = std::move((*it)->steps.front());
+    (*it)->steps.pop_front();
+    if (step.signal != nullptr) Complete(step.signal, status);  // others may close streams meanwhile
+  }
+  changed_.NotifyAll();
 }
 
 void DeferredEngine::RemoveIfEnded(Stream* stream) {

@@ -96,8 +96,8 @@ class DeferredEngine {
   static bool MayGoOn(const Stream& stream);
   // Runs the first step of the stream; the mutex is released meanwhile.
   void RunStep(Stream* stream) GEEPS_REQUIRES(mutex_);
-  // Ends tickets and gives their notices; the mutex is released meanwhile.
-  void Complete(absl::Span<const TicketRef> tickets, geeps_status status) GEEPS_REQUIRES(mutex_);
+  // Gives the notices of a ticket that is done; the mutex is released meanwhile.
+  void Complete(const TicketRef& ticket, geeps_status status) GEEPS_REQUIRES(mutex_);
   void Lose(const absl::Status& cause) GEEPS_REQUIRES(mutex_);
   // Drops all steps. What they would have signalled ends with `status`.
   void DropAll(geeps_status status) GEEPS_REQUIRES(mutex_);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include "runtime/base/status.h"
@@ -14,10 +13,9 @@ Endpoint::~Endpoint() {
   if (id_ != 0) Hub::Get().RemoveEndpoint(id_);
   // Requests that the host has not seen are refused like the others are closed. After RemoveEndpoint no further one is posted
   // by a thread that has not found the inbox before; such a late one is refused by its Connect, which looks again.
-  std::deque<Event> unseen;
-  inbox_->Take(std::numeric_limits<uint64_t>::max(), &unseen);
-  inbox_->Close();
-  for (const Event& event : unseen) event.connection->Close();
+  delivered_.clear();
+  inbox_->Close(&delivered_);
+  for (const Event& event : delivered_) event.connection->Close();
   for (const auto& [key, connection] : connections_) connection->Close();
 }
 
@@ -67,9 +65,9 @@ absl::Status Endpoint::Connect(const Address& address, absl::string_view private
   return absl::OkStatus();
 }
 
-uint64_t Endpoint::Poll(geeps_tp_event* events, uint64_t stride, uint64_t cap) {
+geeps_status Endpoint::Poll(geeps_tp_event* events, uint64_t stride, uint64_t cap, uint64_t* num) {
   delivered_.clear();
-  inbox_->Take(cap, &delivered_);
+  if (!inbox_->Take(cap, &delivered_)) return GEEPS_E_NOMEM;
   uint8_t* out = reinterpret_cast<uint8_t*>(events);
   for (Event& record : delivered_) {
     geeps_tp_event& event = record.event;
@@ -81,7 +79,8 @@ uint64_t Endpoint::Poll(geeps_tp_event* events, uint64_t stride, uint64_t cap) {
     std::memcpy(out, &event, sizeof(event));
     out += stride;
   }
-  return delivered_.size();
+  *num = delivered_.size();
+  return GEEPS_OK;
 }
 
 void Endpoint::Count(const geeps_tp_event& event) {

@@ -38,7 +38,7 @@ class Endpoint {
   int event_fd() const { return inbox_->fd(); }
 
   absl::Status Connect(const Address& address, absl::string_view private_data, uint64_t cookie, Connection** out);
-  uint64_t Poll(geeps_tp_event* events, uint64_t stride, uint64_t cap);
+  geeps_status Poll(geeps_tp_event* events, uint64_t stride, uint64_t cap, uint64_t* num);
   bool Arm() { return inbox_->Arm(); }
   void Wake() { inbox_->Wake(); }
   void GetStats(geeps_tp_stats* out) const;

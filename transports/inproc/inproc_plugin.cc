@@ -125,8 +125,7 @@ geeps_status Send(geeps_tp_conn* conn, uint32_t slot, const void* header, uint64
 
 geeps_status Poll(geeps_tp* tp, geeps_tp_event* events, uint64_t stride, uint64_t cap, uint64_t* num) {
   if (tp == nullptr || num == nullptr || (cap != 0 && (events == nullptr || stride < sizeof(*events)))) return GEEPS_E_INVALID;
-  *num = Of(tp)->Poll(events, stride, cap);
-  return GEEPS_OK;
+  return Of(tp)->Poll(events, stride, cap, num);
 }
 
 geeps_status EventFd(geeps_tp* tp, int32_t* fd, geeps_error* err) {

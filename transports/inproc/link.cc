@@ -2,6 +2,7 @@
 #include "transports/inproc/link.h"
 
 #include <cstring>
+#include <exception>
 #include <utility>
 
 namespace geeps::inproc {
@@ -21,12 +22,23 @@ void Inbox::Post(Event event) {
   if (sleeping_) SignalLocked();
 }
 
+void Inbox::PostEnd(Event event) noexcept {
+  MutexLock lock(&mutex_);
+  if (closed_) return;
+  try {
+    events_.push_back(std::move(event));
+  } catch (const std::exception&) {
+    ended_ = true;
+  }
+  if (sleeping_) SignalLocked();
+}
+
 void Inbox::Wake() {
   MutexLock lock(&mutex_);
   SignalLocked();
 }
 
-void Inbox::Take(uint64_t cap, std::deque<Event>* out) {
+bool Inbox::Take(uint64_t cap, std::deque<Event>* out) {
   MutexLock lock(&mutex_);
   if (signaled_) {
     signaled_ = false;
@@ -36,35 +48,45 @@ void Inbox::Take(uint64_t cap, std::deque<Event>* out) {
     out->push_back(std::move(events_.front()));
     events_.pop_front();
   }
+  return !ended_;
 }
 
 bool Inbox::Arm() {
   MutexLock lock(&mutex_);
-  if (!events_.empty()) return false;
+  if (!events_.empty() || ended_) return false;
   sleeping_ = true;
   return true;
 }
 
-void Inbox::Close() {
-  std::deque<Event> dropped;  // freed without the lock
+void Inbox::Close(std::deque<Event>* out) {
   MutexLock lock(&mutex_);
   closed_ = true;
-  dropped.swap(events_);
+  out->swap(events_);
+}
+
+bool Connection::Record(Side* side, geeps_tp_event event, Event* record) {
+  record->connection = side->connection.lock();
+  if (record->connection == nullptr) return false;
+  event.struct_size = sizeof(event);
+  event.conn = reinterpret_cast<geeps_tp_conn*>(record->connection.get());
+  if (event.type != GEEPS_TP_SENT && event.type != GEEPS_TP_CONN_REQUEST) event.cookie = side->cookie;
+  if (event.bytes != 0) std::memcpy(record->data.data(), event.data, event.bytes);
+  record->event = event;
+  return true;
 }
 
 void Connection::Post(Side* side, geeps_tp_event event) {
   Event record{};
-  record.connection = side->connection.lock();
-  if (record.connection == nullptr) return;  // its endpoint is gone
-  event.struct_size = sizeof(event);
-  event.conn = reinterpret_cast<geeps_tp_conn*>(record.connection.get());
-  if (event.type != GEEPS_TP_SENT && event.type != GEEPS_TP_CONN_REQUEST) event.cookie = side->cookie;
-  if (event.bytes != 0) std::memcpy(record.data.data(), event.data, event.bytes);
-  record.event = event;
-  side->inbox->Post(std::move(record));
+  if (Record(side, event, &record)) side->inbox->Post(std::move(record));
 }
 
-void Connection::TearDown(geeps_status down_status, geeps_status own_sent, geeps_status peer_sent, geeps_status peer_down) {
+void Connection::PostEnd(Side* side, geeps_tp_event event) noexcept {
+  Event record{};
+  if (Record(side, event, &record)) side->inbox->PostEnd(std::move(record));
+}
+
+void Connection::TearDown(geeps_status down_status, geeps_status own_sent, geeps_status peer_sent,
+                          geeps_status peer_down) noexcept {
   link_->state = LinkState::kDown;
   for (const int i : {side_, 1 - side_}) {
     Side& side = link_->sides[i];
@@ -73,14 +95,14 @@ void Connection::TearDown(geeps_status down_status, geeps_status own_sent, geeps
       sent.type = GEEPS_TP_SENT;
       sent.cookie = cookie;
       sent.status = i == side_ ? own_sent : peer_sent;
-      Post(&side, sent);
+      PostEnd(&side, sent);
     }
     side.in_flight.clear();
     side.slots.clear();
     geeps_tp_event down{};
     down.type = GEEPS_TP_DOWN;
     down.status = i == side_ ? down_status : peer_down;
-    Post(&side, down);
+    PostEnd(&side, down);
   }
 }
 
@@ -95,7 +117,7 @@ geeps_status Connection::Accept(uint64_t cookie) {
   return GEEPS_OK;
 }
 
-void Connection::Close() {
+void Connection::Close() noexcept {
   MutexLock lock(&link_->mutex);
   if (link_->state == LinkState::kDown) return;
   const bool refused = link_->state == LinkState::kRequested && side_ == 1;

@@ -33,13 +33,15 @@ class Inbox {
   int fd() const { return waker_.fd(); }
 
   void Post(Event event);
+  // The end of a connection, which must not go unheard: without memory for it the inbox ends.
+  void PostEnd(Event event) noexcept;
   void Wake();
-  // Moves up to cap events to the end of *out.
-  void Take(uint64_t cap, std::deque<Event>* out);
+  // Moves up to cap events to the end of *out; false when the inbox has ended.
+  bool Take(uint64_t cap, std::deque<Event>* out);
   // False when there are events; else whatever comes makes the descriptor readable.
   bool Arm();
-  // No event is kept from now on.
-  void Close();
+  // No event is kept from now on. What is there goes to *out, which is empty. Needs no memory.
+  void Close(std::deque<Event>* out);
 
  private:
   void SignalLocked() GEEPS_REQUIRES(mutex_);
@@ -50,6 +52,7 @@ class Inbox {
   bool sleeping_ GEEPS_GUARDED_BY(mutex_) = false;
   bool signaled_ GEEPS_GUARDED_BY(mutex_) = false;
   bool closed_ GEEPS_GUARDED_BY(mutex_) = false;
+  bool ended_ GEEPS_GUARDED_BY(mutex_) = false;
 };
 
 enum class LinkState { kRequested, kUp, kDown };
@@ -84,8 +87,8 @@ class Connection {
   Connection(std::shared_ptr<Link> link, int side) : link_(std::move(link)), side_(side) {}
 
   geeps_status Accept(uint64_t cookie);
-  // Down for both, GEEPS_OK. `refuse`: what the peer is told when the connection was not up.
-  void Close();
+  // Down for both, GEEPS_OK. `refuse`: what the peer is told when the connection was not up. Needs no memory.
+  void Close() noexcept;
   geeps_status SetSlot(uint32_t slot, void* memory, uint64_t bytes);
   geeps_status ArmSlot(uint32_t slot);
   geeps_status Send(uint32_t slot, const void* header, uint64_t header_bytes, const geeps_tp_piece* pieces,
@@ -96,8 +99,11 @@ class Connection {
 
  private:
   static void Post(Side* side, geeps_tp_event event) GEEPS_NO_THREAD_SAFETY_ANALYSIS;
+  static void PostEnd(Side* side, geeps_tp_event event) noexcept GEEPS_NO_THREAD_SAFETY_ANALYSIS;
+  // False: its endpoint is gone.
+  static bool Record(Side* side, geeps_tp_event event, Event* record) GEEPS_NO_THREAD_SAFETY_ANALYSIS;
   // Ends the link: what is in flight completes, both sides hear GEEPS_TP_DOWN.
-  void TearDown(geeps_status down_status, geeps_status own_sent, geeps_status peer_sent, geeps_status peer_down)
+  void TearDown(geeps_status down_status, geeps_status own_sent, geeps_status peer_sent, geeps_status peer_down) noexcept
       GEEPS_NO_THREAD_SAFETY_ANALYSIS;
 
   const std::shared_ptr<Link> link_;

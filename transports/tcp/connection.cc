@@ -26,9 +26,14 @@ constexpr size_t kTurnBytes = 1 << 20;
 
 }  // namespace
 
-Connection::Connection(Endpoint* endpoint, int fd, State state, uint64_t payload_max)
-    : endpoint_(endpoint), fd_(fd), state_(state), receiver_(payload_max) {
-  SetDeadline(state == State::kAwaitGreeting ? kGreetingLimit : kAnswerLimit);
+Connection::Connection(Endpoint* endpoint, State state, uint64_t payload_max)
+    : endpoint_(endpoint), state_(state), receiver_(payload_max) {
+  done_.reserve(SendQueue::kMessagesMax + 1);
+}
+
+void Connection::TakeSocket(int fd) {
+  fd_ = fd;
+  SetDeadline(state_ == State::kAwaitGreeting ? kGreetingLimit : kAnswerLimit);
 }
 
 Connection::~Connection() { CloseSocket(); }
@@ -365,6 +370,7 @@ void Connection::OnDeadline() {
 }
 
 void Connection::Abandon() {
+  done_.clear();  // reserved: nothing here needs memory
   if (state_ == State::kUp) {
     queue_.Cancel(false, &done_);
     queue_.PushClose();

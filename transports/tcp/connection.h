@@ -30,11 +30,13 @@ class Connection final : private Receiver::Sink {
  public:
   enum class State { kConnecting, kGreeted, kAwaitGreeting, kRequested, kUp, kClosing, kDraining, kDead };
 
-  // Takes over the socket, which is non-blocking and not yet watched.
-  Connection(Endpoint* endpoint, int fd, State state, uint64_t payload_max);
+  Connection(Endpoint* endpoint, State state, uint64_t payload_max);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
+
+  // Takes over the socket, which is non-blocking and not yet watched. Before anything else; needs no memory.
+  void TakeSocket(int fd);
 
   // The greeting to send once connected. REQUIRES: connecting.
   void SetGreeting(const Greeting& greeting, uint64_t cookie);
@@ -54,9 +56,10 @@ class Connection final : private Receiver::Sink {
   bool HasWork() const;
   // The limit of the state has passed.
   void OnDeadline();
-  // Closes in order as far as that goes without waiting, and without events.
+  // Closes in order as far as that goes without waiting, and without events. Needs no memory.
   void Abandon();
 
+  Endpoint* endpoint() const { return endpoint_; }
   State state() const { return state_; }
   uint64_t cookie() const { return cookie_; }
   int fd() const { return fd_; }
@@ -94,7 +97,7 @@ class Connection final : private Receiver::Sink {
   void ReportDone(geeps_status status);
 
   Endpoint* const endpoint_;
-  int fd_;
+  int fd_ = -1;
   State state_;
   bool known_ = false;     // the host has a handle
   bool readable_ = false;

@@ -179,10 +179,11 @@ geeps_status Endpoint::Connect(const Address& address, const void* private_data,
   if (!IsLoopback(address)) return SetError(err, GEEPS_E_DENIED, 0, std::string("the peer's address ") + kLoopbackOnly);
   sockaddr_storage name;
   const socklen_t length = ToSocketAddress(address, &name);
+  auto connection = std::make_unique<Connection>(this, Connection::State::kConnecting, payload_max_);
   const int fd = socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return SetError(err, GEEPS_E_IO, errno, "no socket: " + ErrnoText(errno));
+  connection->TakeSocket(fd);
   SetLowLatency(fd);
-  auto connection = std::make_unique<Connection>(this, fd, Connection::State::kConnecting, payload_max_);
   if (connect(fd, reinterpret_cast<sockaddr*>(&name), length) != 0 && errno != EINPROGRESS && errno != EINTR) {
     const int error = errno;
     return SetError(err, GEEPS_E_IO, error, "cannot connect to port " + std::to_string(address.port) + ": " + ErrnoText(error));
@@ -203,10 +204,13 @@ geeps_status Endpoint::Connect(const Address& address, const void* private_data,
 }
 
 void Endpoint::AcceptAll() {
+  std::unique_ptr<Connection> next;  // made before its socket: without memory the socket waits
   while (listen_ready_) {
+    if (next == nullptr) next = std::make_unique<Connection>(this, Connection::State::kAwaitGreeting, payload_max_);
     const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
-      AcceptOne(fd);
+      next->TakeSocket(fd);
+      AcceptOne(std::move(next));
     } else if (errno == EMFILE || errno == ENFILE) {
       RefuseForLackOfDescriptors();
     } else if (errno == EAGAIN) {
@@ -218,19 +222,17 @@ void Endpoint::AcceptAll() {
   }
 }
 
-void Endpoint::AcceptOne(int fd) {
+void Endpoint::AcceptOne(std::unique_ptr<Connection> connection) {
   const auto strangers = std::count_if(connections_.begin(), connections_.end(), [](const auto& connection) {
     return connection->state() == Connection::State::kAwaitGreeting;
   });
   if (static_cast<size_t>(strangers) >= kStrangersMax) {
     Log(GEEPS_LOG_WARNING, "refused a connection: " + std::to_string(strangers) + " others have not greeted yet");
-    close(fd);
-    return;
+    return;  // its destructor closes the socket
   }
-  SetLowLatency(fd);
-  LimitSilence(fd);
-  auto connection = std::make_unique<Connection>(this, fd, Connection::State::kAwaitGreeting, payload_max_);
-  if (!Watch(fd, kConnectionEdges, connection.get())) return;  // its destructor closes the socket
+  SetLowLatency(connection->fd());
+  LimitSilence(connection->fd());
+  if (!Watch(connection->fd(), kConnectionEdges, connection.get())) return;
   connections_.push_back(std::move(connection));
 }
 
@@ -250,10 +252,9 @@ void Endpoint::Activate(Connection* connection) {
   active_.push_back(connection);
 }
 
-void Endpoint::Progress() {
+void Endpoint::TakeEdges() {
   epoll_event ready[64];
   const int num_ready = epoll_wait(epoll_fd_, ready, 64, 0);
-  bool check_deadlines = false;
   for (int i = 0; i < num_ready; ++i) {
     void* const tag = ready[i].data.ptr;
     uint64_t count;
@@ -263,13 +264,17 @@ void Endpoint::Progress() {
       (void)!read(wake_fd_, &count, sizeof(count));
     } else if (tag == &timer_fd_) {
       (void)!read(timer_fd_, &count, sizeof(count));
-      check_deadlines = true;
-    } else {
+      check_deadlines_ = true;
+    } else if (!broken_) {
       Connection* const connection = static_cast<Connection*>(tag);
       connection->OnEdges(ready[i].events);
       Activate(connection);
     }
   }
+}
+
+void Endpoint::Progress() {
+  TakeEdges();
   if (listen_ready_) AcceptAll();
   turn_.swap(active_);
   for (Connection* connection : turn_) {
@@ -278,11 +283,12 @@ void Endpoint::Progress() {
     if (connection->HasWork()) Activate(connection);
   }
   turn_.clear();
-  if (check_deadlines) CheckDeadlines();
+  if (check_deadlines_) CheckDeadlines();
   if (deadlines_changed_) SetTimer();
 }
 
 void Endpoint::CheckDeadlines() {
+  check_deadlines_ = false;
   const TimePoint now = std::chrono::steady_clock::now();
   for (const auto& connection : connections_) {
     if (connection->has_deadline() && connection->deadline() <= now) connection->OnDeadline();
@@ -323,6 +329,10 @@ void Endpoint::DropDelivered() {
 }
 
 geeps_status Endpoint::Poll(geeps_tp_event* events, uint64_t stride, uint64_t cap, uint64_t* num) {
+  if (broken_) {
+    TakeEdges();
+    return GEEPS_E_NOMEM;
+  }
   DropDelivered();
   if (any_dead_) DisposeOfDead();
   if (events_.size() < cap || !flooded()) Progress();

@@ -35,6 +35,8 @@ class Endpoint {
   geeps_status Connect(const Address& address, const void* private_data, uint64_t private_bytes, uint64_t cookie,
                        Connection** out, geeps_error* err);
   geeps_status Poll(geeps_tp_event* events, uint64_t stride, uint64_t cap, uint64_t* num);
+  // For want of memory a call was left half done: from now on Poll only says so, and wakes are taken in.
+  void Break() { broken_ = true; }
   int event_fd() const { return epoll_fd_; }
   geeps_status Arm();
   void Wake();
@@ -77,9 +79,10 @@ class Endpoint {
   bool Watch(int fd, uint32_t events, void* tag);
   Event& Emit(int32_t type, Connection* connection);
   void DropDelivered();
+  void TakeEdges();
   void Progress();
   void AcceptAll();
-  void AcceptOne(int fd);
+  void AcceptOne(std::unique_ptr<Connection> connection);
   void RefuseForLackOfDescriptors();
   void CheckDeadlines();
   void SetTimer();
@@ -97,7 +100,9 @@ class Endpoint {
   int timer_fd_ = -1;
   int listen_fd_ = -1;
   int spare_fd_ = -1;  // given up for a moment to refuse a connection when descriptors run out
+  bool broken_ = false;
   bool listen_ready_ = false;
+  bool check_deadlines_ = false;
   bool deadlines_changed_ = false;
   bool any_dead_ = false;
   std::vector<std::unique_ptr<Connection>> connections_;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <utility>
 
 #include "geeps_transport.h"
 #include "transports/tcp/endpoint.h"
@@ -15,21 +16,30 @@ namespace {
 Endpoint* Of(geeps_tp* tp) { return reinterpret_cast<Endpoint*>(tp); }
 Connection* Of(geeps_tp_conn* conn) { return reinterpret_cast<Connection*>(conn); }
 
-// The standard library throws when memory ends; nothing may cross the C functions.
+// The standard library throws when memory ends; nothing may cross the C functions. broken: the endpoint that is left half
+// done then; nullptr: nothing was changed.
 template <typename Body>
-geeps_status Guarded(geeps_error* err, Body&& body) noexcept {
+geeps_status Guarded(Endpoint* broken, geeps_error* err, Body&& body) noexcept {
   try {
     return body();
   } catch (const std::bad_alloc&) {
+    if (broken != nullptr) broken->Break();
     if (err != nullptr && err->struct_size >= sizeof(*err)) {
       err->code = GEEPS_E_NOMEM;
       std::strcpy(err->message, "transport tcp: no memory");
     }
     return GEEPS_E_NOMEM;
   } catch (const std::exception&) {
+    if (broken != nullptr) broken->Break();
     return GEEPS_E_INTERNAL;
   }
 }
+template <typename Body>
+geeps_status Guarded(geeps_error* err, Body&& body) noexcept {
+  return Guarded(nullptr, err, std::forward<Body>(body));
+}
+
+Endpoint* EndpointOf(geeps_tp_conn* conn) { return conn == nullptr ? nullptr : Of(conn)->endpoint(); }
 
 geeps_status Create(const geeps_host* host, const geeps_tp_config* config, geeps_tp** out, geeps_error* err) {
   return Guarded(err, [&] {
@@ -81,7 +91,7 @@ geeps_status Connect(geeps_tp* tp, const void* address, uint64_t address_bytes, 
 }
 
 geeps_status Accept(geeps_tp_conn* conn, uint64_t cookie, geeps_error* err) {
-  return Guarded(err, [&] {
+  return Guarded(EndpointOf(conn), err, [&] {
     if (conn == nullptr) return SetError(err, GEEPS_E_INVALID, 0, "conn is NULL");
     const geeps_status status = Of(conn)->Accept(cookie);
     return status == GEEPS_OK ? status : SetError(err, status, 0, "the connection is no request that waits for an answer");
@@ -89,7 +99,7 @@ geeps_status Accept(geeps_tp_conn* conn, uint64_t cookie, geeps_error* err) {
 }
 
 void Close(geeps_tp_conn* conn, uint32_t linger) {
-  Guarded(nullptr, [&] {
+  Guarded(EndpointOf(conn), nullptr, [&] {
     if (conn != nullptr) Of(conn)->Close(linger != 0);
     return static_cast<geeps_status>(GEEPS_OK);
   });
@@ -108,14 +118,14 @@ geeps_status SlotArm(geeps_tp_conn* conn, uint32_t slot) {
 
 geeps_status Send(geeps_tp_conn* conn, uint32_t slot, const void* header, uint64_t header_bytes, const geeps_tp_piece* pieces,
                   uint64_t num_pieces, uint64_t cookie) {
-  return Guarded(nullptr, [&]() -> geeps_status {
+  return Guarded(EndpointOf(conn), nullptr, [&]() -> geeps_status {
     if (conn == nullptr) return GEEPS_E_INVALID;
     return Of(conn)->Send(slot, header, header_bytes, pieces, num_pieces, cookie);
   });
 }
 
 geeps_status Poll(geeps_tp* tp, geeps_tp_event* events, uint64_t stride, uint64_t cap, uint64_t* num) {
-  return Guarded(nullptr, [&]() -> geeps_status {
+  return Guarded(tp == nullptr ? nullptr : Of(tp), nullptr, [&]() -> geeps_status {
     if (tp == nullptr || num == nullptr || (cap != 0 && (events == nullptr || stride < sizeof(geeps_tp_event)))) return GEEPS_E_INVALID;
     return Of(tp)->Poll(events, stride, cap, num);
   });
