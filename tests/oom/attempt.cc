@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 
@@ -27,6 +28,7 @@ namespace {
 
 // Both runs have 30 s each; then the process says where it hangs.
 constexpr int kLimitMs = 90000;
+constexpr std::chrono::seconds kResolverLimit(10);
 
 // How the parent hears of it: this at the end of what the process has written.
 struct Tail {
@@ -36,7 +38,13 @@ struct Tail {
   Holdings holdings;
 };
 
-Holdings Hold() { return {test::LiveBlocks(), NumDescriptors(), NumThreads()}; }
+// What is held when all threads but `threads` have ended: one that asks the system's resolver is left to itself, and
+// ends by itself.
+Holdings Hold(int threads) {
+  const auto end = std::chrono::steady_clock::now() + kResolverLimit;
+  while (NumThreads() > threads && std::chrono::steady_clock::now() < end) poll(nullptr, 0, 1);
+  return {test::LiveBlocks(), NumDescriptors(), NumThreads()};
+}
 
 std::string CompareHoldings(const Holdings& found, const Holdings& expected) {
   std::string text;
@@ -68,6 +76,7 @@ void OnFatalSignal(int signal) {
   for (const int fatal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE}) signal(fatal, OnFatalSignal);
   Tail tail;
   std::string report;
+  const int threads = NumThreads();
   {
     const test::Outside own;
     test::KeepBlocks(keep);
@@ -80,7 +89,7 @@ void OnFatalSignal(int signal) {
     const std::string second = scenario.run(Fault{fault.resource, 0, false});
     test::StopFailing();
     if (!second.empty()) report += "in the run after it, where nothing failed:\n" + second;
-    tail.holdings = Hold();
+    tail.holdings = Hold(threads);
     const std::string held = expected == nullptr ? "" : CompareHoldings(tail.holdings, *expected);
     if (!held.empty()) report += held + kept;
 #ifdef GEEPS_TEST_HAS_LSAN

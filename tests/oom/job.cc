@@ -83,8 +83,10 @@ Worker::Verdict Worker::Judge(const char* what, geeps_status status, const geeps
   const Resource resource = job_->fault().resource;
   const bool own = status == GEEPS_E_NOMEM ||
                    (resource == Resource::kDescriptor && status == GEEPS_E_IO && err.native_code == EMFILE);
-  const bool theirs =
-      (status == GEEPS_E_PEER_LOST && job_->setup().world > 1) || (status == GEEPS_E_ABORTED && job_->cancelled());
+  // Who comes when the job has ended is refused in its state.
+  const bool late = status == GEEPS_E_STATE && !started_ && (err.flags & GEEPS_ERROR_LATCHED) != 0;
+  const bool theirs = (job_->setup().world > 1 && (status == GEEPS_E_PEER_LOST || late)) ||
+                      (status == GEEPS_E_ABORTED && job_->cancelled());
   if (test::NumFailed() == 0) {
     Complain(Describe(what, status, err) + ", and no request had failed");
     return Verdict::kOver;

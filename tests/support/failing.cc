@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -172,28 +174,30 @@ int OpenAny(const char* path, int flags, unsigned mode) {
   return NoDescriptor() ? -1 : next(path, flags | O_LARGEFILE, mode);
 }
 
+// The function that holds this address, with its file. A process of its own for each address: remembered.
+std::string Describe(void* at) {
+  static auto* const known = new std::map<void*, std::string>;
+  if (const auto found = known->find(at); found != known->end()) return found->second;
+  Dl_info info = {};
+  if (dladdr(at, &info) == 0 || info.dli_fname == nullptr) return "";
+  const size_t offset = static_cast<size_t>(static_cast<char*>(at) - static_cast<char*>(info.dli_fbase));
+  char line[1200];
+  snprintf(line, sizeof line, "addr2line -Cfpie '%s' 0x%zx 2>/dev/null", info.dli_fname, offset);
+  std::string name;
+  if (FILE* const pipe = popen(line, "r"); pipe != nullptr) {
+    while (fgets(line, sizeof line, pipe) != nullptr) name += line;
+    pclose(pipe);
+  }
+  while (!name.empty() && name.back() == '\n') name.pop_back();
+  const char* const slash = strrchr(info.dli_fname, '/');
+  snprintf(line, sizeof line, "    %s+0x%zx  ", slash == nullptr ? info.dli_fname : slash + 1, offset);
+  return (*known)[at] = line + name + "\n";
+}
+
 std::string Describe(const Frames& frames) {
   std::string text;
-  for (int i = 0; i < frames.num; ++i) {
-    // A return address is behind the call.
-    void* const at = static_cast<char*>(frames.address[i]) - 1;
-    Dl_info info = {};
-    if (dladdr(at, &info) == 0 || info.dli_fname == nullptr) continue;
-    char line[1024];
-    snprintf(line, sizeof line, "%s+0x%zx", info.dli_fname,
-             static_cast<size_t>(static_cast<char*>(at) - static_cast<char*>(info.dli_fbase)));
-    std::string name;
-    char command[1200];
-    snprintf(command, sizeof command, "addr2line -Cfpie '%s' 0x%zx 2>/dev/null", info.dli_fname,
-             static_cast<size_t>(static_cast<char*>(at) - static_cast<char*>(info.dli_fbase)));
-    if (FILE* const pipe = popen(command, "r"); pipe != nullptr) {
-      char piece[4096];
-      while (fgets(piece, sizeof piece, pipe) != nullptr) name += piece;
-      pclose(pipe);
-    }
-    while (!name.empty() && name.back() == '\n') name.pop_back();
-    text += "    " + std::string(line) + (name.empty() ? "" : "  " + name) + "\n";
-  }
+  // A return address is behind the call.
+  for (int i = 0; i < frames.num; ++i) text += Describe(static_cast<char*>(frames.address[i]) - 1);
   return text;
 }
 

@@ -39,6 +39,7 @@ MAKERS = {
         Maker("GEEPS_E_IO", 1, after=": " + PLACE),
     ],
     "DoesNotFit": [Maker("GEEPS_E_ABI", 0)],
+    "NoMemoryText": [Maker("GEEPS_E_NOMEM", 1)],
     # The coordinator.
     "MakeCause": [Maker(("argument", 0), -1)],
     "refuse": [Maker(("argument", 0), 1, before=PLACE + " was refused: ", under="runtime/protocol/")],
@@ -50,6 +51,7 @@ MAKERS = {
     "SetError": [Maker(("argument", 1), 3)],
     "strcpy": [Maker("GEEPS_E_NOMEM", 1)],
     "Status": [Maker(("argument", 0), 1, 2, under="plugins/")],
+    "Report": [Maker(("argument", 0), 2, 3, under="plugins/idx/")],
     "DataError": [Maker("GEEPS_E_DATA", 1, before=PLACE + ": ")],
     "Damaged": [Maker("GEEPS_E_DATA", 0, before="the state of a data source: ", under="plugins/idx/")],
     "invalid": [Maker("GEEPS_E_INVALID", 0, under="plugins/idx/")],
@@ -74,6 +76,7 @@ PASSES_ON = {
     ("runtime/protocol/coordinator_verdict.cc", "Lose"),
     ("plugins/idx/idx_file.cc", "Status"),
     ("plugins/idx/idx_source.cc", "Status"),
+    ("plugins/idx/status.h", "Report"),
 }
 WRAPPERS = ("std::string", "std::move", "absl::string_view", "absl::NullSafeStringView")
 JOINERS = ("absl::StrCat",)
