@@ -29,9 +29,9 @@ int MillisecondsTo(Clock::time_point deadline) {
   return left < 0 ? 0 : static_cast<int>(left) + 1;
 }
 
-// The state letter of a process's first thread in /proc, 0 when it is gone.
-char StateOf(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+// The state letter of a thread in /proc, 0 when it is gone.
+char StateOf(pid_t pid, pid_t thread) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/task/" + std::to_string(thread) + "/stat");
   std::string text;
   std::getline(file, text);
   const size_t at = text.rfind(") ");
@@ -46,30 +46,34 @@ std::string Answer::Cause() const {
          " clock " + std::to_string(clock) + ": " + message;
 }
 
-WorkerProcess::WorkerProcess(uint32_t rank) : rank_(rank) {
-  int to_child[2], from_child[2];
-  if (pipe2(to_child, O_CLOEXEC) != 0 || pipe2(from_child, O_CLOEXEC) != 0) return;
-  const std::string own_pid = std::to_string(getpid());
-  pid_ = fork();
-  if (pid_ == 0) {
-    dup2(to_child[0], 0);
-    dup2(from_child[1], 1);
-    execl(GEEPS_TEST_WORKER, GEEPS_TEST_WORKER, own_pid.c_str(), static_cast<char*>(nullptr));
-    _exit(127);
-  }
-  close(to_child[0]);
-  close(from_child[1]);
-  to_ = to_child[1];
-  from_ = from_child[0];
+Dialogue::Dialogue() {
+  int to[2], from[2];
+  if (pipe2(to, O_CLOEXEC) != 0) return;
+  to_ = to[1];
+  their_input_ = to[0];
+  if (pipe2(from, O_CLOEXEC) != 0) return;
+  from_ = from[0];
+  their_output_ = from[1];
 }
 
-WorkerProcess::~WorkerProcess() {
-  Kill();
-  if (to_ >= 0) close(to_);
+Dialogue::~Dialogue() {
+  CloseTheirs();
+  Close();
   if (from_ >= 0) close(from_);
 }
 
-bool WorkerProcess::ReadLine(double limit_s, std::string* line) {
+void Dialogue::CloseTheirs() {
+  if (their_input_ >= 0) close(their_input_);
+  if (their_output_ >= 0) close(their_output_);
+  their_input_ = their_output_ = -1;
+}
+
+void Dialogue::Close() {
+  if (to_ >= 0) close(to_);
+  to_ = -1;
+}
+
+bool Dialogue::ReadLine(double limit_s, std::string* line) {
   const Clock::time_point deadline = DeadlineAfter(limit_s);
   for (;;) {
     const size_t end = buffer_.find('\n');
@@ -87,14 +91,14 @@ bool WorkerProcess::ReadLine(double limit_s, std::string* line) {
   }
 }
 
-bool WorkerProcess::Begin(const std::string& call) {
+bool Dialogue::Begin(const std::string& call) {
   const std::string line = call + "\n";
-  if (pid_ <= 0 || write(to_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) return false;
+  if (to_ < 0 || write(to_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) return false;
   std::string echo;
   return ReadLine(60, &echo) && echo == "> " + call;
 }
 
-Answer WorkerProcess::End(double limit_s) {
+Answer Dialogue::End(double limit_s) {
   Answer answer;
   std::string line;
   if (!ReadLine(limit_s, &line) || line.rfind("= ", 0) != 0) return answer;
@@ -107,17 +111,31 @@ Answer WorkerProcess::End(double limit_s) {
   return answer;
 }
 
-bool WorkerProcess::AwaitSleep(double limit_s) {
+bool AwaitSleepOf(pid_t pid, pid_t thread, const Dialogue& dialogue, double limit_s) {
   // A thread that waits for a moment elsewhere, for a lock say, sleeps, too: it must be seen asleep ten times running.
   const Clock::time_point deadline = DeadlineAfter(limit_s);
   for (int asleep = 0; Clock::now() < deadline;) {
-    pollfd entry = {from_, POLLIN, 0};
-    if (poll(&entry, 1, 2) == 1) return false;
-    asleep = StateOf(pid_) == 'S' ? asleep + 1 : 0;
+    pollfd entry = {dialogue.fd(), POLLIN, 0};
+    if (dialogue.HasLine() || poll(&entry, 1, 2) == 1) return false;
+    asleep = StateOf(pid, thread) == 'S' ? asleep + 1 : 0;
     if (asleep == 10) return true;
   }
   return false;
 }
+
+WorkerProcess::WorkerProcess(uint32_t rank) : rank_(rank) {
+  const std::string own_pid = std::to_string(getpid());
+  pid_ = fork();
+  if (pid_ == 0) {
+    dup2(dialogue_.their_input(), 0);
+    dup2(dialogue_.their_output(), 1);
+    execl(GEEPS_TEST_WORKER, GEEPS_TEST_WORKER, own_pid.c_str(), static_cast<char*>(nullptr));
+    _exit(127);
+  }
+  dialogue_.CloseTheirs();
+}
+
+WorkerProcess::~WorkerProcess() { Kill(); }
 
 void WorkerProcess::Kill() {
   if (pid_ <= 0) return;
@@ -136,15 +154,14 @@ void WorkerProcess::Resume() { kill(pid_, SIGCONT); }
 
 bool WorkerProcess::EndsWell(double limit_s) {
   if (pid_ <= 0) return false;
-  close(to_);
-  to_ = -1;
+  dialogue_.Close();
   const Clock::time_point deadline = DeadlineAfter(limit_s);
   int state = 0;
   // Its end closes the pipe.
   std::string rest;
-  while (ReadLine(1e-3 * MillisecondsTo(deadline), &rest)) {
+  while (dialogue_.ReadLine(1e-3 * MillisecondsTo(deadline), &rest)) {
   }
-  pollfd entry = {from_, POLLIN, 0};
+  pollfd entry = {dialogue_.fd(), POLLIN, 0};
   if (poll(&entry, 1, MillisecondsTo(deadline)) != 1) return false;
   if (waitpid(pid_, &state, 0) != pid_) return false;
   pid_ = -1;
