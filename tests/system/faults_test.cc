@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A worker process is killed or stopped at any place: every call of every survivor returns the same error, nobody dies
+// A worker process is killed or stopped at any place of its program (at any moment: tests/faults): every call of every survivor returns the same error, nobody dies
 // or hangs, destroy works in a bounded time and leaves nothing.
 #include <doctest/doctest.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "tests/system/process.h"
-#include "tests/system/scenario.h"
 
 namespace geeps::system_test {
 namespace {
@@ -198,37 +198,6 @@ TEST_CASE("the worker that hosts the coordinator is stopped: the survivors name 
     if (std::string(place.name) != "in a read" && std::string(place.name) != "between passes") continue;
     INFO(std::string(place.name));
     RunFault(place, End::kStopped, 0, 2);
-  }
-}
-
-TEST_CASE(
-    "a worker is killed at any moment of a running job: the survivors return the same error and can be destroyed") {
-  for (uint64_t seed = 1; seed <= 12; ++seed) {
-    CAPTURE(seed);
-    Random random(seed);
-    const uint32_t victim = static_cast<uint32_t>(random.Below(kWorld));
-    Processes processes = StartProcesses(kWorld);
-    REQUIRE(BringUp(processes) == "");
-    for (const auto& process : processes) REQUIRE(process->Begin("passes train 1000000000 1"));
-    poll(nullptr, 0, static_cast<int>(random.Below(60)));  // the moment is what is drawn
-    processes[victim]->Kill();
-    std::string cause;
-    for (const auto& process : processes) {
-      if (process->rank() == victim) continue;
-      CAPTURE(process->rank());
-      const Answer answer = process->End(kKillLimit_s);
-      CHECK(answer.status == GEEPS_E_PEER_LOST);
-      CHECK(answer.rank == static_cast<int32_t>(victim));
-      CHECK((answer.flags & GEEPS_ERROR_LATCHED) != 0);
-      if (cause.empty()) cause = answer.Cause();
-      CHECK(answer.Cause() == cause);
-      CHECK(process->Call("every").Cause() == cause);
-    }
-    for (const auto& process : processes) {
-      if (process->rank() == victim) continue;
-      CHECK(process->Call("destroy", kDestroyLimit_s).arrived);
-      CHECK(process->EndsWell(10));
-    }
   }
 }
 
