@@ -322,21 +322,29 @@ class CellRun {
     return lost ? LostWithoutMemory(&runners, watch) : GoOn(&runners, " and on");
   }
 
-  // One latched cause for all.
+  // The worker itself says NOMEM; over tcp the others hear that of it, or find it gone: it may have no memory for a
+  // word.
   std::string LostWithoutMemory(std::vector<Runner>* runners, const Stopwatch& watch) {
     std::vector<Answer> answers;
+    std::vector<Answer> others;
     std::vector<uint32_t> ranks;
     for (const Runner& runner : *runners) {
       if (runner.state != Runner::State::kLost && runner.state != Runner::State::kDone) return runner.Text();
-      ranks.push_back(runner.rank);
-      answers.push_back(runner.state == Runner::State::kLost ? runner.last
-                                                             : AnswerOfLoss(runner.rank, kSilenceLimit_s));
-      const Answer& answer = answers.back();
+      const bool told = runner.state == Runner::State::kLost;
+      const Answer answer = told ? runner.last : AnswerOfLoss(runner.rank, kSilenceLimit_s);
       const bool fits = answer.status == GEEPS_E_NOMEM || answer.status == GEEPS_E_PEER_LOST;
-      if (!answer.arrived || !fits || (answer.flags & GEEPS_ERROR_LATCHED) == 0) return answer.Cause();
+      const bool names =
+          job_.in_process() || answer.message.find("rank " + std::to_string(victim_)) != std::string::npos;
+      if (!answer.arrived || !fits || !names || (answer.flags & GEEPS_ERROR_LATCHED) == 0) {
+        return "rank " + std::to_string(runner.rank) + ": " + answer.Cause();
+      }
+      if (runner.rank != victim_) others.push_back(answer);
+      ranks.push_back(runner.rank);
+      answers.push_back(answer);
     }
-    text_ = NameOf(answers[0].status) + " for all " + Milliseconds(watch.Seconds());
-    std::string wrong = CheckSameCause(answers, {victim_, 0, true});
+    text_ = NameOf(answers[0].status) + ", " + NameOf(others[0].status) + " " + Milliseconds(watch.Seconds());
+    // In process all are without memory, and each may be the first to find out.
+    std::string wrong = job_.in_process() ? "" : CheckSameCause(others, {victim_, 0, victim_ == 0});
     if (wrong.empty()) wrong = CheckEveryCall(&job_, ranks, answers);
     return wrong.empty() ? Leave({0, 1, 2}, {0, 1, 2}) : wrong;
   }

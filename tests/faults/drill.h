@@ -13,8 +13,9 @@
 //            runtime in the phase, without a shutdown. Both are a loss for the others.
 //   memory   every allocation of geeps in the process fails from the moment on at which the worker enters the phase
 //   until
-//            all calls of the phase have returned. Each returns in time, and either nothing was lost (GEEPS_OK or
-//            GEEPS_E_NOMEM, and the job goes on), or all workers latch one cause.
+//            all have their answer or sleep. Nothing is lost (GEEPS_OK, or GEEPS_E_NOMEM and the call may be repeated),
+//            and the job goes on; or the worker latches GEEPS_E_NOMEM and the others latch that or GEEPS_E_PEER_LOST,
+//            all the same and with its rank. In process all workers are without memory: each says so for itself.
 //   wrong    calls with a wrong argument or at the wrong moment: each gets its status at once, and the job goes on.
 //
 // The worker at fault stands in the phase: asleep in start, commit, read or shutdown because a third worker is late, or

@@ -122,15 +122,11 @@ TEST_CASE("survivors that lose one job after another keep neither memory nor des
   Job job({3, false, ""});
   REQUIRE(job.Create() == "");
   constexpr int kFirst = 4;  // what is allocated once and kept is there by then
-  const int kLast = getenv("DBG") ? 45 : 16;
+  constexpr int kLast = 16;
   Heap before[2];
   for (int round = 1; round <= kLast; ++round) {
     CAPTURE(round);
     LoseRank2(&job);
-    if (getenv("DBG")) {
-      Heap h = HeapOf(&job, 0), g = HeapOf(&job, 1);
-      fprintf(stderr, "%d: %ld %ld  %ld %ld\n", round, h.blocks, h.resident, g.blocks, g.resident);
-    }
     for (const uint32_t rank : {0u, 1u}) {
       if (round == kFirst) before[rank] = HeapOf(&job, rank);
       if (round != kLast) continue;
