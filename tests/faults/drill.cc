@@ -332,7 +332,9 @@ class CellRun {
       if (runner.state != Runner::State::kLost && runner.state != Runner::State::kDone) return runner.Text();
       const bool told = runner.state == Runner::State::kLost;
       const Answer answer = told ? runner.last : AnswerOfLoss(runner.rank, kSilenceLimit_s);
-      const bool fits = answer.status == GEEPS_E_NOMEM || answer.status == GEEPS_E_PEER_LOST;
+      // One that is out of memory before rank 0 has heard of it is missed, not lost.
+      const bool missed = phase_.before.empty() && answer.status == GEEPS_E_TIMEOUT;
+      const bool fits = answer.status == GEEPS_E_NOMEM || answer.status == GEEPS_E_PEER_LOST || missed;
       const bool names =
           job_.in_process() || answer.message.find("rank " + std::to_string(victim_)) != std::string::npos;
       if (!answer.arrived || !fits || !names || (answer.flags & GEEPS_ERROR_LATCHED) == 0) {
