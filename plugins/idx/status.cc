@@ -7,6 +7,9 @@
 namespace geeps::idx {
 namespace {
 
+// No struct of a later version is longer: a struct_size beyond it was never set.
+constexpr uint32_t kStructBytesMax = 4096;
+
 uint32_t SizeOf(const void* with_struct_size) {
   uint32_t bytes;
   std::memcpy(&bytes, with_struct_size, sizeof bytes);
@@ -36,7 +39,7 @@ geeps_status Report(geeps_status code, int32_t native_code, const char* text, ge
 Status CopyIn(const char* what, const void* theirs, void* ours, uint32_t our_bytes, uint32_t min_bytes) {
   if (theirs == nullptr) return Status(GEEPS_E_INVALID, std::string(what) + " is NULL");
   const uint32_t their_bytes = SizeOf(theirs);
-  if (their_bytes < min_bytes) return BadSize(what, their_bytes, our_bytes);
+  if (their_bytes < min_bytes || their_bytes > kStructBytesMax) return BadSize(what, their_bytes, our_bytes);
   const auto* bytes = static_cast<const unsigned char*>(theirs);
   for (uint32_t i = our_bytes; i < their_bytes; ++i) {
     if (bytes[i] != 0) return BadSize(what, their_bytes, our_bytes);

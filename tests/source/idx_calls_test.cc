@@ -4,6 +4,8 @@
 #include <thread>
 
 #include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -201,6 +203,24 @@ TEST_CASE("idx: a larger struct of a later version is taken while its unknown ta
   CHECK(o.source.Configure(config.config) == GEEPS_OK);
   config.later = 1;
   CHECK(o.source.Configure(config.config) == GEEPS_E_ABI);
+}
+
+TEST_CASE("idx: a struct_size that was never set is refused, and nothing behind the struct is looked at") {
+  Opened o;
+  // The page behind the struct must not be touched.
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  void* const memory = mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(memory != MAP_FAILED);
+  REQUIRE(mprotect(static_cast<char*>(memory) + page, page, PROT_NONE) == 0);
+  auto* const config = reinterpret_cast<geeps_source_config*>(static_cast<char*>(memory) + page) - 1;
+  *config = MakeConfig(0, 1, 4);
+  geeps_source_layout layout = {};
+  layout.struct_size = sizeof layout;
+  for (const uint32_t size : {4097u, 0x7fffffffu, 0xffffffffu}) {
+    config->struct_size = size;
+    CHECK(Api()->configure(o.source.handle, config, &layout, &o.source.error) == GEEPS_E_ABI);
+  }
+  munmap(memory, 2 * page);
 }
 
 TEST_CASE("idx: a state of another data set, seed or shuffle is refused, and so is a damaged one, bit by bit") {
