@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/base/status.h"
@@ -18,6 +19,8 @@ constexpr size_t kTurnBytes = 4 << 20;  // then the other connections have their
 }  // namespace
 
 bool Channel::Read() {
+  // Of a stranger no more is held than a greeting and what one read brings along.
+  const size_t held_bytes_max = std::min<size_t>(kTurnBytes, wire::kFrameHeaderBytes + body_max_);
   bool any = false;
   for (size_t turn = 0; turn < kTurnBytes && open() && !ended_ && failure_.ok();) {
     if (in_begin_ != 0) {
@@ -34,7 +37,7 @@ bool Channel::Read() {
       any = true;
       turn += static_cast<size_t>(got);
       // A whole frame may be there: handle it before more is taken in, so that memory stays bounded by one frame.
-      if (in_.size() > kTurnBytes) break;
+      if (in_.size() > held_bytes_max) break;
     } else if (got == 0 || (error != EAGAIN && error != EINTR)) {
       ended_ = true;
     } else if (error == EAGAIN) {
