@@ -14,6 +14,7 @@ namespace geeps::session {
 namespace {
 
 constexpr size_t kHostsMax = 65536;
+constexpr size_t kNameMax = 253;  // RFC 1035. With kHostsMax it bounds what a list can cost
 
 using Names = std::vector<std::string>;
 
@@ -47,7 +48,10 @@ absl::Status Multiply(const Names& endings, Names* names) {
     return Invalid("it has more than ", kHostsMax, " hosts");
   Names products;
   for (const std::string& name : *names) {
-    for (const std::string& ending : endings) products.push_back(absl::StrCat(name, ending));
+    for (const std::string& ending : endings) {
+      if (name.size() + ending.size() > kNameMax) return Invalid("it has a name of more than ", kNameMax, " bytes");
+      products.push_back(absl::StrCat(name, ending));
+    }
   }
   *names = std::move(products);
   return absl::OkStatus();

@@ -14,7 +14,7 @@ namespace geeps::session {
 
 // The names in their order: "n[003-005,7],gpu1" is n003, n004, n005, n7, gpu1; "r[1-2]n[0-1]" has four; digits are
 // padded as the lower end of their range is. Errors: Invalid, saying what is wrong with the list; also for more than
-// 65536 names.
+// 65536 names, and for a name of more than 253 bytes.
 absl::StatusOr<std::vector<std::string>> ExpandHostlist(absl::string_view text);
 
 }  // namespace geeps::session

@@ -68,5 +68,14 @@ TEST_CASE("ExpandHostlist: what is no such list is refused, and so are lists wit
   }
 }
 
+TEST_CASE("ExpandHostlist: a name has at most 253 bytes, whatever it is made of") {
+  const std::string name(253, 'n');
+  CHECK(*ExpandHostlist(name) == std::vector<std::string>{name});
+  CHECK(ExpandHostlist(name.substr(1) + "[0-9]").ok());
+  for (const std::string& text : {name + "n", name + "[1]", name.substr(1) + "[9-10]", "[1-3]" + name}) {
+    CHECK(DetailOf(ExpandHostlist(text).status()).code == Code::kInvalid);
+  }
+}
+
 }  // namespace
 }  // namespace geeps::session
