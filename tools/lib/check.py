@@ -9,6 +9,9 @@ import sys
 import tempfile
 import time
 
+FUZZ = "fuzz"  # a part of its own kind: tools/lib/fuzz.py
+FUZZ_S = 20    # for each of its targets
+
 GOOD = ("OK", "EXPECTEDFAIL")
 
 
@@ -236,12 +239,17 @@ def default_jobs():
     return len(os.sched_getaffinity(0))
 
 
+def run_fuzz(root, jobs):
+    import fuzz  # it imports this file
+    return fuzz.check_part(root, jobs, FUZZ_S)
+
+
 def main():
-    names = [p.name for p in PARTS]
+    names = [p.name for p in PARTS] + [FUZZ]
     parser = argparse.ArgumentParser(prog="tools/check", description="Builds with g++ and clang++ and runs every test.",
                                      epilog="example: tools/check --full -j 2")
     parser.add_argument("root", help=argparse.SUPPRESS)
-    parser.add_argument("--full", action="store_true", help="also optimised as released, with AddressSanitizer, UBSan and LeakSanitizer, and with TSan")
+    parser.add_argument("--full", action="store_true", help="also optimised as released, with AddressSanitizer, UBSan and LeakSanitizer, with TSan, and the fuzzers")
     parser.add_argument("--long", action="store_true", help="then also the proofs of docs/reliability.md, clang-tidy and coverage: hours")
     parser.add_argument("--parts", metavar="A,B", help="only these of " + ", ".join(names))
     parser.add_argument("-j", "--jobs", type=int, default=default_jobs(), metavar="N",
@@ -265,6 +273,8 @@ def main():
     for part in PARTS:
         if part.name in chosen:
             timed(part.name, lambda: run_part(args.root, part, max(1, args.jobs)))
+    if FUZZ in chosen:
+        timed(FUZZ, lambda: run_fuzz(args.root, max(1, args.jobs)))
     if {"gcc", "clang"} <= set(chosen):
         timed("traces", lambda: same_traces(args.root))
     for command in LONG_COMMANDS if args.long else ():
