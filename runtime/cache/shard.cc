@@ -19,12 +19,21 @@ absl::Status Finish(const device::Device& device, const device::Stream& stream) 
   return event.Wait("shard.moved");
 }
 
+// Puts work into `stream` and waits for it, also when some of it could not be put there: memory that goes after a
+// failure must not be in use.
+template <typename Fill>
+absl::Status FillAndFinish(const device::Device& device, const device::Stream& stream, Fill&& fill) {
+  const absl::Status filled = CatchOutOfMemory(fill);
+  const absl::Status finished = CatchOutOfMemory([&] { return Finish(device, stream); });
+  return filled.ok() ? finished : filled;
+}
+
 // Memory full of zeros, once `stream` is done.
-absl::StatusOr<std::shared_ptr<device::Memory>> Zeros(const device::Device& device, const device::Stream& stream,
-                                                      uint64_t bytes) {
-  GEEPS_ASSIGN_OR_RETURN(device::Memory memory, device.Allocate(device::MemoryKind::kDevice, bytes));
-  GEEPS_RETURN_IF_ERROR(stream.Fill(memory.data(), 0, bytes));
-  return std::make_shared<device::Memory>(std::move(memory));
+absl::Status Zeros(const device::Device& device, const device::Stream& stream, uint64_t bytes,
+                   std::shared_ptr<device::Memory>* out) {
+  *out = std::make_shared<device::Memory>();
+  GEEPS_ASSIGN_OR_RETURN(**out, device.Allocate(device::MemoryKind::kDevice, bytes));
+  return stream.Fill((*out)->data(), 0, bytes);
 }
 
 absl::Status Place(const device::Device& device, uint64_t bytes, uint8_t* mapped, std::shared_ptr<void> segment,
@@ -39,6 +48,35 @@ absl::Status Place(const device::Device& device, uint64_t bytes, uint8_t* mapped
   return absl::OkStatus();
 }
 
+// What is copied from, until Finish.
+struct Staging {
+  device::Memory initial;
+  device::Memory rounded;
+};
+
+absl::Status FillNew(const device::Device& device, const device::Stream& stream, const table::TableSchema& schema,
+                     const table::Partition& partition, Staging* staging, ShardPartition* shard) {
+  const uint64_t bytes = partition.num_rows * schema.row_bytes();
+  const uint64_t num_values = partition.num_rows * schema.row_values;
+  const uint64_t state_bytes = num_values * ValueBytes(AccumulateDType(schema.dtype));
+  GEEPS_ASSIGN_OR_RETURN(staging->initial, device.Allocate(device::MemoryKind::kPinned, state_bytes));
+  const device::Memory& initial = staging->initial;
+  table::FillInitial(schema, partition.first_row, partition.num_rows, initial.data());
+  if (HasMasters(schema.dtype)) {
+    GEEPS_ASSIGN_OR_RETURN(staging->rounded, device.Allocate(device::MemoryKind::kPinned, bytes));
+    table::RoundInto(schema.dtype, num_values, initial.data(), staging->rounded.data());
+    shard->masters = std::make_shared<device::Memory>();
+    GEEPS_ASSIGN_OR_RETURN(*shard->masters, device.Allocate(device::MemoryKind::kDevice, state_bytes));
+    GEEPS_RETURN_IF_ERROR(stream.Copy(shard->masters->data(), initial.data(), state_bytes));
+  }
+  GEEPS_RETURN_IF_ERROR(stream.Copy(shard->values, staging->rounded ? staging->rounded.data() : initial.data(), bytes));
+  for (int i = 0; i < schema.rule->num_states; ++i) {
+    GEEPS_RETURN_IF_ERROR(Zeros(device, stream, state_bytes, &shard->states[i]));
+  }
+  if (!schema.rule->counts_steps) return absl::OkStatus();
+  return Zeros(device, stream, partition.num_rows * sizeof(uint64_t), &shard->steps);
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<ShardPartition>> NewShardPartition(const device::Device& device,
@@ -47,28 +85,11 @@ absl::StatusOr<std::shared_ptr<ShardPartition>> NewShardPartition(const device::
                                                                   const table::Partition& partition, uint8_t* mapped,
                                                                   std::shared_ptr<void> segment) {
   auto shard = std::make_shared<ShardPartition>();
-  const uint64_t bytes = partition.num_rows * schema.row_bytes();
-  GEEPS_RETURN_IF_ERROR(Place(device, bytes, mapped, std::move(segment), shard.get()));
-  const uint64_t num_values = partition.num_rows * schema.row_values;
-  const uint64_t state_bytes = num_values * ValueBytes(AccumulateDType(schema.dtype));
-  GEEPS_ASSIGN_OR_RETURN(device::Memory initial, device.Allocate(device::MemoryKind::kPinned, state_bytes));
-  table::FillInitial(schema, partition.first_row, partition.num_rows, initial.data());
-  device::Memory rounded;  // until Finish
-  if (HasMasters(schema.dtype)) {
-    GEEPS_ASSIGN_OR_RETURN(rounded, device.Allocate(device::MemoryKind::kPinned, bytes));
-    table::RoundInto(schema.dtype, num_values, initial.data(), rounded.data());
-    GEEPS_ASSIGN_OR_RETURN(device::Memory masters, device.Allocate(device::MemoryKind::kDevice, state_bytes));
-    shard->masters = std::make_shared<device::Memory>(std::move(masters));
-    GEEPS_RETURN_IF_ERROR(stream.Copy(shard->masters->data(), initial.data(), state_bytes));
-  }
-  GEEPS_RETURN_IF_ERROR(stream.Copy(shard->values, rounded ? rounded.data() : initial.data(), bytes));
-  for (int i = 0; i < schema.rule->num_states; ++i) {
-    GEEPS_ASSIGN_OR_RETURN(shard->states[i], Zeros(device, stream, state_bytes));
-  }
-  if (schema.rule->counts_steps) {
-    GEEPS_ASSIGN_OR_RETURN(shard->steps, Zeros(device, stream, partition.num_rows * sizeof(uint64_t)));
-  }
-  GEEPS_RETURN_IF_ERROR(Finish(device, stream));
+  GEEPS_RETURN_IF_ERROR(
+      Place(device, partition.num_rows * schema.row_bytes(), mapped, std::move(segment), shard.get()));
+  Staging staging;
+  GEEPS_RETURN_IF_ERROR(
+      FillAndFinish(device, stream, [&] { return FillNew(device, stream, schema, partition, &staging, shard.get()); }));
   return shard;
 }
 
@@ -78,11 +99,10 @@ absl::StatusOr<std::shared_ptr<ShardPartition>> MovedShardPartition(const device
                                                                     uint8_t* mapped, std::shared_ptr<void> segment) {
   auto shard = std::make_shared<ShardPartition>();
   GEEPS_RETURN_IF_ERROR(Place(device, bytes, mapped, std::move(segment), shard.get()));
-  GEEPS_RETURN_IF_ERROR(stream.Copy(shard->values, old.values, bytes));
   for (int i = 0; i < table::kMaxRuleStates; ++i) shard->states[i] = old.states[i];
   shard->steps = old.steps;
   shard->masters = old.masters;
-  GEEPS_RETURN_IF_ERROR(Finish(device, stream));
+  GEEPS_RETURN_IF_ERROR(FillAndFinish(device, stream, [&] { return stream.Copy(shard->values, old.values, bytes); }));
   return shard;
 }
 

@@ -141,9 +141,11 @@ void DeferredEngine::ForgetMemory(const void* memory, uint64_t bytes) {
     for (const Step& step : stream->steps) {
       for (const MemoryRange& range : step.ranges) {
         if (!Overlap(range, {memory, bytes})) continue;
-        Lose(
-            MakeStatus(Code::kDevice, absl::StrCat("a region of ", bytes, " bytes was given back while work in stream ",
-                                                   stream->native, " that uses it still waits")));
+        Lose(CatchOutOfMemory([&] {
+          return MakeStatus(Code::kDevice,
+                            absl::StrCat("a region of ", bytes, " bytes was given back while work in stream ",
+                                         stream->native, " that uses it still waits"));
+        }));
         return;
       }
     }

@@ -100,10 +100,7 @@ ControlPlane::Impl::Impl(const ControlOptions& options, ControlEvents* events)
 
 ControlPlane::Impl::~Impl() {
   Stop();
-  CatchOutOfMemory([this] {
-    RemoveFile();
-    return absl::OkStatus();
-  }).IgnoreError();
+  RemoveFile();
 }
 
 absl::Status ControlPlane::Impl::CheckWorking() const {

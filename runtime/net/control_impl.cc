@@ -45,6 +45,7 @@ void ControlPlane::Impl::Run() {
 void ControlPlane::Impl::OnOutOfMemory() noexcept {
   if (phase_ != Phase::kOver) {
     GoOver(no_memory_);
+    RemoveFile();
     const absl::Status said = CatchOutOfMemory([this] {
       SayOutOfMemory();
       return absl::OkStatus();
@@ -64,7 +65,6 @@ void ControlPlane::Impl::SayOutOfMemory() {
   if (connecting_) channel_.Close();
   channel_.Send(wire::Type::kBye, no_memory_body_);
   channel_.Flush();
-  RemoveFile();
 }
 
 void ControlPlane::Impl::RunOnce() {

@@ -81,7 +81,7 @@ class ControlPlane::Impl {
   // Whoever answered is not rank 0 of this job: the file is out of date.
   void RetryElsewhere(const absl::Status& why, uint64_t now_ns);
   // Rank 0 takes away what it wrote.
-  void RemoveFile();
+  void RemoveFile() noexcept;
   void RetryLater(const absl::Status& why, uint64_t now_ns);
   void ReadChannel(uint64_t now_ns);
   void Dispatch(wire::Type type, const std::string& body);

@@ -94,7 +94,7 @@ absl::Status ControlPlane::Impl::Listen(uint64_t now_ns) {
   return absl::OkStatus();
 }
 
-void ControlPlane::Impl::RemoveFile() {
+void ControlPlane::Impl::RemoveFile() noexcept {
   if (file_.nonce != 0) RemoveRendezvousFile(rendezvous_.path, file_);
   file_ = RendezvousFile();
 }

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -134,9 +136,17 @@ absl::Status WriteRendezvousFile(const std::string& path, const RendezvousFile& 
   return Prefixed(status, absl::StrCat("rendezvous file://", path));
 }
 
-void RemoveRendezvousFile(const std::string& path, const RendezvousFile& file) {
-  const absl::StatusOr<RendezvousFile> there = ReadRendezvousFile(path);
-  if (there.ok() && *there == file) unlink(path.c_str());
+void RemoveRendezvousFile(const std::string& path, const RendezvousFile& file) noexcept {
+  char wanted[kBytesMax];  // as EncodeRendezvousFile
+  const int length = snprintf(wanted, sizeof wanted, "%s\naddress %s\nport %u\nnonce %016" PRIx64 "\n", kFirstLine.data(),
+                              file.address.c_str(), static_cast<unsigned>(file.port), file.nonce);
+  File there(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  char found[kBytesMax + 1];
+  ssize_t bytes = 0;
+  do {
+    bytes = read(there.fd(), found, sizeof found);
+  } while (bytes < 0 && errno == EINTR);
+  if (length > 0 && bytes == length && std::memcmp(found, wanted, static_cast<size_t>(length)) == 0) unlink(path.c_str());
 }
 
 }  // namespace geeps::net

@@ -34,8 +34,8 @@ absl::StatusOr<RendezvousFile> ReadRendezvousFile(const std::string& path);
 // Puts the file in place, over one of another job. Errors: IoError; WrongState: something else is there, which must not
 // be lost.
 absl::Status WriteRendezvousFile(const std::string& path, const RendezvousFile& file);
-// Removes the file if it is still this one. Best effort.
-void RemoveRendezvousFile(const std::string& path, const RendezvousFile& file);
+// Removes the file if it is still this one. Best effort; needs no memory.
+void RemoveRendezvousFile(const std::string& path, const RendezvousFile& file) noexcept;
 
 }  // namespace geeps::net
 

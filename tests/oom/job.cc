@@ -81,16 +81,23 @@ bool Worker::IsLost() {
 Worker::Verdict Worker::Judge(const char* what, geeps_status status, const geeps_error& err) {
   if (status == GEEPS_OK) return Verdict::kDone;
   const Resource resource = job_->fault().resource;
-  const bool own = status == GEEPS_E_NOMEM ||
-                   (resource == Resource::kDescriptor && status == GEEPS_E_IO && err.native_code == EMFILE);
+  // Of a descriptor whoever asked is told by errno, the others by its rank. A start looks for the others again and
+  // again, so that it may end by its limit.
+  const bool no_descriptor = resource == Resource::kDescriptor &&
+                             ((status == GEEPS_E_IO && (err.native_code == EMFILE || err.rank >= 0)) ||
+                              (status == GEEPS_E_TIMEOUT && !started_ && (err.flags & GEEPS_ERROR_LATCHED) != 0));
+  const bool own = status == GEEPS_E_NOMEM || no_descriptor;
   // Who comes when the job has ended is refused in its state.
   const bool late = status == GEEPS_E_STATE && !started_ && (err.flags & GEEPS_ERROR_LATCHED) != 0;
+  // A deferred device whose queue finds no memory cannot say when memory is free again.
+  const bool device_lost = status == GEEPS_E_DEVICE && job_->setup().device != std::string("host");
   const bool theirs = (job_->setup().world > 1 && (status == GEEPS_E_PEER_LOST || late)) ||
                       (status == GEEPS_E_ABORTED && job_->cancelled());
   if (test::NumFailed() == 0) {
     Complain(Describe(what, status, err) + ", and no request had failed");
     return Verdict::kOver;
   }
+  if (device_lost && job_->fault().lasting) return Verdict::kOver;
   if (!own && !theirs) {
     Complain(Describe(what, status, err));
     return Verdict::kOver;
@@ -191,7 +198,7 @@ bool Worker::Create(std::initializer_list<geeps_kv> more) {
   const std::string rank = std::to_string(rank_);
   const std::string world = std::to_string(setup.world);
   std::vector<geeps_kv> options = {{"rank", rank.c_str()},   {"world", world.c_str()}, {"transport", setup.transport},
-                                   {"device", setup.device}, {"heartbeat_ms", "2000"}, {"start_limit_s", "10"}};
+                                   {"device", setup.device}, {"heartbeat_ms", "2000"}, {"start_limit_s", "3"}};
   if (setup.world > 1) options.push_back({"rendezvous", setup.rendezvous.c_str()});
   options.insert(options.end(), more.begin(), more.end());
   geeps_config config;

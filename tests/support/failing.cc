@@ -31,6 +31,7 @@ __attribute__((weak)) int __interceptor_socket(int, int, int);
 __attribute__((weak)) int __interceptor_socketpair(int, int, int, int*);
 __attribute__((weak)) int __interceptor_accept(int, sockaddr*, socklen_t*);
 __attribute__((weak)) int __interceptor_accept4(int, sockaddr*, socklen_t*, int);
+__attribute__((weak)) int __interceptor_close(int);
 __attribute__((weak)) int __interceptor_eventfd(unsigned, int);
 __attribute__((weak)) int __interceptor_epoll_create1(int);
 __attribute__((weak)) int __interceptor_open(const char*, int, ...);
@@ -55,7 +56,8 @@ std::atomic<uint64_t> fail_at = 0;
 std::atomic<bool> fail_later = false;
 std::atomic<uint64_t> num_requests = 0;
 std::atomic<uint64_t> num_failed = 0;
-Frames failure;  // of the first one that failed
+std::atomic<int64_t> num_closed = 0;  // descriptors that were closed since requests fail, and not asked for again
+Frames failure;                       // of the first one that failed
 
 std::atomic<int64_t> num_live = 0;
 
@@ -71,6 +73,10 @@ bool Fails(Resource resource) {
   const uint64_t n = num_requests.fetch_add(1, std::memory_order_relaxed) + 1;
   const uint64_t at = fail_at.load(std::memory_order_relaxed);
   if (at == 0 || n < at || (n > at && !fail_later.load(std::memory_order_relaxed))) return false;
+  if (n > at && resource == Resource::kDescriptor) {
+    if (num_closed.fetch_sub(1) > 0) return false;
+    num_closed.fetch_add(1);
+  }
   if (n == at) {
     const Outside own;
     failure.num = backtrace(failure.address, kFramesMax);
@@ -210,6 +216,7 @@ void FailAt(Resource resource, uint64_t n, bool lasting) {
   fail_later.store(lasting);
   num_requests.store(0);
   num_failed.store(0);
+  num_closed.store(0);
   if (n != 0) failure.num = 0;
   counting.store(true);
 }
@@ -306,6 +313,7 @@ int FailingSocket(int domain, int type, int protocol) GEEPS_TEST_SYMBOL("socket"
 int FailingSocketpair(int domain, int type, int protocol, int* fds) GEEPS_TEST_SYMBOL("socketpair");
 int FailingAccept(int fd, sockaddr* name, socklen_t* bytes) GEEPS_TEST_SYMBOL("accept");
 int FailingAccept4(int fd, sockaddr* name, socklen_t* bytes, int flags) GEEPS_TEST_SYMBOL("accept4");
+int FailingClose(int fd) GEEPS_TEST_SYMBOL("close");
 int FailingEventfd(unsigned value, int flags) GEEPS_TEST_SYMBOL("eventfd");
 int FailingEpoll(int flags) GEEPS_TEST_SYMBOL("epoll_create1");
 int FailingTimerfd(int clock, int flags) GEEPS_TEST_SYMBOL("timerfd_create");
@@ -351,6 +359,11 @@ int FailingAccept(int fd, sockaddr* name, socklen_t* bytes) {
 int FailingAccept4(int fd, sockaddr* name, socklen_t* bytes, int flags) {
   static auto* const next = Next(__interceptor_accept4, "accept4");
   return NoDescriptor() ? -1 : next(fd, name, bytes, flags);
+}
+int FailingClose(int fd) {
+  static auto* const next = Next(__interceptor_close, "close");
+  if (outside == 0 && NumFailed() > 0) num_closed.fetch_add(1);
+  return next(fd);
 }
 int FailingEventfd(unsigned value, int flags) {
   static auto* const next = Next(__interceptor_eventfd, "eventfd");

@@ -2,7 +2,7 @@
 // Failing requests: the n-th request for memory, a descriptor or a thread fails, wherever in the process it is made.
 //
 // A program that links failing.cc defines operator new and delete, posix_memalign, mmap, socket, socketpair, accept,
-// accept4, eventfd, epoll_create1, timerfd_create, open, fopen and pthread_create itself. Programs come before
+// accept4, close, eventfd, epoll_create1, timerfd_create, open, fopen and pthread_create itself. Programs come before
 // libraries when the loader looks for a name, so libgeeps, its plugins, Abseil and libstdc++ call these, too. What a C
 // library asks for inside of itself (malloc of getaddrinfo, dlopen, zlib and of exceptions; the stack of a thread) does
 // not come here. A request that does not fail goes on to the sanitizer's function where there is one, else to that of
@@ -21,8 +21,8 @@ namespace geeps::test {
 enum class Resource { kMemory, kDescriptor, kThread };
 
 // The n-th request from now on (1: the next; 0: none) fails, counted over all threads but those that are Outside; with
-// `lasting` every later one of them, too. Memory: std::bad_alloc, nullptr or ENOMEM; descriptors: EMFILE; threads:
-// EAGAIN.
+// `lasting` every later one of them, too; but for each descriptor that they close they get one. Memory: std::bad_alloc,
+// nullptr or ENOMEM; descriptors: EMFILE; threads: EAGAIN.
 void FailAt(Resource resource, uint64_t n, bool lasting);
 // Ends that; how many requests of that resource there were since FailAt.
 uint64_t StopFailing();
