@@ -65,8 +65,8 @@ void Sample(test::Resource resource, std::chrono::seconds time) {
       CHECK_MESSAGE(outcome.report == "", (repeat + "\n" + outcome.report));
     }
   }
-  std::printf("%llu attempts, a %s failed in %llu\n", static_cast<unsigned long long>(num_attempts), NameOf(resource),
-              static_cast<unsigned long long>(num_failed));
+  std::printf("%s: %llu attempts, a request failed in %llu\n", NameOf(resource),
+              static_cast<unsigned long long>(num_attempts), static_cast<unsigned long long>(num_failed));
   CHECK(num_failed * 2 > num_attempts);
 }
 
