@@ -2,9 +2,8 @@
 // The drill: every fault in every phase over every transport, each in a job of three workers of its own. What a cell
 // promises:
 //
-//   kill     SIGKILL. tcp: within a quarter of a second every call of the others returns GEEPS_E_PEER_LOST with rank
-//   and
-//            last clock. In process there are no others: the process is gone, with no child and no file.
+//   kill     SIGKILL. tcp: within a quarter of a second every call of the others returns GEEPS_E_PEER_LOST, with rank
+//            and last clock. In process there are no others: the process is gone, with no child and no file.
 //            When rank 0 goes before all have met, the others' start returns GEEPS_E_TIMEOUT at its limit.
 //   stop     tcp: SIGSTOP; the same after the heartbeat limit, and for the stopped one when it goes on. In process the
 //            worker's thread stands still: the others' calls with a limit return GEEPS_E_TIMEOUT and change nothing,
@@ -12,10 +11,10 @@
 //   exit     tcp: the process calls exit() while its worker is in the phase. In process: the worker destroys its
 //            runtime in the phase, without a shutdown. Both are a loss for the others.
 //   memory   every allocation of geeps in the process fails from the moment on at which the worker enters the phase
-//   until
-//            all have their answer or sleep. Nothing is lost (GEEPS_OK, or GEEPS_E_NOMEM and the call may be repeated),
-//            and the job goes on; or the worker latches GEEPS_E_NOMEM and the others latch that or GEEPS_E_PEER_LOST,
-//            all the same and with its rank. In process all workers are without memory: each says so for itself.
+//            until all have their answer or sleep. Nothing is lost (GEEPS_OK, or GEEPS_E_NOMEM and the call may be
+//            repeated), and the job goes on; or the worker latches GEEPS_E_NOMEM and the others latch that or
+//            GEEPS_E_PEER_LOST, all the same and with its rank. In process all workers are without memory: each says so
+//            for itself. One that cannot come to the rendezvous any more is missed: GEEPS_E_TIMEOUT at the start limit.
 //   wrong    calls with a wrong argument or at the wrong moment: each gets its status at once, and the job goes on.
 //
 // The worker at fault stands in the phase: asleep in start, commit, read or shutdown because a third worker is late, or
