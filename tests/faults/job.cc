@@ -89,12 +89,23 @@ void Host::Kill() {
 }
 
 void Host::Stop() {
+  if (pid_ <= 0) return;
   kill(pid_, SIGSTOP);
   int state = 0;
   waitpid(pid_, &state, WUNTRACED);
 }
 
-void Host::Resume() { kill(pid_, SIGCONT); }
+void Host::Resume() {
+  if (pid_ > 0) kill(pid_, SIGCONT);
+}
+
+bool Host::IsStopped() const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  const size_t at = text.rfind(") ");
+  return at != std::string::npos && text.compare(at + 2, 1, "T") == 0;
+}
 
 int Host::AwaitChange(double limit_s) {
   const Stopwatch watch;

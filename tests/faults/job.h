@@ -54,6 +54,7 @@ class Host {
   void Kill();    // SIGKILL, and reaps
   void Stop();    // SIGSTOP; returns when it has stopped
   void Resume();  // SIGCONT
+  bool IsStopped() const;
   // Waits until it has died or stopped by itself; its state as waitpid gives it, or -1. A dead one is reaped.
   int AwaitChange(double limit_s);
   // Ends its conversations, waits for its end; empty when that is exit code 0.

@@ -169,7 +169,7 @@ TEST_CASE("workers that wait for others for five seconds use less than 2 percent
     const std::string where = all[i]->call + (all[i]->job.in_process() ? " in process: " : " over tcp: ");
     MESSAGE(where, 100 * share, " % of a core each");
     CHECK(before[i] >= 0);
-    CHECK(share < 0.02);
+    CHECK(share < 0.002);  // one that spins has no core for itself here: all of them may
   }
 }
 

@@ -68,7 +68,10 @@ class Trial {
     }
     wrong = at_moment ? StrikeAtMoment(result) : AwaitPoint(result);
     if (!wrong.empty()) return wrong;
-    if (!result->hit) return EndsWell();
+    if (!result->hit) {
+      job_.host(options_.victim).own().Call("arm kill 0 none");  // what follows is not the job
+      return EndsWell();
+    }
     switch (options_.blow) {
       case Blow::kKill:
       case Blow::kTear:
@@ -79,6 +82,7 @@ class Trial {
         return EndsWell();
       case Blow::kStop: {
         wrong = Lost(kSilenceLimit_s);
+        if (!job_.host(options_.victim).IsStopped()) wrong = "somebody else has let the victim go on; " + wrong;
         job_.host(options_.victim).Resume();
         return wrong.empty() ? VictimEnds() : wrong;
       }

@@ -145,12 +145,15 @@ void WorkerProcess::Kill() {
 }
 
 void WorkerProcess::Stop() {
+  if (pid_ <= 0) return;  // else all processes would stop
   kill(pid_, SIGSTOP);
   int state = 0;
   waitpid(pid_, &state, WUNTRACED);
 }
 
-void WorkerProcess::Resume() { kill(pid_, SIGCONT); }
+void WorkerProcess::Resume() {
+  if (pid_ > 0) kill(pid_, SIGCONT);
+}
 
 bool WorkerProcess::EndsWell(double limit_s) {
   if (pid_ <= 0) return false;
