@@ -37,18 +37,17 @@ class Points {
   }
 
   // Passes "verb" and, for each name, "verb name". True when the caller is to send half of what it has and then Strike.
+  // From a hit on no other thread passes a point: what the report says of the moment stays true.
   bool Pass(const std::string& verb, const std::vector<std::string>& names) {
-    bool hit = false;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      hit = Count(verb);
-      for (const std::string& name : names) hit = Count(verb + " " + name) || hit;
-      if (!hit) return false;
-      Report(names.empty() ? verb : verb + " " + names.front());
-    }
-    if (action_ == Action::kTear && verb == "send") return true;
-    Strike();
-    return false;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    while (dying_) pause();
+    bool hit = Count(verb);
+    for (const std::string& name : names) hit = Count(verb + " " + name) || hit;
+    if (!hit) return false;
+    Report(names.empty() ? verb : verb + " " + names.front());
+    dying_ = action_ == Action::kTear && verb == "send";
+    if (!dying_) Strike();
+    return dying_;
   }
 
   // Death takes this process at once; a stop lasts until SIGCONT.
@@ -89,6 +88,7 @@ class Points {
   uint64_t wanted_ = 0;
   Action action_ = Action::kKill;
   int report_fd_ = -1;
+  bool dying_ = false;  // half a message is on its way, and then the end
 };
 
 std::vector<std::string> Named(std::string_view bytes) {
