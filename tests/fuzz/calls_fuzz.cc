@@ -53,7 +53,8 @@ enum Op : uint8_t {
   kNumOps
 };
 enum Kind : uint8_t { kRuntimes, kTables, kLocals, kPlans, kRequests, kNumKinds };
-// How a handle is named: the low bits are its number among those that were ever made.
+// How a handle is named: by its number among those of its kind that were ever made. From kOtherKind on the next byte
+// names one of any kind, from kNumber on the next eight are the handle.
 constexpr uint8_t kOtherKind = 0xe0;
 constexpr uint8_t kNumber = 0xf0;
 
@@ -88,9 +89,13 @@ class Session {
   T* Handle(Kind kind) {
     const uint8_t byte = input_.Byte();
     if (byte >= kNumber) return reinterpret_cast<T*>(static_cast<uintptr_t>(input_.Number<uint64_t>()));
-    if (byte >= kOtherKind) kind = static_cast<Kind>(byte % kNumKinds);
+    size_t index = byte;
+    if (byte >= kOtherKind) {
+      const uint8_t next = input_.Byte();
+      kind = static_cast<Kind>(next % kNumKinds);
+      index = next / kNumKinds;
+    }
     const std::vector<void*>& made = handles_[kind];
-    const size_t index = byte & 0x1f;
     return index < made.size() ? static_cast<T*>(made[index]) : nullptr;
   }
   geeps_runtime* Runtime() { return Handle<geeps_runtime>(kRuntimes); }
@@ -513,11 +518,23 @@ std::vector<std::string> FuzzSeeds() {
   seeds.push_back(look.Byte(0).Byte(kPlugin).Byte(0).Byte(4).Byte(1).Byte(kPlugin).Byte(0).Byte(2));
   // Handles that are stale, foreign, of another kind, or none.
   for (uint32_t kind = 0; kind < kNumKinds; ++kind) {
-    Seed stale = Committed(0, 3, 1);
+    Seed stale = Committed(0, 0, 1);
     stale.Byte(kDestroy).Byte(kind).Byte(0);
     Walk(&stale, 0).Byte(kLook).Byte(4).Byte(0).Byte(kCommit).Byte(0).Byte(1).Byte(0).Byte(0);
-    seeds.push_back(
-        stale.Byte(kFence).Byte(kOtherKind + kind).Byte(0).Byte(kFence).Byte(kNumber).Number(uint64_t{1} << 24 | 1));
+    // Those that are alive, for another one's.
+    for (uint32_t other = 0; other < kNumKinds; ++other) {
+      stale.Byte(kFence)
+          .Byte(kOtherKind)
+          .Byte(other)
+          .Byte(0)
+          .Byte(kSetParam)
+          .Byte(kOtherKind)
+          .Byte(other)
+          .Byte(1)
+          .Byte(0);
+      stale.Byte(kPlanEnd).Byte(kOtherKind).Byte(other).Byte(0).Byte(kWait).Byte(kOtherKind).Byte(other).Byte(1);
+    }
+    seeds.push_back(stale.Byte(kFence).Byte(kNumber).Number(uint64_t{1} << 24 | 1).Byte(0));
   }
   Seed two = Committed(0, 0, 0);
   two.Byte(kCreate).Byte(0).Byte(0).Byte(kStart).Byte(1).Byte(0).Byte(kPassBegin).Byte(1).Byte(0);

@@ -151,6 +151,11 @@ std::vector<std::string> FuzzSeeds() {
   };
   for (const std::string& bad : {version, type, length, magic}) seeds.push_back(Seed().Byte(9).Byte(0).Raw(bad));
   seeds.push_back(Seed().Byte(9).Byte(0).Raw(Frame(Type::kLines, std::string(5000, 'x'))));
+  // Bodies that are too long, and too short.
+  for (size_t i = 0; i < 9; ++i) {
+    seeds.push_back(seeds[i] + "x");
+    seeds.push_back(seeds[i].substr(0, seeds[i].size() - 1));
+  }
   return seeds;
 }
 

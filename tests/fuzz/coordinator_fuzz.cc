@@ -198,7 +198,8 @@ class Session {
         enter.digest = input_.Below(3);
         enter.sets = input_.Flag();
         enter.failed = input_.Flag();
-        enter.maxima.resize(input_.Below(3), input_.Byte());
+        const size_t num_maxima = input_.Below(3);
+        enter.maxima.assign(num_maxima, input_.Byte());
         if (enter.failed) enter.cause.code = -3;
         peer->Say(net::wire::Frame(Type::kEnter, net::wire::Encode(enter)));
         break;

@@ -31,7 +31,8 @@ namespace geeps::fuzz {
 // Inputs to begin with, each of its own kind.
 std::vector<std::string> FuzzSeeds();
 
-// Takes an input apart. Behind its end everything is zero or empty.
+// Takes an input apart. Behind its end everything is zero or empty. At most one call in an expression whose order is
+// not settled: an input means the same whatever compiled its target.
 class Input {
  public:
   Input(const uint8_t* data, size_t size) : next_(data), end_(data + size) {}

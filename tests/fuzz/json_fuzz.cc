@@ -145,7 +145,7 @@ std::vector<std::string> FuzzSeeds() {
     seeds.push_back(Seed().Byte(0).Raw(text));
   }
   seeds.push_back(Seed().Byte(0).Raw(std::string(32, '[') + std::string(32, ']')));
-  seeds.push_back(Seed().Byte(0).Raw(std::string(40, '[')));
+  seeds.push_back(Seed().Byte(0).Raw(std::string(40, '[') + std::string(40, ']')));
   for (const char* state : {"ended", "lost", "?"}) {
     seeds.push_back(Seed().Byte(2).Byte(1).Raw(Replaced(kStatistics, "running", state)));
   }

@@ -192,6 +192,10 @@ std::vector<std::string> FuzzSeeds() {
   seeds.push_back(SetsOf(1).Raw(nobody));
   std::string active("\2\1\1\0\1\1\0\3\1\0\3", 11);
   seeds.push_back(SetsOf(1).Raw(active));
+  const std::string touching("\2\1\1\0\0\2\0\3\0\2\1\0\1", 13);
+  seeds.push_back(SetsOf(1).Raw(touching));
+  const std::string long_form("\2\1\1\0\0\1\x80\0\3\1\0\1", 12);
+  seeds.push_back(SetsOf(1).Raw(long_form));
   return seeds;
 }
 

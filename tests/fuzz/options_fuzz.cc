@@ -71,7 +71,9 @@ void TryHosts(const std::string& text) {
   FUZZ_CHECK(meter.peak_bytes() <= kHostsMax * 4 * 320 + 64 * text.size() + 4096);
   if (!hosts.ok()) return CheckRefusal(hosts.status());
   FUZZ_CHECK(!hosts->empty() && hosts->size() <= kHostsMax);
-  for (const std::string& host : *hosts) FUZZ_CHECK(!host.empty() && host.find_first_of("[] \t,") == std::string::npos);
+  for (const std::string& host : *hosts) {
+    FUZZ_CHECK(!host.empty() && host.size() <= 253 && host.find_first_of("[] \t,") == std::string::npos);
+  }
   if (hosts->size() > 100) return;
   const auto again = session::ExpandHostlist(absl::StrJoin(*hosts, ","));
   FUZZ_CHECK(again.ok() && *again == *hosts);

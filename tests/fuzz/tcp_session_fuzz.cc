@@ -242,8 +242,10 @@ class Session {
     FUZZ_CHECK(fd >= 0);
     sockaddr_storage name;
     const socklen_t length = tcp::ToSocketAddress(address_, &name);
-    raw_.push_back(std::make_unique<RawSocket>(fd));
-    FUZZ_CHECK(connect(fd, reinterpret_cast<sockaddr*>(&name), length) == 0);
+    auto raw = std::make_unique<RawSocket>(fd);
+    // libFuzzer's timer may interrupt it: then the connection is on its way.
+    FUZZ_CHECK(connect(fd, reinterpret_cast<sockaddr*>(&name), length) == 0 || errno == EINTR);
+    raw_.push_back(std::move(raw));
   }
 
   void Greet() {
@@ -595,6 +597,7 @@ std::vector<std::string> FuzzSeeds() {
   for (std::string& seed : seeds) seed.insert(0, 1, '\0');
   seeds.push_back(Seed().Byte(1).Raw(flood).Byte(kRefuse).Byte(0).Byte(1).Byte(kLimit).Byte(0));
   seeds.push_back(Seed().Byte(1).Raw(flood));
+  seeds.push_back(Seed().Byte(1).Raw(flood).Byte(kHangUp).Byte(0).Byte(0));
   seeds.push_back(Seed().Byte(2).Raw(Alone()));
   AddConfigSeeds(&seeds);
   return seeds;

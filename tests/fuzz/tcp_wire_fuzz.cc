@@ -101,7 +101,8 @@ class Stream final : private Receiver::Sink {
     message.slot = input_.Below(5);
     const Fault fault = static_cast<Fault>(input_.Below(kNumFaults));
     message.header = input_.Bytes(1 + input_.Byte());
-    message.payload = std::string(input_.Number<uint16_t>() % 6000, static_cast<char>(input_.Byte()));
+    message.payload.resize(input_.Number<uint16_t>() % 6000);
+    std::fill(message.payload.begin(), message.payload.end(), static_cast<char>(input_.Byte()));
     FrameHeader frame;
     frame.slot = message.slot;
     frame.sequence = next_sequence_++;

@@ -196,9 +196,12 @@ class Session {
         (void)plane_.Enter(enter, {{"table 'w'", "20 rows"}});
         break;
       }
-      case 1:
-        (void)plane_.Relay(input_.Below(4), input_.Byte(), input_.Text());
+      case 1: {
+        const uint32_t dst = input_.Below(4);
+        const uint32_t kind = input_.Byte();
+        (void)plane_.Relay(dst, kind, input_.Text());
         break;
+      }
       case 2:
         plane_.Suspect(input_.Below(3), "silent");
         break;
@@ -239,6 +242,8 @@ std::vector<std::string> FuzzSeeds() {
   seeds.push_back(Seed().Raw(welcome).Byte(kCall).Byte(3));
   seeds.push_back(Seed().Byte(kCall).Byte(3));
   seeds.push_back(Seed().Raw(welcome).Byte(kRaw).Text("no frame at all, whatever it is"));
+  seeds.push_back(
+      Seed().Raw(welcome).Byte(kCause).Byte(1).Byte(0xf9).Byte(kRaw).Text("no frame at all, whatever it is"));
   net::wire::Beat beat;
   beat.clock = 9;
   seeds.push_back(Seed().Byte(kFrame).Byte(static_cast<uint32_t>(Type::kBeat)).Text(Encode(beat)).Raw(welcome));
