@@ -8,7 +8,7 @@ namespace geeps::fault_test {
 namespace {
 
 constexpr uint32_t kControlMagic = 0x4c545047;
-constexpr size_t kControlHeaderBytes = 16;
+constexpr size_t kControlHeaderBytes = 24;
 constexpr uint64_t kGreetingMagic = 0x31544850'53504547ull;
 constexpr uint64_t kAnswerMagic = 0x31415048'53504547ull;
 constexpr uint32_t kFrameMagic = 0x464d5047;

@@ -47,13 +47,13 @@ bool IsFrame(const std::string& bytes, uint32_t body_max, FrameHeader* header) {
   FUZZ_CHECK(header->body_bytes <= body_max);
   if (bytes.size() - kFrameHeaderBytes != header->body_bytes) return false;
   const absl::string_view all = bytes;
-  return CheckFrame(all.substr(0, kFrameHeaderBytes), all.substr(kFrameHeaderBytes)).ok();
+  return CheckBody(*header, all.substr(kFrameHeaderBytes)).ok();
 }
 
 void TryFrame(const std::string& bytes, uint32_t body_max) {
   FrameHeader header;
   if (!IsFrame(bytes, body_max, &header)) return;
-  FUZZ_CHECK(Frame(header.type, bytes.substr(kFrameHeaderBytes)) == bytes);
+  FUZZ_CHECK(Frame(header.type, bytes.substr(kFrameHeaderBytes), header.sequence) == bytes);
 }
 
 void TryWrongBit(Input* input) {

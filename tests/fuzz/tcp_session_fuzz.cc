@@ -92,7 +92,7 @@ class RawSocket {
     while (recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT) > 0) {
     }
   }
-  uint64_t next_sequence = 0;
+  uint32_t next_sequence = 0;
 
  private:
   const int fd_;
@@ -280,6 +280,7 @@ class Session {
     frame.header_bytes = static_cast<uint16_t>(header.size());
     frame.payload_bytes = frame.slot == 0 ? 0 : payload.size();
     frame.sequence = raw->next_sequence++;
+    frame.head_crc = tcp::HeadChecksumOf(frame);
     frame.crc = tcp::ChecksumOf(frame, header.data()) + (fault == 2 ? 1 : 0);
     std::string bytes = BytesOf(frame) + header;
     if (frame.payload_bytes != 0) {

@@ -33,8 +33,9 @@ std::string FrameBytes(FrameHeader frame, const std::string& header, const std::
   if (fault == kSequence) ++frame.sequence;
   if (fault == kType) frame.type = 3;
   if (fault == kMagic) ++frame.magic;
+  frame.head_crc = HeadChecksumOf(frame);
   frame.crc = ChecksumOf(frame, header.data());
-  if (fault == kHeadCrc) ++frame.crc;
+  if (fault == kHeadCrc) ++(payload.size() % 2 == 0 ? frame.crc : frame.head_crc);
   const uint32_t crc = crc32c::Extend(frame.crc, payload.data(), payload.size()) + (fault == kPayloadCrc ? 1 : 0);
   return BytesOf(frame) + header + payload + (payload.empty() ? "" : BytesOf(crc));
 }
@@ -156,7 +157,7 @@ class Stream final : private Receiver::Sink {
   std::string sent_;  // and not read
   std::vector<Message> expected_;
   std::vector<bool> good_;  // by message
-  uint64_t next_sequence_ = 0;
+  uint32_t next_sequence_ = 0;
   bool wild_ = false;     // raw bytes: anything may come
   bool closing_ = false;  // a close was sent
   bool closed_ = false;
