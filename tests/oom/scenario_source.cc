@@ -71,6 +71,7 @@ class Source {
 
   const geeps_source_api* const api_;
   const Fault fault_;
+  const geeps_host host_ = MakeHost();  // until the handle is closed
   geeps_source_handle* handle_ = nullptr;
   std::string complaints_;
 };
@@ -117,7 +118,6 @@ bool Source::Fill(geeps_source_slot* slot, int64_t* labels) {
 }
 
 bool Source::Walk(const std::string& uri, bool compressed) {
-  const geeps_host host = MakeHost();
   const std::vector<geeps_kv> options = {{"split", compressed ? "train" : "test"}};
   geeps_source_description description = {};
   description.struct_size = sizeof description;
@@ -153,7 +153,7 @@ bool Source::Walk(const std::string& uri, bool compressed) {
   const bool opened =
       Call("open",
            [&](geeps_error* e) {
-             return api_->open(&host, uri.c_str(), options.data(), options.size(), &handle_, e);
+             return api_->open(&host_, uri.c_str(), options.data(), options.size(), &handle_, e);
            }) &&
       Call("describe", [&](geeps_error* e) { return api_->describe(handle_, &description, e); }) &&
       Call("get_field", [&](geeps_error* e) { return api_->get_field(handle_, 0, &field, e); }) &&
