@@ -63,17 +63,18 @@ bool Channel::Next(wire::Type* type, std::string* body) {
     failure_ = BadData("control message ", header.sequence, " came where message ", in_sequence_, " is due");
   }
   if (!failure_.ok()) return false;
-  ++in_sequence_;
   *type = header.type;
   body->assign(content.data(), content.size());
   in_begin_ += wire::kFrameHeaderBytes + header.body_bytes;
+  ++in_sequence_;
   return true;
 }
 
 bool Channel::Send(wire::Type type, absl::string_view body) {
   if (!open() || write_broken_ || finish_) return true;  // the reading side tells why
   if (body.size() > wire::kBodyMax || out_bytes_ > kQueuedBytesMax) return false;
-  out_.push_back(wire::Frame(type, body, out_sequence_++));
+  out_.push_back(wire::Frame(type, body, out_sequence_));
+  ++out_sequence_;  // behind what may find no memory
   out_bytes_ += out_.back().size();
   return true;
 }

@@ -175,7 +175,7 @@ TEST_CASE("workers that wait for others for five seconds use less than 2 percent
 
 TEST_CASE("NameOfBytes knows the messages of both connections, and a ControlStream those that come in pieces") {
   std::string enter("GPTL", 4);
-  enter += std::string("\x01\x00\x05\x00\x03\x00\x00\x00....\x01\x02?", 15);
+  enter += std::string("\x01\x00\x05\x00\x03\x00\x00\x00............\x01\x02?", 23);
   CHECK(NameOfBytes(enter) == "ENTER commit 2");
   CHECK(NameOfBytes("anything else that is long enough") == "");
   ControlStream stream;

@@ -49,7 +49,7 @@ TEST_CASE("Channel: of a stranger that sends much at once only the beginning is 
 TEST_CASE("Channel: frames behind a greeting are there once it was taken, in as many reads as that takes") {
   Pair pair;
   std::string bytes = wire::Frame(wire::Type::kHello, std::string(wire::kGreetingMax, 'h'));
-  for (int i = 0; i < 20; ++i) bytes += wire::Frame(wire::Type::kLines, std::string(5000 + i, 'l'));
+  for (uint32_t i = 0; i < 20; ++i) bytes += wire::Frame(wire::Type::kLines, std::string(5000 + i, 'l'), i + 1);
   pair.Send(bytes);
   size_t num = 0;
   while (pair.channel.Read()) {
