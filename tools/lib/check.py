@@ -39,10 +39,12 @@ TSAN_TESTS = ["--no-suite", "style", "--no-suite", "abi", "--no-suite", "sim", "
 LINES = ["-Dc_args=-g1", "-Dcpp_args=-g1"]
 DEEP = ("sim-10000-seeds",)
 LONG = ("sim-search", "sim-mutants", "protocol-mutants")
+# Mostly waits for other processes; what it shows does not depend on the optimizer.
+FAULTS = ("faults-drill", "faults-points", "faults-moments", "faults-kill-times", "network-silence", "network-namespaces", "oom")
 PARTS = [
     Part("gcc", "gcc", "g++", ["-Doptimization=1", "-Ddebug=false"], without=DEEP),
-    Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=LONG + DEEP),
-    Part("release", "gcc", "g++", ["--buildtype=release"], ["--no-suite", "style", "--no-suite", "abi"], without=LONG),
+    Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=LONG + DEEP + FAULTS),
+    Part("release", "gcc", "g++", ["--buildtype=release"], ["--no-suite", "style", "--no-suite", "abi"], without=LONG + FAULTS),
     Part("asan", "gcc", "g++", ["-Doptimization=1", *LINES, "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
          {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
           "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, LONG + DEEP, only_tested=True),
