@@ -47,4 +47,28 @@ PROOFS = [
     Proof("coverage", "Lines that the proofs run", [
         "Promise: at least 95 % of the lines of `runtime/protocol` by the simulator alone, and of `runtime/plan` by its tests."],
           "tools/coverage", 60),
+    Proof("drill", "The drill", [
+        "Every fault in every phase: in each cell the job ends in time with the right status, or goes on, and the processes that "
+        "are not at fault live and work. `tests/faults/drill.h` says what each cell promises."],
+          "$BUILD/tests/faults/drill", 40),
+    Proof("points", "Death and pauses at every message", [
+        "A worker is killed, torn in the middle of a send, stopped for a moment or for good, before or after every send and "
+        "receive of its life. Promise: it is lost for the others as one that dies elsewhere, with the same words on all of them, "
+        "or nothing is lost."],
+          "$BUILD/tests/faults/fault-points --all", 40),
+    Proof("kills", "From a kill to the last survivor's error", [
+        "A worker of three is killed at a random moment of a running job, a thousand times. Goal: 0.25 s at the 99th percentile."],
+          "$BUILD/tests/faults/kill-times --kills 1000", 12),
+    Proof("network", "A network that fails", [
+        "A proxy on every connection between workers delays, stalls, cuts, damages, doubles and moves what passes. Promise: what "
+        "is damaged is never taken in; delays change no bit; a cut or a silence is an error on all workers."],
+          "$BUILD/tests/network/network_faults 1 500", 12),
+    Proof("memory", "No memory, no descriptor, no thread", [
+        "Each request of geeps and its plugins for memory, a descriptor or a thread fails, one after another, in scenarios "
+        "that cover the C API. Promise: a status, nothing lost or the whole job told, nothing leaked, nobody hangs or dies."],
+          "$BUILD/tests/oom/oom_all", 40),
+    Proof("fuzzing", "Bytes from outside", [
+        "Decoders, sessions, options, structs and calls in any order, given what libFuzzer makes of a corpus. Promise: no crash, "
+        "leak, hang or allocation beyond the announced maximum; the corpus reaches 90 % of the lines of each decoder."],
+          "tools/fuzz --seconds 20", 24),
 ]
