@@ -24,7 +24,9 @@ absl::Status Finish(const device::Device& device, const device::Stream& stream) 
 template <typename Fill>
 absl::Status FillAndFinish(const device::Device& device, const device::Stream& stream, Fill&& fill) {
   const absl::Status filled = CatchOutOfMemory(fill);
-  const absl::Status finished = CatchOutOfMemory([&] { return Finish(device, stream); });
+  const auto finish = [&] { return Finish(device, stream); };
+  const absl::Status finished = CatchOutOfMemory(finish);
+  if (!finished.ok()) CatchOutOfMemory(finish).IgnoreError();  // a wait that found no memory is tried once more
   return filled.ok() ? finished : filled;
 }
 
