@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What travels on a TCP connection of this transport: a greeting from the side that connects, an answer, then frames. All sizes
-// are fixed or bounded by constants, all numbers little endian. docs/transports.md describes the bytes.
+// are fixed or bounded by constants, all numbers little endian.
 // Thread contract: pure functions and plain structs.
 #ifndef GEEPS_TRANSPORTS_TCP_WIRE_H_
 #define GEEPS_TRANSPORTS_TCP_WIRE_H_
