@@ -33,7 +33,8 @@ Job::Setup OverTcp() {
   Job::Setup setup;
   setup.world = 2;
   setup.transport = "tcp";
-  setup.rendezvous = "tcp://127.0.0.1:" + std::to_string(tool::FindFreeLoopbackPort().value_or(0));
+  setup.rendezvous =
+      "file://" + folder + "/" + Unique();  // rank 0 chooses the port: no other program can take it before
   return setup;
 }
 
@@ -97,8 +98,7 @@ std::string RunFiles(const Fault& fault) {
 std::string RunMeeting(const Fault& fault) {
   Job::Setup setup = OverTcp();
   const auto meet = [](Worker& w) { return w.Create({}) && w.Start(); };
-  const std::string port = setup.rendezvous.substr(setup.rendezvous.rfind(':'));
-  setup.rendezvous = "tcp://localhost" + port;
+  setup.rendezvous = "tcp://localhost:" + std::to_string(tool::FindFreeLoopbackPort().value_or(0));
   std::string complaints = Job(setup, fault).Run(meet);
   setup.rendezvous = "file://" + folder + "/meeting";
   complaints += Job(setup, fault).Run(meet);
