@@ -19,7 +19,7 @@ geeps_status ToAbi(const absl::Status& status, geeps_error* err) {
   filled.clock = detail.clock;
   const absl::string_view text = status.message();
   const size_t length = std::min(text.size(), sizeof(filled.message) - 1);
-  std::memcpy(filled.message, text.data(), length);
+  std::copy_n(text.data(), length, filled.message);  // memcpy takes no null pointer, also not for no bytes
   std::memcpy(err, &filled, std::min<size_t>(err->struct_size, sizeof(filled)));
   return code;
 }

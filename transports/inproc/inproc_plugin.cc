@@ -41,7 +41,7 @@ geeps_status Report(geeps_error* err, const absl::Status& status) {
   err->rank = -1;
   err->clock = 0;
   const size_t bytes = std::min(status.message().size(), sizeof(err->message) - 1);
-  std::memcpy(err->message, status.message().data(), bytes);
+  std::copy_n(status.message().data(), bytes, err->message);
   err->message[bytes] = '\0';
   return code;
 }
