@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/device/abi_status.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace geeps::device {
