@@ -101,6 +101,7 @@ Between::~Between() {
 }
 
 std::string Between::RendezvousOf(uint32_t rank) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
   return "tcp://127.0.0.1:" + std::to_string(rank == 0 ? rank_0_port_ : doors_[0].port);
 }
 

@@ -89,7 +89,7 @@ class Between {
   const Edit edit_;
   int wake_fd_ = -1;
   uint16_t rank_0_port_ = 0;
-  std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
   bool over_ = false;
   std::vector<Door> doors_;  // the first is the rendezvous
