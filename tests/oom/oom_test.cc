@@ -27,10 +27,11 @@
 namespace geeps::oom_test {
 namespace {
 
-// With GEEPS_TEST_SEED in the environment the requests of an earlier run.
+// The same sample in every run, so that a change is judged by itself; another one with GEEPS_TEST_SEED in the
+// environment. oom_all takes every request.
 uint64_t Seed() {
   const char* const given = std::getenv("GEEPS_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
+  return given != nullptr ? std::strtoull(given, nullptr, 10) : 1;
 }
 
 // Draws requests of each scenario, in turn, for so long; each at least once.
