@@ -54,7 +54,7 @@ PARTS = [
 
 
 # What --long adds.
-LONG_COMMANDS = (["tools/tidy"], ["tools/reliability", "--build", "build/check-gcc"])
+LONG_COMMANDS = (["tools/tidy"], ["tools/reliability", "--build", "build/check-gcc"], ["tools/fuzz", "--seconds", "600"])
 
 
 class Count:
@@ -252,7 +252,7 @@ def main():
                                      epilog="example: tools/check --full -j 2")
     parser.add_argument("root", help=argparse.SUPPRESS)
     parser.add_argument("--full", action="store_true", help="also optimised as released, with AddressSanitizer, UBSan and LeakSanitizer, with TSan, and the fuzzers")
-    parser.add_argument("--long", action="store_true", help="then also the proofs of docs/reliability.md, clang-tidy and coverage: hours")
+    parser.add_argument("--long", action="store_true", help="then also clang-tidy, the proofs of docs/reliability.md and ten minutes of each fuzzer: hours")
     parser.add_argument("--parts", metavar="A,B", help="only these of " + ", ".join(names))
     parser.add_argument("-j", "--jobs", type=int, default=default_jobs(), metavar="N",
                         help="compilers and tests at a time; default: one per core")
