@@ -45,7 +45,6 @@ void ControlPlane::Impl::Run() {
 void ControlPlane::Impl::OnOutOfMemory() noexcept {
   if (phase_ != Phase::kOver) {
     GoOver(no_memory_);
-    RemoveFile();
     const absl::Status said = CatchOutOfMemory([this] {
       SayOutOfMemory();
       return absl::OkStatus();
@@ -282,12 +281,12 @@ void ControlPlane::Impl::Down(const absl::Status& cause) {
   if (phase_ == Phase::kOver) return;
   options_.log->Debug("control", "the job is over: ", cause.message());
   GoOver(cause);
-  RemoveFile();
 }
 
 void ControlPlane::Impl::GoOver(const absl::Status& cause) noexcept {
   phase_ = Phase::kOver;
   local_deadline_ns_ = kNever;
+  RemoveFile();  // first: whoever hears of the end may look whether anything has stayed behind
   const absl::Status latched = Latched(cause);
   {
     MutexLock lock(&mutex_);

@@ -18,10 +18,15 @@ namespace {
 constexpr size_t kHostNameMax = 253;  // RFC 1035
 constexpr size_t kPathMax = 4000;     // below PATH_MAX, with room for the suffix of the file it is written to first
 
+// inet_pton reads up to the first zero byte: what comes after one is no part of an address.
+bool ToLiteral(int family, const std::string& address, void* out) {
+  return address.find('\0') == std::string::npos && inet_pton(family, address.c_str(), out) == 1;
+}
+
 bool IsLiteral(const std::string& address) {
   in_addr v4;
   in6_addr v6;
-  return inet_pton(AF_INET, address.c_str(), &v4) == 1 || inet_pton(AF_INET6, address.c_str(), &v6) == 1;
+  return ToLiteral(AF_INET, address, &v4) || ToLiteral(AF_INET6, address, &v6);
 }
 
 // Letters, digits, '-', '_' and '.', and at least one letter: "10.1" is a mistyped address, not a name.
@@ -76,9 +81,9 @@ bool ParsePort(absl::string_view text, uint16_t* out) {
 
 bool IsLoopback(const std::string& address) {
   in_addr v4;
-  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  if (ToLiteral(AF_INET, address, &v4)) return (ntohl(v4.s_addr) >> 24) == 127;
   in6_addr v6;
-  return inet_pton(AF_INET6, address.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+  return ToLiteral(AF_INET6, address, &v6) && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 absl::StatusOr<std::string> ParseLoopback(absl::string_view text) {

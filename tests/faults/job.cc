@@ -258,6 +258,13 @@ std::string CheckEveryCall(Job* job, const std::vector<uint32_t>& ranks, const s
   return "";
 }
 
+Heap HeapOf(Job* job, uint32_t rank) {
+  std::istringstream words(job->host(rank).own().Call("heap").extra);
+  Heap heap;
+  words >> heap.blocks >> heap.resident;
+  return heap;
+}
+
 std::vector<std::string> FilesOf(pid_t pid) {
   std::vector<std::string> paths;
   const auto add = [&](const std::string& path) {

@@ -82,7 +82,7 @@ class Job {
   Dialogue& worker(uint32_t rank) { return host(rank).worker(in_process() ? rank : 0); }
   size_t num_hosts() const { return hosts_.size(); }
   Host& host_at(size_t index) { return *hosts_[index]; }
-  // A new process in place of one that is gone. tcp only.
+  // A new process in place of one, which is killed if it is still there. tcp only.
   void Replace(uint32_t rank);
 
   // The call that makes a worker's runtime. A new rendezvous belongs to each round of a job.
@@ -129,6 +129,26 @@ std::string CheckLossAnswer(const Answer& answer, const Loss& loss);
 std::string CheckSameCause(const std::vector<Answer>& answers, const Loss& loss);
 // Every function of each of these workers says what it has answered. answers: by position in ranks.
 std::string CheckEveryCall(Job* job, const std::vector<uint32_t>& ranks, const std::vector<Answer>& answers);
+
+// What a process holds.
+struct Heap {
+  int64_t blocks = 0;    // that geeps has allocated
+  int64_t resident = 0;  // bytes of the whole process, after giving back what is free
+};
+Heap HeapOf(Job* job, uint32_t rank);
+
+// Sanitizers keep what is freed for a while: resident says nothing.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kOwnAllocator = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool kOwnAllocator = true;
+#else
+inline constexpr bool kOwnAllocator = false;
+#endif
+#else
+inline constexpr bool kOwnAllocator = false;
+#endif
 
 // Paths of files that the process has open or maps for others to see: what might stay behind when it is killed.
 std::vector<std::string> FilesOf(pid_t pid);

@@ -6,8 +6,6 @@
 #include <signal.h>
 #include <time.h>
 
-#include <sstream>
-
 #include "geeps.h"
 #include "tests/faults/job.h"
 #include "tests/faults/message_name.h"
@@ -34,31 +32,6 @@ void CheckMoments(Blow blow, uint64_t passes, uint64_t first_seed, uint64_t num_
     options.passes = passes;
     CHECK(RunTrial(options).wrong == "");
   }
-}
-
-// They keep what is freed for a while, and count it elsewhere.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kOwnAllocator = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kOwnAllocator = true;
-#else
-constexpr bool kOwnAllocator = false;
-#endif
-#else
-constexpr bool kOwnAllocator = false;
-#endif
-
-struct Heap {
-  int64_t blocks = 0;
-  int64_t resident = 0;
-};
-
-Heap HeapOf(Job* job, uint32_t rank) {
-  std::istringstream words(job->host(rank).own().Call("heap").extra);
-  Heap heap;
-  words >> heap.blocks >> heap.resident;
-  return heap;
 }
 
 // A job over a table of 8 MB, which rank 2 leaves by a death in the middle of it. Rank 2 is a new process each time.

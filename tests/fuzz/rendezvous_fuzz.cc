@@ -136,6 +136,7 @@ std::vector<std::string> FuzzSeeds() {
   for (const auto& [what, by] : faults) seeds.push_back(Seed().Byte(0).Raw(Replaced(text, what, by)));
   seeds.push_back(Seed().Byte(0).Raw(Replaced(text, "123456789abcdef0", "0000000000000000")));
   seeds.push_back(Seed().Byte(0).Raw(Replaced(text, "4711", std::string(600, '1'))));
+  seeds.push_back(Seed().Byte(0).Raw(Replaced(text, "127.0.0.1", "127.0.0.1" + std::string(7, '\0'))));
   for (const char* place : {"", "inproc://", "inproc://job", "tcp://localhost:4711", "tcp://[::1]:4711",
                             "tcp://127.0.0.9:1", "tcp://10.0.0.1:1", "tcp://host-1.example:65535", "tcp://host:0",
                             "tcp://host", "tcp://10.1:4", "tcp://-x:4", "file:///tmp/job", "file://job", "udp://x:1"}) {

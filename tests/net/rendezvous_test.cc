@@ -52,6 +52,15 @@ TEST_CASE("ParseRendezvous: literal addresses that are not loopback are denied, 
   }
 }
 
+TEST_CASE("Addresses: nothing may stand behind a zero byte") {
+  const std::string tail("127.0.0.1\0.example", 18);
+  CHECK(!IsLoopback(tail));
+  CHECK(DetailOf(ParseLoopback(tail).status()).code == Code::kInvalid);
+  CHECK(DetailOf(ParseRendezvous("tcp://" + tail + ":4000").status()).code == Code::kInvalid);
+  const RendezvousFile file{"127.0.0.1" + std::string(1, '\0'), 4000, 1};
+  CHECK(!DecodeRendezvousFile(EncodeRendezvousFile(file)).ok());
+}
+
 TEST_CASE("ParsePortRange: a port or a range, each end from 1 to 65535") {
   CHECK(ParsePortRange("1")->low == 1);
   CHECK(ParsePortRange("1")->high == 1);

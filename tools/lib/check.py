@@ -40,7 +40,8 @@ LINES = ["-Dc_args=-g1", "-Dcpp_args=-g1"]
 DEEP = ("sim-10000-seeds",)
 LONG = ("sim-search", "sim-mutants", "protocol-mutants")
 # Mostly waits for other processes; what it shows does not depend on the optimizer.
-FAULTS = ("faults-drill", "faults-points", "faults-moments", "faults-kill-times", "network-silence", "network-namespaces", "oom")
+FAULTS = ("faults-drill", "faults-points", "faults-moments", "faults-kill-times", "faults-churn",
+          "network-silence", "network-namespaces", "oom")
 PARTS = [
     Part("gcc", "gcc", "g++", ["-Doptimization=1", "-Ddebug=false"], without=DEEP),
     Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=LONG + DEEP + FAULTS),

@@ -59,6 +59,11 @@ PROOFS = [
     Proof("kills", "From a kill to the last survivor's error", [
         "A worker of three is killed at a random moment of a running job, a thousand times. Goal: 0.25 s at the 99th percentile."],
           "$BUILD/tests/faults/kill-times --kills 1000", 12),
+    Proof("churn", "Job after job in the same processes", [
+        "Four processes live through one job after another for ten minutes. A seed draws what they train and who is killed "
+        "when; the others leave and meet again with a new process. Promise: blocks of memory, descriptors and threads of a "
+        "process are as many after each job as after its fourth, its resident memory does not grow."],
+          "$BUILD/tests/faults/churn --seconds 600", 12),
     Proof("network", "A network that fails", [
         "A proxy on every connection between workers delays, stalls, cuts, damages, doubles and moves what passes. Promise: what "
         "is damaged is never taken in; delays change no bit; a cut or a silence is an error on all workers."],
