@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/cache/shard.h"
 
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -79,7 +80,79 @@ absl::Status FillNew(const device::Device& device, const device::Stream& stream,
   return Zeros(device, stream, partition.num_rows * sizeof(uint64_t), &shard->steps);
 }
 
+// What WriteRows makes of the values: the same, and widened.
+struct NewRows {
+  device::Memory values;
+  device::Memory widened;
+};
+
+absl::Status WriteByCopies(const device::Device& device, const device::Stream& stream, const table::TableSchema& schema,
+                           uint64_t first_row, uint64_t num_rows, bool keep_state, const void* values, NewRows* staging,
+                           ShardPartition* shard) {
+  const uint64_t bytes = num_rows * schema.row_bytes();
+  const uint64_t num_values = num_rows * schema.row_values;
+  const uint64_t value_bytes = ValueBytes(AccumulateDType(schema.dtype));
+  const uint64_t first = first_row * schema.row_values * value_bytes;
+  GEEPS_ASSIGN_OR_RETURN(staging->values, device.Allocate(device::MemoryKind::kPinned, bytes));
+  std::memcpy(staging->values.data(), values, bytes);
+  GEEPS_RETURN_IF_ERROR(stream.Copy(shard->values + first_row * schema.row_bytes(), staging->values.data(), bytes));
+  if (shard->masters != nullptr) {
+    GEEPS_ASSIGN_OR_RETURN(staging->widened, device.Allocate(device::MemoryKind::kPinned, num_values * value_bytes));
+    table::WidenInto(schema.dtype, num_values, values, staging->widened.data());
+    GEEPS_RETURN_IF_ERROR(
+        stream.Copy(shard->masters->bytes() + first, staging->widened.data(), num_values * value_bytes));
+  }
+  if (keep_state) return absl::OkStatus();
+  for (int i = 0; i < schema.rule->num_states; ++i) {
+    GEEPS_RETURN_IF_ERROR(stream.Fill(shard->states[i]->bytes() + first, 0, num_values * value_bytes));
+  }
+  if (shard->steps == nullptr) return absl::OkStatus();
+  return stream.Fill(shard->steps->bytes() + first_row * sizeof(uint64_t), 0, num_rows * sizeof(uint64_t));
+}
+
+void WriteInPlace(const table::TableSchema& schema, uint64_t first_row, uint64_t num_rows, bool keep_state,
+                  const void* values, ShardPartition* shard) {
+  const uint64_t num_values = num_rows * schema.row_values;
+  const uint64_t value_bytes = ValueBytes(AccumulateDType(schema.dtype));
+  const uint64_t first = first_row * schema.row_values * value_bytes;
+  std::memcpy(shard->values + first_row * schema.row_bytes(), values, num_rows * schema.row_bytes());
+  if (shard->masters != nullptr) {
+    table::WidenInto(schema.dtype, num_values, values, shard->masters->bytes() + first);
+  }
+  if (keep_state) return;
+  for (int i = 0; i < schema.rule->num_states; ++i) {
+    std::memset(shard->states[i]->bytes() + first, 0, num_values * value_bytes);
+  }
+  if (shard->steps == nullptr) return;
+  std::memset(shard->steps->bytes() + first_row * sizeof(uint64_t), 0, num_rows * sizeof(uint64_t));
+}
+
 }  // namespace
+
+absl::Status WriteRows(const device::Device& device, const device::Stream& stream, const table::TableSchema& schema,
+                       uint64_t first_row, uint64_t num_rows, const void* values, bool keep_state,
+                       ShardPartition* shard) {
+  if (device.is_host_accessible()) {
+    WriteInPlace(schema, first_row, num_rows, keep_state, values, shard);
+    return absl::OkStatus();
+  }
+  NewRows staging;
+  return FillAndFinish(device, stream, [&] {
+    return WriteByCopies(device, stream, schema, first_row, num_rows, keep_state, values, &staging, shard);
+  });
+}
+
+absl::Status ReadValues(const device::Device& device, const device::Stream& stream, const uint8_t* values,
+                        uint64_t bytes, void* out) {
+  if (device.is_host_accessible()) {
+    std::memcpy(out, values, bytes);
+    return absl::OkStatus();
+  }
+  GEEPS_ASSIGN_OR_RETURN(const device::Memory staging, device.Allocate(device::MemoryKind::kPinned, bytes));
+  GEEPS_RETURN_IF_ERROR(FillAndFinish(device, stream, [&] { return stream.Copy(staging.data(), values, bytes); }));
+  std::memcpy(out, staging.data(), bytes);
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::shared_ptr<ShardPartition>> NewShardPartition(const device::Device& device,
                                                                   const device::Stream& stream,

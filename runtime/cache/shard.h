@@ -42,6 +42,18 @@ absl::StatusOr<std::shared_ptr<ShardPartition>> MovedShardPartition(const device
                                                                     const ShardPartition& old, uint64_t bytes,
                                                                     uint8_t* mapped, std::shared_ptr<void> segment);
 
+// Puts rows first_row .. first_row + num_rows - 1 of the partition in place of the old ones; their state and step
+// counts become zero unless keep_state. values: [num_rows, row_values], table dtype. Returns when it is done, as
+// ReadValues does. REQUIRES: no work of the device on the shard is under way.
+absl::Status WriteRows(const device::Device& device, const device::Stream& stream, const table::TableSchema& schema,
+                       uint64_t first_row, uint64_t num_rows, const void* values, bool keep_state,
+                       ShardPartition* shard);
+
+// What lies at `values` of a shard, after the work of `stream` so far, goes to `out`. Where the host cannot reach the
+// shard the calling thread sleeps until it has been copied: for what is no part of a clock.
+absl::Status ReadValues(const device::Device& device, const device::Stream& stream, const uint8_t* values,
+                        uint64_t bytes, void* out);
+
 // By object id of the table and first row.
 using ShardMap = std::map<std::pair<uint64_t, uint64_t>, std::shared_ptr<ShardPartition>>;
 

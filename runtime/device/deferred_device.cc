@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The deferred back end, built in: the host back end's memory and kernels behind streams that run later
 // (deferred_engine.h). New memory is poisoned with 0xff, a NaN in f32 and f64, so that what was not written yet is
-// seen.
-// Thread contract: as include/geeps_device.h.
+// seen. The variant "separate" says of its memory that the host cannot reach it: what uses it anyway finds memory in
+// which the work under way is missing. Thread contract: as include/geeps_device.h.
 #include <cstring>
 #include <string>
 #include <utility>
@@ -20,13 +20,21 @@
 namespace geeps::device {
 namespace {
 
-constexpr uint32_t kFlags = GEEPS_DEV_HOST_ACCESSIBLE;
 constexpr int kPoison = 0xff;
 
-struct DeferredDevice {
-  DeferredDevice(uint64_t memory_limit, Schedule schedule, uint64_t seed)
-      : memory(memory_limit), engine(schedule, seed) {}
+struct Variant {
+  Schedule schedule = Schedule::kLazy;
+  uint64_t seed = 0;
+  bool separate = false;
+};
 
+struct DeferredDevice {
+  DeferredDevice(uint64_t memory_limit, const Variant& variant)
+      : flags(variant.separate ? 0 : GEEPS_DEV_HOST_ACCESSIBLE),
+        memory(memory_limit),
+        engine(variant.schedule, variant.seed) {}
+
+  const uint32_t flags;
   HostMemory memory;
   DeferredEngine engine;
 };
@@ -45,22 +53,25 @@ DeferredDevice* Of(geeps_dev* dev) { return reinterpret_cast<DeferredDevice*>(de
 DeferredStream* Of(geeps_dev_stream* stream) { return reinterpret_cast<DeferredStream*>(stream); }
 DeferredEvent* Of(geeps_dev_event* event) { return reinterpret_cast<DeferredEvent*>(event); }
 
-absl::Status ParseVariant(absl::string_view variant, Schedule* schedule, uint64_t* seed) {
-  if (variant.empty() || variant == "lazy") {
-    *schedule = Schedule::kLazy;
-  } else if (variant == "eager") {
-    *schedule = Schedule::kEager;
-  } else if (absl::ConsumePrefix(&variant, "seeded:") && absl::SimpleAtoi(variant, seed)) {
-    *schedule = Schedule::kSeeded;
+absl::Status ParseVariant(absl::string_view text, Variant* variant) {
+  absl::string_view rest = text;
+  variant->separate = absl::ConsumeSuffix(&rest, ":separate");
+  if (rest.empty() || rest == "lazy") {
+    variant->schedule = Schedule::kLazy;
+  } else if (rest == "eager") {
+    variant->schedule = Schedule::kEager;
+  } else if (absl::ConsumePrefix(&rest, "seeded:") && absl::SimpleAtoi(rest, &variant->seed)) {
+    variant->schedule = Schedule::kSeeded;
   } else {
-    return Invalid("device deferred:", variant, ": the variants are lazy, eager and seeded:SEED");
+    return Invalid("device deferred:", text,
+                   ": the variants are lazy, eager and seeded:SEED, each of them with :separate behind it or without");
   }
   return absl::OkStatus();
 }
 
 geeps_status List(const geeps_host* /*host*/, geeps_dev_info* out, uint64_t stride, uint64_t cap, uint64_t* num,
                   geeps_error* err) {
-  return ListOne(BuiltinInfo("deferred", kFlags, nullptr), out, stride, cap, num, err);
+  return ListOne(BuiltinInfo("deferred", GEEPS_DEV_HOST_ACCESSIBLE, nullptr), out, stride, cap, num, err);
 }
 
 geeps_status Create(const geeps_host* /*host*/, const geeps_dev_config* config, geeps_dev** out, geeps_error* err) {
@@ -68,10 +79,9 @@ geeps_status Create(const geeps_host* /*host*/, const geeps_dev_config* config, 
     geeps_dev_config read;
     GEEPS_RETURN_IF_ERROR(ReadConfig(config, "deferred", &read));
     if (out == nullptr) return Invalid("create: out is NULL");
-    Schedule schedule = Schedule::kLazy;
-    uint64_t seed = 0;
-    GEEPS_RETURN_IF_ERROR(ParseVariant(read.variant != nullptr ? read.variant : "", &schedule, &seed));
-    auto device = std::make_unique<DeferredDevice>(read.memory_limit, schedule, seed);
+    Variant variant;
+    GEEPS_RETURN_IF_ERROR(ParseVariant(read.variant != nullptr ? read.variant : "", &variant));
+    auto device = std::make_unique<DeferredDevice>(read.memory_limit, variant);
     GEEPS_RETURN_IF_ERROR(device->engine.Start());
     *out = reinterpret_cast<geeps_dev*>(device.release());
     return absl::OkStatus();
@@ -81,8 +91,9 @@ geeps_status Create(const geeps_host* /*host*/, const geeps_dev_config* config, 
 void Destroy(geeps_dev* dev) { delete Of(dev); }
 
 geeps_status GetInfo(geeps_dev* dev, geeps_dev_info* out, geeps_error* err) {
-  return Guarded(err,
-                 [&] { return WriteStruct(BuiltinInfo("deferred", kFlags, &Of(dev)->memory), "geeps_dev_info", out); });
+  return Guarded(err, [&] {
+    return WriteStruct(BuiltinInfo("deferred", Of(dev)->flags, &Of(dev)->memory), "geeps_dev_info", out);
+  });
 }
 
 geeps_status Alloc(geeps_dev* dev, int32_t kind, uint64_t bytes, void** out, geeps_error* err) {

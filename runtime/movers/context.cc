@@ -44,6 +44,10 @@ void MoverContext::TraceDone(const Done& done) {
       const Kept& kept = epoch->kept[done.first];
       return end(TraceEvent::Kind::kGather, kept.partition, kept.participants[done.second].rank);
     }
+    case Done::Kind::kDownload: {
+      const EpochTable& table = epoch->tables[done.first];
+      return end(TraceEvent::Kind::kDownload, table.contributor->options().partitions[done.second].partition, 0);
+    }
     case Done::Kind::kAbsorb: {
       const uint32_t partition = epoch->layout.tables[done.first].subscriptions[done.second].partition;
       return end(TraceEvent::Kind::kAbsorb, partition, epoch->keeper_of_partition[partition]);

@@ -22,6 +22,7 @@
 #include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 #include "runtime/movers/epoch.h"
+#include "runtime/movers/ring_queue.h"
 #include "runtime/movers/statistics.h"
 #include "runtime/movers/trace.h"
 
@@ -58,36 +59,7 @@ struct Sent {
 
 using Action = std::variant<protocol::SequencerEffect, ContributorAction, KeeperAction, SubscriberAction, Done, Sent>;
 
-// First in, first out; grows, never shrinks: in steady state it does not allocate.
-class ActionQueue {
- public:
-  template <typename T>
-  void Push(T&& action) {
-    if (size_ == ring_.size()) Grow();
-    ring_[(head_ + size_) & (ring_.size() - 1)] = std::forward<T>(action);
-    ++size_;
-  }
-  bool Pop(Action* action) {
-    if (size_ == 0) return false;
-    *action = ring_[head_];
-    head_ = (head_ + 1) & (ring_.size() - 1);
-    --size_;
-    return true;
-  }
-  void Clear() { size_ = 0; }
-  bool IsEmpty() const { return size_ == 0; }
-
- private:
-  void Grow() {
-    std::vector<Action> bigger(ring_.size() * 2);
-    for (size_t i = 0; i < size_; ++i) bigger[i] = ring_[(head_ + i) & (ring_.size() - 1)];
-    ring_ = std::move(bigger);
-    head_ = 0;
-  }
-  std::vector<Action> ring_ = std::vector<Action>(256);
-  size_t head_ = 0;
-  size_t size_ = 0;
-};
+using ActionQueue = RingQueue<Action>;
 
 // What threads of the device back end report.
 class Completions {
@@ -211,14 +183,18 @@ struct MoverContext {
       return;
     }
     ticket->context = completions;
+    const absl::Status status = Expect(stream, site, ticket);
+    if (!status.ok()) fail(status);
+  }
+  // A notice comes when the work of the stream so far is done, unless this fails.
+  absl::Status Expect(const device::Stream& stream, device::WaitSite site, Ticket* ticket) {
     completions->Expect();
     const absl::Status status = CatchOutOfMemory([&]() -> absl::Status {
       GEEPS_RETURN_IF_ERROR(stream.Record(ticket->event));
       return ticket->event.Notify(site, &Completions::Notice, ticket);
     });
-    if (status.ok()) return;
-    completions->Cancel();
-    fail(status);
+    if (!status.ok()) completions->Cancel();
+    return status;
   }
   // False after fail was told.
   bool Check(const absl::Status& status) {

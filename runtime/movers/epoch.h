@@ -20,6 +20,7 @@
 #include "runtime/device/device.h"
 #include "runtime/movers/last_fire.h"
 #include "runtime/movers/program_queue.h"
+#include "runtime/movers/ring_queue.h"
 #include "runtime/movers/segment.h"
 #include "runtime/movers/statistics.h"
 #include "runtime/net/transport.h"
@@ -36,11 +37,11 @@ inline constexpr uint32_t kNone = ~uint32_t{0};
 
 // What a device event means to the movers. Small and copyable: it travels through the completion queue.
 struct Done {
-  enum class Kind : uint8_t { kFill, kDrain, kApply, kAbsorb, kGather };
+  enum class Kind : uint8_t { kFill, kDrain, kApply, kAbsorb, kGather, kDownload };
   Kind kind = Kind::kFill;
-  uint32_t first = 0;   // kFill, kDrain: plan; kApply, kGather: index of the kept partition; kAbsorb: table
-  uint32_t second = 0;  // kFill, kDrain: operation; kGather: participant; kAbsorb: subscription; kApply: the one
-                        // participant whose contribution it is, or kNone
+  uint32_t first = 0;   // kFill, kDrain: plan; kApply, kGather: index of the kept partition; kAbsorb, kDownload: table
+  uint32_t second = 0;  // kFill, kDrain: operation; kGather: participant; kAbsorb: subscription; kDownload: lane;
+                        // kApply: the one participant whose contribution it is, or kNone
   geeps_status status = GEEPS_OK;
   uint64_t clock = 0;     // clock or age that the work is for
   uint64_t begin_ns = 0;  // when it began, while there is a trace
@@ -51,6 +52,13 @@ struct Ticket {
   device::Event event;
   Done done;
   void* context = nullptr;  // the completion queue
+};
+
+// What leaves for the keepers of a table whose log the host cannot reach, in the order in which the contributor said so:
+// a contribution may go when it has been copied to where the host reaches it, and FIRE not before it.
+struct Outgoing {
+  protocol::ContributorEffect effect;  // kSend, kFire
+  bool is_here = true;
 };
 
 // A subscriber's memory.
@@ -74,12 +82,19 @@ struct EpochTable {
   uint32_t slack_max = 0;
   bool mapped = false;
   bool observer = false;  // this worker takes no part
+  bool host_reaches_device = true;
   uint8_t* cache = nullptr;  // [walk] [cache_rows, row_values]
   device::Memory cache_memory;
   cache::UpdateLog log;  // [walk]
   protocol::Clock log_begun = 0;     // clocks below it have got their entry, if they update the table
   protocol::Clock log_complete = 0;  // clocks below it have all their updates in the log
   device::Memory log_memory;
+  std::vector<cache::LogHeader> log_headers;  // unless mapped
+  // Where the host cannot reach the log and some keeper is another rank: as much pinned memory as the log has, which
+  // contributions are sent from.
+  device::Memory log_staging;
+  RingQueue<Outgoing> outgoing{16};
+  std::vector<Ticket> downloads;  // by lane * entries of the log + entry
   std::vector<protocol::SubscriberPartition> subscribers;  // by TableLayout::subscriptions
   std::vector<Landing> landings;                           // the same
   uint64_t fired_ns = 0;                  // the largest one of the landings' that were absorbed
@@ -102,7 +117,9 @@ struct EpochTable {
   std::vector<std::atomic<uint64_t>*> ages;  // by partition of the table
 
   // A publish is received straight into the cache: no reader can hold an older version (R9).
-  bool LandsInCache() const { return !mapped && slack_max == 0 && !schema.read_my_writes && !observer; }
+  bool LandsInCache() const {
+    return !mapped && host_reaches_device && slack_max == 0 && !schema.read_my_writes && !observer;
+  }
 };
 
 // A partition that this worker keeps.
@@ -115,9 +132,11 @@ struct Kept {
     std::vector<uint64_t> log_first;     // mapped: first row of U(w,p,q) in its log entry, by plan
     std::vector<uint8_t*> slots;         // [W] where its contributions land
     std::vector<device::Memory> slot_memory;
+    std::vector<device::Memory> uploads;  // [W] where they go from there when the device cannot use them there
     std::vector<const uint8_t*> arrived;  // [W] where the contribution of clock mod W lies now
     device::RowIndex gather;              // rows of a publish that are not one run
     device::Memory staging;
+    device::Memory download;  // what is sent to another rank, where the host cannot reach the shard
     Ticket staged;
     protocol::KeeperEffect staged_effect;  // kPublish
   };
@@ -191,6 +210,10 @@ struct EpochInput {
   std::vector<std::shared_ptr<cache::LocalData>> locals;
   const device::Device* device = nullptr;
   const device::Stream* stream = nullptr;
+  // Memory that transports write and read: the device's own where the host reaches it.
+  device::MemoryKind WireMemory() const {
+    return device->is_host_accessible() ? device::MemoryKind::kDevice : device::MemoryKind::kPinned;
+  }
   const net::Endpoint* endpoint = nullptr;  // for memory that is mapped
   const cache::ShardMap* shards = nullptr;  // of the epoch in force
   std::vector<std::shared_ptr<const plan::RecordedPlan>> plans;  // those of `layout`

@@ -31,10 +31,16 @@ absl::Status AllocateTable(const EpochInput& input, const plan::TableLayout& lay
   table->cache = table->cache_memory.bytes();
   const uint32_t num_entries = protocol::NumLogEntries(table->slack_max);
   const uint64_t entry_bytes = layout.log_rows_max * row_bytes;
-  GEEPS_ASSIGN_OR_RETURN(
-      table->log_memory,
-      input.device->Allocate(device::MemoryKind::kDevice, cache::UpdateLog::BytesFor(num_entries, entry_bytes)));
-  table->log = cache::UpdateLog(table->log_memory.bytes(), num_entries, entry_bytes);
+  const uint64_t log_bytes = cache::UpdateLog::ValuesBytes(num_entries, entry_bytes);
+  GEEPS_ASSIGN_OR_RETURN(table->log_memory, input.device->Allocate(device::MemoryKind::kDevice, log_bytes));
+  table->log_headers.resize(num_entries);
+  table->log = cache::UpdateLog(table->log_headers.data(), table->log_memory.bytes(), num_entries, entry_bytes);
+  const bool sends = std::any_of(
+      layout.subscriptions.begin(), layout.subscriptions.end(), [&](const plan::Subscription& subscription) {
+        return input.layout.partitions[subscription.partition].keeper != input.rank;
+      });
+  if (table->host_reaches_device || !sends) return absl::OkStatus();
+  GEEPS_ASSIGN_OR_RETURN(table->log_staging, input.device->Allocate(device::MemoryKind::kPinned, log_bytes));
   return absl::OkStatus();
 }
 
@@ -53,7 +59,7 @@ absl::Status AllocateLandings(const EpochInput& input, const plan::TableLayout& 
       landing->memory = table->cache + block.first * row_bytes;
       continue;
     }
-    GEEPS_ASSIGN_OR_RETURN(landing->own, input.device->Allocate(device::MemoryKind::kDevice, block.rows * row_bytes));
+    GEEPS_ASSIGN_OR_RETURN(landing->own, input.device->Allocate(input.WireMemory(), block.rows * row_bytes));
     landing->memory = landing->own.bytes();
   }
   return absl::OkStatus();
@@ -219,6 +225,19 @@ void BuildSequencer(const EpochInput& input, Epoch* epoch) {
   epoch->sequencer = std::make_unique<protocol::Sequencer>(std::move(options), std::move(tables));
 }
 
+// One for each contribution that the log may hold.
+absl::Status PrepareDownloads(const EpochInput& input, uint32_t t, EpochTable* table) {
+  if (!table->log_staging) return absl::OkStatus();
+  const size_t num_lanes = table->contributor->options().partitions.size();
+  table->downloads.resize(num_lanes * table->log.num_entries());
+  for (size_t i = 0; i < table->downloads.size(); ++i) {
+    Ticket* const ticket = &table->downloads[i];
+    GEEPS_ASSIGN_OR_RETURN(ticket->event, input.device->CreateEvent());
+    ticket->done = {Done::Kind::kDownload, t, static_cast<uint32_t>(i / table->log.num_entries())};
+  }
+  return absl::OkStatus();
+}
+
 // Ranks whose partitions this worker takes part in, and ranks that take part in its own.
 void CollectPeers(const EpochInput& input, Epoch* epoch) {
   std::vector<bool> needed(input.world, false);
@@ -254,6 +273,7 @@ absl::StatusOr<std::unique_ptr<Epoch>> BuildEpoch(const EpochInput& input) {
     table->slack_max = input.layout.slack_max[t];
     table->mapped = given.mapped;
     table->observer = given.observer;
+    table->host_reaches_device = input.device->is_host_accessible();
     if (!table->mapped) GEEPS_RETURN_IF_ERROR(AllocateTable(input, epoch->layout.tables[t], table));
     GEEPS_RETURN_IF_ERROR(AllocateLandings(input, epoch->layout.tables[t], table));
   }
@@ -283,6 +303,7 @@ absl::Status FinishEpoch(const EpochInput& input, absl::Span<const std::string> 
   for (uint32_t t = 0; t < epoch->tables.size(); ++t) {
     EpochTable* const table = &epoch->tables[t];
     BuildContributor(input, epoch->layout, t, is_frozen, table);
+    GEEPS_RETURN_IF_ERROR(PrepareDownloads(input, t, table));
     const std::vector<plan::Subscription>& subscriptions = epoch->layout.tables[t].subscriptions;
     for (uint32_t i = 0; i < subscriptions.size(); ++i) {
       protocol::SubscriberOptions options;

@@ -82,7 +82,6 @@ absl::Status PrepareGather(const EpochInput& input, uint64_t row_bytes, uint64_t
   }
   GEEPS_ASSIGN_OR_RETURN(participant->gather, input.device->CreateIndex(runs, {}, to, num_rows));
   GEEPS_ASSIGN_OR_RETURN(participant->staging, input.device->Allocate(device::MemoryKind::kDevice, to * row_bytes));
-  GEEPS_ASSIGN_OR_RETURN(participant->staged.event, input.device->CreateEvent());
   return absl::OkStatus();
 }
 
@@ -95,11 +94,14 @@ absl::Status AllocateSlots(const EpochInput& input, const EpochTable& table, boo
   uint64_t rows = 0;
   for (const table::RowSet& updates : participant->updates) rows = std::max(rows, updates.NumRows());
   if (!needs_memory || rows == 0) return absl::OkStatus();
+  const uint64_t bytes = rows * table.schema.row_bytes();
   for (uint32_t i = 0; i < num_slots; ++i) {
-    GEEPS_ASSIGN_OR_RETURN(device::Memory memory,
-                           input.device->Allocate(device::MemoryKind::kDevice, rows * table.schema.row_bytes()));
+    GEEPS_ASSIGN_OR_RETURN(device::Memory memory, input.device->Allocate(input.WireMemory(), bytes));
     participant->slots[i] = memory.bytes();
     participant->slot_memory.push_back(std::move(memory));
+    if (table.host_reaches_device) continue;
+    GEEPS_ASSIGN_OR_RETURN(memory, input.device->Allocate(device::MemoryKind::kDevice, bytes));
+    participant->uploads.push_back(std::move(memory));
   }
   return absl::OkStatus();
 }
@@ -125,8 +127,14 @@ absl::Status BuildMachine(const EpochInput& input, Epoch* epoch, uint32_t index)
     const bool by_message = !table.mapped && participant->rank != input.rank;
     GEEPS_RETURN_IF_ERROR(AllocateSlots(input, table, by_message, participant));
     participant->staged.done = {Done::Kind::kGather, index, i};
+    GEEPS_ASSIGN_OR_RETURN(participant->staged.event, input.device->CreateEvent());
     if (!table.mapped && !participant->reads.IsContiguous()) {
       GEEPS_RETURN_IF_ERROR(PrepareGather(input, table.schema.row_bytes(), kept->num_rows, participant));
+    }
+    if (!table.host_reaches_device && by_message) {
+      GEEPS_ASSIGN_OR_RETURN(participant->download,
+                             input.device->Allocate(device::MemoryKind::kPinned,
+                                                    participant->reads.NumRows() * table.schema.row_bytes()));
     }
   }
   kept->machine = std::make_unique<protocol::KeeperPartition>(options);

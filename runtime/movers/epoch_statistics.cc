@@ -50,6 +50,7 @@ void CountMemory(const EpochInput& input, Epoch* epoch) {
   for (size_t t = 0; t < epoch->tables.size(); ++t) {
     scope->memory[t].cache = epoch->tables[t].cache_memory.size();
     scope->memory[t].log = epoch->tables[t].log_memory.size();
+    scope->memory[t].staging = epoch->tables[t].log_staging.size();
     for (const Landing& landing : epoch->tables[t].landings) scope->memory[t].landing += landing.own.size();
   }
   for (const Kept& kept : epoch->kept) {
@@ -62,8 +63,9 @@ void CountMemory(const EpochInput& input, Epoch* epoch) {
       if (state != nullptr) memory->rule_state += state->size();
     }
     for (const Kept::Participant& participant : kept.participants) {
-      memory->staging += participant.staging.size();
+      memory->staging += participant.staging.size() + participant.download.size();
       for (const device::Memory& slot : participant.slot_memory) memory->landing += slot.size();
+      for (const device::Memory& upload : participant.uploads) memory->landing += upload.size();
     }
   }
   scope->access_buffer_bytes = epoch->arena.size();

@@ -82,7 +82,12 @@ void Keeper::OnContributionMessage(uint32_t rank, uint32_t slot, const protocol:
   }
   context_->statistics->contribution_bytes_received.Add(payload_bytes);
   table.counters->contribution_bytes_received.Add(payload_bytes);
-  OnContribution(rank, header, peer.slots[header.clock % peer.slots.size()]);
+  const uint32_t place = header.clock % peer.slots.size();
+  if (table.host_reaches_device || payload_bytes == 0) return OnContribution(rank, header, peer.slots[place]);
+  // The step that uses it is put into the same stream.
+  uint8_t* const values = peer.uploads[place].bytes();
+  if (!context_->Check(context_->keep_stream.Copy(values, peer.slots[place], payload_bytes))) return;
+  OnContribution(rank, header, values);
 }
 
 void Keeper::OnContribution(uint32_t rank, const protocol::Header& header, const uint8_t* values) {
@@ -325,25 +330,31 @@ void Keeper::Publish(uint32_t index, const protocol::KeeperEffect& effect) {
     Queue(index);
     return;
   }
+  const table::RowRun run = peer->reads.runs()[0];
+  const uint8_t* values = kept->shard->values + run.first * row_bytes;
+  const uint64_t bytes = peer->reads.NumRows() * row_bytes;
+  absl::Status status;
   if (peer->gather) {
-    peer->staged_effect = effect;
     const geeps_row_move move =
         device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table.schema.dtype), table.schema.row_values,
                             peer->staging.data(), kept->shard->values, peer->gather);
-    if (!context_->Check(context_->keep_stream.MoveRows(absl::MakeConstSpan(&move, 1)))) return;
-    context_->Await(context_->keep_stream, kWaitForGather, &peer->staged, effect.age);
-    return;
+    status = context_->keep_stream.MoveRows(absl::MakeConstSpan(&move, 1));
+    values = peer->staging.bytes();
+  } else if (!peer->download) {
+    return Deliver(kept, effect, values, bytes);
   }
-  const table::RowRun run = peer->reads.runs()[0];
-  Deliver(kept, effect, kept->shard->values + run.first * row_bytes, run.count * row_bytes);
+  if (status.ok() && peer->download) status = context_->keep_stream.Copy(peer->download.data(), values, bytes);
+  if (!context_->Check(status)) return;
+  peer->staged_effect = effect;
+  context_->Await(context_->keep_stream, kWaitForGather, &peer->staged, effect.age);
 }
 
-// The values are in the staging memory, which is safe until the send is over.
+// The values are in memory of their own, which is safe until the send is over.
 void Keeper::OnGathered(uint32_t index, uint32_t participant) {
   Kept* const kept = &context_->epoch->kept[index];
   Kept::Participant* const peer = &kept->participants[participant];
   const uint64_t bytes = peer->reads.NumRows() * context_->epoch->tables[kept->table].schema.row_bytes();
-  Deliver(kept, peer->staged_effect, peer->staging.bytes(), bytes);
+  Deliver(kept, peer->staged_effect, peer->download ? peer->download.bytes() : peer->staging.bytes(), bytes);
 }
 
 void Keeper::Deliver(Kept* kept, const protocol::KeeperEffect& effect, const uint8_t* values, uint64_t bytes) {

@@ -22,7 +22,7 @@ bool AnyMapped(const Epoch& epoch) {
 }
 
 uint64_t LogBytes(const EpochTable& table, uint64_t log_rows) {
-  return cache::UpdateLog::BytesFor(protocol::NumLogEntries(table.slack_max), log_rows * table.schema.row_bytes());
+  return cache::UpdateLog::MappedBytes(protocol::NumLogEntries(table.slack_max), log_rows * table.schema.row_bytes());
 }
 
 // Bytes of a worker segment whose entries have log_rows rows, by table.

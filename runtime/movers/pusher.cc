@@ -5,6 +5,7 @@
 
 #include "runtime/movers/keeper.h"
 #include "runtime/movers/links.h"
+#include "runtime/movers/wait_sites.h"
 
 namespace geeps::movers {
 
@@ -50,10 +51,8 @@ void Pusher::Execute(const ContributorAction& action) {
   EpochTable* const table = &context_->epoch->tables[action.table];
   switch (action.effect.kind) {
     case protocol::ContributorEffect::Kind::kSend:
-      SendContribution(table, action.table, action.effect);
-      break;
     case protocol::ContributorEffect::Kind::kFire:
-      SendFire(table, action.table, action.effect);
+      Leave(table, action.table, action.effect);
       break;
     case protocol::ContributorEffect::Kind::kStoreFired:
       StoreFired(table, action.table, action.effect);
@@ -67,13 +66,70 @@ void Pusher::Execute(const ContributorAction& action) {
   }
 }
 
+void Pusher::Leave(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect) {
+  const bool sends = effect.kind == protocol::ContributorEffect::Kind::kSend;
+  const bool downloads = sends && table->log_staging && KeeperOf(*table, effect) != context_->rank;
+  if (!downloads && table->outgoing.IsEmpty()) return Send(table, t, effect);
+  table->outgoing.Push(Outgoing{effect, !downloads});
+  if (downloads) Download(table, t, effect);
+}
+
+void Pusher::Send(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect) {
+  if (effect.kind == protocol::ContributorEffect::Kind::kSend) {
+    SendContribution(table, t, effect);
+  } else {
+    SendFire(table, t, effect);
+  }
+}
+
+uint32_t Pusher::KeeperOf(const EpochTable& table, const protocol::ContributorEffect& effect) {
+  return table.keepers[table.contributor->options().partitions[effect.index].keeper];
+}
+
+const plan::Block& Pusher::BlockOf(const EpochTable& table, uint32_t t,
+                                   const protocol::ContributorEffect& effect) const {
+  return context_->epoch->layout.plans[effect.set_id].tables[t].contributions[table.subscription_of[effect.index]];
+}
+
+// The updates are in the log: its stream is the one that the copy waits in.
+void Pusher::Download(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect) {
+  const plan::Block& block = BlockOf(*table, t, effect);
+  const uint64_t first = block.first * table->schema.row_bytes();
+  uint8_t* const to = table->log_staging.bytes() + table->log.values_offset(effect.clock) + first;
+  if (!context_->Check(context_->drain_stream.Copy(to, table->log.values(effect.clock) + first,
+                                                   block.rows * table->schema.row_bytes()))) {
+    return;
+  }
+  const uint32_t num_entries = table->log.num_entries();
+  context_->Await(context_->drain_stream, kWaitForDownload,
+                  &table->downloads[effect.index * num_entries + effect.clock % num_entries], effect.clock);
+}
+
+void Pusher::OnDownloaded(uint32_t t, uint32_t lane, protocol::Clock clock) {
+  EpochTable* const table = &context_->epoch->tables[t];
+  RingQueue<Outgoing>* const outgoing = &table->outgoing;
+  for (size_t i = 0; i < outgoing->size(); ++i) {
+    Outgoing* const one = &outgoing->at(i);
+    if (one->is_here || one->effect.index != lane || one->effect.clock != clock) continue;
+    one->is_here = true;
+    break;
+  }
+  Outgoing next;
+  while (!outgoing->IsEmpty() && outgoing->at(0).is_here) {
+    outgoing->Pop(&next);
+    Send(table, t, next.effect);
+  }
+}
+
 void Pusher::SendContribution(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect) {
   const uint32_t partition = table->contributor->options().partitions[effect.index].partition;
-  const uint32_t keeper = table->keepers[table->contributor->options().partitions[effect.index].keeper];
-  const plan::Block& block =
-      context_->epoch->layout.plans[effect.set_id].tables[t].contributions[table->subscription_of[effect.index]];
+  const uint32_t keeper = KeeperOf(*table, effect);
+  const plan::Block& block = BlockOf(*table, t, effect);
   const uint64_t row_bytes = table->schema.row_bytes();
-  const uint8_t* const values = table->log.values(effect.clock) + block.first * row_bytes;
+  const bool staged = keeper != context_->rank && table->log_staging;
+  const uint8_t* const entry =
+      staged ? table->log_staging.bytes() + table->log.values_offset(effect.clock) : table->log.values(effect.clock);
+  const uint8_t* const values = entry + block.first * row_bytes;
   const uint64_t bytes = block.rows * row_bytes;
 
   protocol::Header header;

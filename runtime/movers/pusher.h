@@ -21,12 +21,20 @@ class Pusher {
   // A subscription of the table has absorbed `age`.
   void OnAge(uint32_t table, uint32_t subscription, protocol::Age age);
   void OnSent(uint32_t table, uint32_t lane, protocol::Clock clock);
+  // A contribution has been copied to where the host reaches it.
+  void OnDownloaded(uint32_t table, uint32_t lane, protocol::Clock clock);
   // The same, by partition: the own keeper has applied a contribution that it read out of the log.
   void OnLocalApplied(uint32_t table, uint32_t partition, protocol::Clock clock);
   void Execute(const ContributorAction& action);
 
  private:
   void Queue(uint32_t table);
+  // Sends what the contributor wants to leave, or lets it wait for what must leave before it.
+  void Leave(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect);
+  void Send(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect);
+  void Download(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect);
+  static uint32_t KeeperOf(const EpochTable& table, const protocol::ContributorEffect& effect);
+  const plan::Block& BlockOf(const EpochTable& table, uint32_t t, const protocol::ContributorEffect& effect) const;
   void SendContribution(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect);
   void SendFire(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect);
   void StoreFired(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect);

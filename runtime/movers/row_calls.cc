@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/cache/shard.h"
 #include "runtime/movers/keeper.h"
-#include "runtime/table/fold.h"
 
 namespace geeps::movers {
 
@@ -16,13 +16,34 @@ using protocol::Header;
 using protocol::kHeaderBytes;
 using protocol::MessageType;
 
-void RowCalls::Send(uint32_t rank, Header header, uint64_t epoch, const uint8_t* payload, uint64_t bytes) {
+namespace {
+
+// The header, and room for the payload.
+std::string Message(Header header, uint64_t epoch, uint64_t bytes) {
   header.epoch = epoch;
   std::string message(kHeaderBytes + bytes, '\0');
   uint8_t encoded[kHeaderBytes];
   protocol::EncodeHeader(header, encoded);
   std::memcpy(message.data(), encoded, kHeaderBytes);
+  return message;
+}
+
+}  // namespace
+
+void RowCalls::Send(uint32_t rank, const Header& header, uint64_t epoch, const uint8_t* payload, uint64_t bytes) {
+  std::string message = Message(header, epoch, bytes);
   if (bytes > 0) std::memcpy(message.data() + kHeaderBytes, payload, bytes);
+  SendMessage(rank, std::move(message));
+}
+
+void RowCalls::SendRows(uint32_t rank, const Header& header, const uint8_t* values, uint64_t bytes) {
+  std::string message = Message(header, context_->epoch->number, bytes);
+  const absl::Status read =
+      cache::ReadValues(*context_->device, context_->keep_stream, values, bytes, message.data() + kHeaderBytes);
+  if (context_->Check(read)) SendMessage(rank, std::move(message));
+}
+
+void RowCalls::SendMessage(uint32_t rank, std::string message) {
   if (rank == context_->rank) {
     post_([this, rank, message = std::move(message)] { OnRelay(rank, message); });
     return;
@@ -172,7 +193,7 @@ void RowCalls::Answer(uint32_t index, const protocol::KeeperEffect& effect) {
     header.call = get.call;
     header.first_row = get.first_row;
     header.num_rows = get.num_rows;
-    Send(get.rank, header, context_->epoch->number, values + get.first_row * row_bytes, get.num_rows * row_bytes);
+    SendRows(get.rank, header, values + get.first_row * row_bytes, get.num_rows * row_bytes);
   }
   context_->keeper->OnAnswered(index, gets_.Smallest(kept.partition));
 }
@@ -276,22 +297,9 @@ void RowCalls::OnAck(uint32_t rank, const Header& header) {
 // begun.
 void RowCalls::PutRows(const Epoch& epoch, const protocol::StagedSet& set) {
   const Kept& kept = epoch.kept[epoch.kept_of_partition[set.partition]];
-  const table::TableSchema& schema = epoch.tables[kept.table].schema;
-  const uint64_t num_values = set.num_rows * schema.row_values;
-  const uint64_t first_value = set.first_row * schema.row_values;
-  const uint64_t state_bytes = ValueBytes(AccumulateDType(schema.dtype));
-  const char* const values = staged_[set.place].data() + kHeaderBytes;
-  std::memcpy(kept.shard->values + set.first_row * schema.row_bytes(), values, set.num_rows * schema.row_bytes());
-  if (kept.shard->masters != nullptr) {
-    table::WidenInto(schema.dtype, num_values, values, kept.shard->masters->bytes() + first_value * state_bytes);
-  }
-  if (set.keep_state) return;
-  for (int i = 0; i < schema.rule->num_states; ++i) {
-    std::memset(kept.shard->states[i]->bytes() + first_value * state_bytes, 0, num_values * state_bytes);
-  }
-  if (kept.shard->steps != nullptr) {
-    std::memset(kept.shard->steps->bytes() + set.first_row * sizeof(uint64_t), 0, set.num_rows * sizeof(uint64_t));
-  }
+  context_->Check(cache::WriteRows(*context_->device, context_->keep_stream, epoch.tables[kept.table].schema,
+                                   set.first_row, set.num_rows, staged_[set.place].data() + kHeaderBytes,
+                                   set.keep_state, kept.shard.get()));
 }
 
 void RowCalls::OnBegin(Epoch* next) {

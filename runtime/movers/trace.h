@@ -27,6 +27,7 @@ struct TraceEvent {
     kFill,          // likewise: a copied read is gathered, an update zeroed
     kDrain,         // likewise
     kFired,         // first: table; a moment
+    kDownload,      // first: partition: a contribution is copied to where the host reaches it
     kContribution,  // first: partition, second: keeper; until its bytes have left
     kArrived,       // first: partition, second: whose contribution; a moment
     kApply,         // first: partition

@@ -19,8 +19,12 @@ inline constexpr const char* kWaitForDrain = "reclaimer.drain";  // an update is
 inline constexpr const char* kWaitForApply = "keeper.apply";     // a clock is summed and its rule applied
 inline constexpr const char* kWaitForGather = "keeper.gather";   // the rows of a publish are staged
 inline constexpr const char* kWaitForAbsorb = "puller.absorb";   // a version is in the cache
-inline constexpr std::array<const char*, 5> kWaitSites = {kWaitForFill, kWaitForDrain, kWaitForApply, kWaitForGather,
-                                                          kWaitForAbsorb};
+inline constexpr const char* kWaitForDownload = "pusher.download";  // a contribution is where the host reaches it
+inline constexpr std::array<const char*, 6> kWaitSites = {kWaitForFill,   kWaitForDrain,  kWaitForApply,
+                                                          kWaitForGather, kWaitForAbsorb, kWaitForDownload};
+
+// When the movers end, where none may be left out.
+inline constexpr const char* kWaitForLastWork = "engine.last_work";
 
 // Errors: Invalid, listing the sites.
 inline absl::Status CheckWaitSite(absl::string_view site) {

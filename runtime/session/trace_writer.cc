@@ -107,6 +107,9 @@ std::string TraceText::Lines(const TraceEvent& event, const TraceNames& names) {
     case Kind::kFired:
       Add("fired", kMovers + 2, absl::StrCat("table '", names.tables[event.first], "'"), event, clock, &lines);
       break;
+    case Kind::kDownload:
+      travel("pusher", 3, "download", clock);
+      break;
     case Kind::kContribution:
       travel("pusher", 3, "contribution", with_rank(clock, "keeper"));
       break;

@@ -23,7 +23,9 @@ TEST_CASE("Open: names a back end and its variant, anything else is refused with
   }
   const auto error = [](absl::string_view spec) { return std::string(Open(spec).status().message()); };
   CHECK(error("host:fast") == "device host:fast: the host back end has no variants");
-  CHECK(error("deferred:seeded") == "device deferred:seeded: the variants are lazy, eager and seeded:SEED");
+  CHECK(error("deferred:seeded") ==
+        "device deferred:seeded: the variants are lazy, eager and seeded:SEED, each of them with :separate behind it "
+        "or without");
   CHECK(!Open("deferred:seeded:x").ok());
   CHECK(!Open("deferred:seeded:-1").ok());
   CHECK(DetailOf(Open("cuda").status()).code == Code::kNotFound);

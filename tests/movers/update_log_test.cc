@@ -12,15 +12,29 @@ namespace {
 struct Fixture {
   static constexpr uint32_t kEntries = 3;
   static constexpr uint64_t kEntryBytes = 300;
-  std::vector<uint8_t> memory = std::vector<uint8_t>(UpdateLog::BytesFor(kEntries, kEntryBytes));
+  std::vector<uint8_t> memory = std::vector<uint8_t>(UpdateLog::MappedBytes(kEntries, kEntryBytes));
   UpdateLog log{memory.data(), kEntries, kEntryBytes};
 };
 
-TEST_CASE("a log takes a header and whole blocks of 256 bytes for each entry") {
-  CHECK(UpdateLog::BytesFor(3, 0) == 3 * 256);
-  CHECK(UpdateLog::BytesFor(3, 1) == 3 * 512);
-  CHECK(UpdateLog::BytesFor(3, 256) == 3 * 512);
-  CHECK(UpdateLog::BytesFor(2, 257) == 2 * 768);
+TEST_CASE("a log takes whole blocks of 256 bytes for each entry, and one for its header where it is mapped") {
+  CHECK(UpdateLog::MappedBytes(3, 0) == 3 * 256);
+  CHECK(UpdateLog::MappedBytes(3, 1) == 3 * 512);
+  CHECK(UpdateLog::MappedBytes(3, 256) == 3 * 512);
+  CHECK(UpdateLog::MappedBytes(2, 257) == 2 * 768);
+  CHECK(UpdateLog::ValuesBytes(3, 0) == 0);
+  CHECK(UpdateLog::ValuesBytes(3, 256) == 3 * 256);
+  CHECK(UpdateLog::ValuesBytes(2, 257) == 2 * 512);
+}
+
+TEST_CASE("headers that lie by themselves are one for each entry, and the values begin where their memory does") {
+  LogHeader headers[3] = {};
+  std::vector<uint8_t> values(UpdateLog::ValuesBytes(3, 300));
+  const UpdateLog log(headers, values.data(), 3, 300);
+  for (uint64_t clock = 0; clock < 7; ++clock) {
+    CHECK(log.header(clock) == &headers[clock % 3]);
+    CHECK(log.values(clock) == values.data() + clock % 3 * 512);
+    CHECK(log.values_offset(clock) == clock % 3 * 512);
+  }
 }
 
 TEST_CASE("the entries of a ring do not overlap, lie inside its memory, and come again after as many clocks") {

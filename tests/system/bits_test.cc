@@ -63,6 +63,15 @@ TEST_CASE("workers over TCP with deferred devices read the bits of the sequentia
   }
 }
 
+TEST_CASE("1 to 4 workers whose host cannot reach the device's memory read the bits of the sequential reference") {
+  const char* devices[] = {"deferred:lazy:separate", "deferred:eager:separate", "deferred:seeded:13:separate"};
+  for (uint32_t world = 1; world <= 4; ++world) {
+    for (uint64_t seed = 1; seed <= 6; ++seed) {
+      CHECK(Run(600 * world + seed, world, seed <= 3 ? "inproc" : "tcp", devices[seed % 3], seed % 2 == 0) == "");
+    }
+  }
+}
+
 TEST_CASE("reads with slack have the bits of one version within the slack in every row") {
   for (const char* transport : {"inproc", "tcp"}) {
     for (uint64_t seed = 1; seed <= 6; ++seed) {
@@ -73,7 +82,7 @@ TEST_CASE("reads with slack have the bits of one version within the slack in eve
       options.num_clocks = 16;
       Setup setup;
       setup.transport = transport;
-      setup.device = seed % 2 == 0 ? "host" : "deferred:seeded:9";
+      setup.device = seed % 2 == 0 ? "host" : seed == 3 ? "deferred:seeded:9:separate" : "deferred:seeded:9";
       CAPTURE(seed);
       CHECK(RunScenario(options, setup) == "");
     }

@@ -38,7 +38,7 @@ std::string ShortJob(const char* transport, const char* device, bool shut_down) 
 
 TEST_CASE("20 create/destroy cycles keep the number of descriptors and threads") {
   for (const char* transport : {"inproc", "tcp"}) {
-    for (const char* device : {"host", "deferred:lazy"}) {
+    for (const char* device : {"host", "deferred:lazy", "deferred:lazy:separate"}) {
       CHECK(ShortJob(transport, device, true) == "");
       const int descriptors = NumDescriptors();
       const int threads = NumThreads();
@@ -168,7 +168,7 @@ TEST_CASE(
     "readable") {
   Setup setup;
   setup.world = 3;
-  for (const char* device : {"host", "deferred:lazy"}) {
+  for (const char* device : {"host", "deferred:lazy", "deferred:lazy:separate"}) {
     setup.device = device;
     const std::string complaints = RunWorkers(setup, [](Worker& w) -> std::string {
       geeps::Table table(w.rt, "t", 600, 128, GEEPS_F64, {{"init", "constant:3"}}, w.err);

@@ -23,10 +23,15 @@ std::string Run(uint64_t seed, bool modes, bool row_calls, uint64_t first_clock 
   options.large_tables = seed % 3 == 0;
   options.modes = modes;
   options.row_calls = row_calls;
-  const char* const devices[] = {"host", "deferred:lazy", "deferred:eager", "deferred:seeded:7"};
+  const char* const devices[] = {"host",
+                                 "deferred:lazy",
+                                 "deferred:eager",
+                                 "deferred:seeded:7",
+                                 "deferred:lazy:separate",
+                                 "deferred:seeded:8:separate"};
   Setup setup;
   setup.transport = seed % 7 < 3 ? "inproc" : "tcp";
-  setup.device = devices[seed / 2 % 4];
+  setup.device = devices[seed / 2 % 6];
   const std::string complaints = RunScenario(options, setup);
   return complaints.empty() ? "" : "seed " + std::to_string(seed) + ":\n" + complaints;
 }

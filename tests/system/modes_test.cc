@@ -165,7 +165,7 @@ std::string WalkJob(Worker& w, const Job& job) {
 
 void RunEverywhere(uint32_t world, const std::function<Job(uint32_t rank)>& job_of) {
   for (const char* transport : {"inproc", "tcp"}) {
-    for (const char* device : {"host", "deferred:lazy", "deferred:seeded:5"}) {
+    for (const char* device : {"host", "deferred:lazy", "deferred:seeded:5", "deferred:lazy:separate"}) {
       CAPTURE(std::string(transport));
       CAPTURE(std::string(device));
       Setup setup;
@@ -229,7 +229,7 @@ TEST_CASE("with read-my-writes a read of an async table has all own updates befo
 TEST_CASE("an observer reads whole versions in their order; nobody waits for it, and it waits for nobody") {
   for (const char* mode : {"bounded", "async"}) {
     for (const char* transport : {"inproc", "tcp"}) {
-      for (const char* device : {"host", "deferred:lazy"}) {
+      for (const char* device : {"host", "deferred:lazy", "deferred:lazy:separate"}) {
         CAPTURE(std::string(mode));
         CAPTURE(std::string(transport));
         CAPTURE(std::string(device));

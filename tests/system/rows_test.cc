@@ -43,7 +43,7 @@ void AddOnes(geeps::Walker& walker, const geeps::Table& table) {
 
 void Everywhere(uint32_t world, const Body& body) {
   for (const char* transport : {"inproc", "tcp"}) {
-    for (const char* device : {"host", "deferred:lazy"}) {
+    for (const char* device : {"host", "deferred:lazy", "deferred:lazy:separate"}) {
       CAPTURE(std::string(transport));
       CAPTURE(std::string(device));
       Setup setup;

@@ -70,7 +70,7 @@ TEST_CASE("state and step counts survive commits that place shards anew") {
   double expected = 0;
   for (int t = 1; t <= 10; ++t) expected -= 0.01 / t / std::sqrt(t);
   for (const char* transport : {"inproc", "tcp"}) {
-    for (const char* device : {"host", "deferred:lazy"}) {
+    for (const char* device : {"host", "deferred:lazy", "deferred:lazy:separate"}) {
       CAPTURE(std::string(transport));
       CAPTURE(std::string(device));
       CHECK(TrainOverACommit<double>(
@@ -85,7 +85,7 @@ TEST_CASE("the f32 values of an f16 table survive commits: what is too small to 
   // 2048 and 2050 are neighbours in f16. Ten times 0.2 is 2; from what is published alone it would stay 2048.
   const uint16_t tenth = 0x2e66;  // 0.0999755859375
   for (const char* transport : {"inproc", "tcp"}) {
-    for (const char* device : {"host", "deferred:lazy"}) {
+    for (const char* device : {"host", "deferred:lazy", "deferred:lazy:separate"}) {
       CAPTURE(std::string(transport));
       CAPTURE(std::string(device));
       CHECK(TrainOverACommit<uint16_t>(transport, device, GEEPS_F16,

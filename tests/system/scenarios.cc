@@ -25,7 +25,8 @@ std::string RunSeed(uint64_t seed) {
   const char* const devices[] = {"host", "deferred:lazy", "deferred:eager"};
   Setup setup;
   setup.transport = random.OneIn(2) ? "tcp" : "inproc";
-  setup.device = random.OneIn(3) ? "deferred:seeded:" + std::to_string(seed) : devices[random.Below(3)];
+  setup.device = random.OneIn(3) ? "deferred:seeded:" + std::to_string(seed) + (seed % 2 == 0 ? ":separate" : "")
+                                 : devices[random.Below(3)];
   const std::string complaints = RunScenario(options, setup);
   return complaints.empty() ? ""
                             : "seed " + std::to_string(seed) + ", " + std::to_string(options.world) + " workers over " +

@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint64_t kSeeds = 12;
 constexpr const char* kWaits[] = {"allocator.fill", "reclaimer.drain", "keeper.apply", "keeper.gather",
-                                  "puller.absorb"};
+                                  "puller.absorb", "pusher.download"};
 
 std::string RunWithout(const char* site, uint64_t seed, const char* transport) {
   ScenarioOptions options;
@@ -24,7 +24,7 @@ std::string RunWithout(const char* site, uint64_t seed, const char* transport) {
   options.large_tables = seed % 2 == 0;
   Setup setup;
   setup.transport = transport;
-  setup.device = "deferred:lazy";
+  setup.device = seed % 2 == 0 ? "deferred:lazy" : "deferred:lazy:separate";
   setup.limit_s = 30;
   if (site != nullptr) setup.more = {{"test.skip_wait", site}};
   return RunScenario(options, setup);
