@@ -127,7 +127,8 @@ typedef int32_t geeps_mem_kind;
 /* A stream argument tells in which order the program uses memory. NULL means kind HOST.
  * HOST    handed out: ready when the call returns. Handed back: every use is over when the call is made.
  * DEVICE  handed out: the call still waits for other workers, up to its limit; copies under way then are waited for by `handle`,
- *         not by the host thread. Handed back: after all work in `handle` so far. GEEPS_E_UNSUPPORTED where views are host memory. */
+ *         not by the host thread. Handed back: after all work in `handle` so far. The stream lives until the runtime is
+ *         destroyed. GEEPS_E_UNSUPPORTED from a device that has no streams (host). */
 #define GEEPS_STREAM_HOST 0u
 #define GEEPS_STREAM_DEVICE 1u
 typedef struct geeps_stream {
@@ -164,8 +165,9 @@ typedef struct geeps_view {  /* filled by the runtime; valid until the operation
 #define GEEPS_LOG_DEBUG 4
 
 /* Options, all strings; the full list with defaults is docs/options.md.
- *   device = host | deferred:lazy | deferred:eager | deferred:seeded:SEED   no CUDA device in this release; deferred: host
- *                      memory whose copies run late, for tests
+ *   device = host | cuda | cuda:N | auto | PATH of a plugin, :N behind it for its N-th device | deferred:lazy | deferred:eager |
+ *                      deferred:seeded:SEED   auto: cuda where it can be used, else host; deferred: host memory whose copies run
+ *                      late, for tests
  *   transport = inproc | tcp | PATH of a plugin
  *   rank, world        this worker and the number of workers; default 0 and 1
  *   rendezvous         inproc://NAME (workers of one process) | tcp://HOST:PORT (where rank 0 listens) | file:///PATH (which rank 0

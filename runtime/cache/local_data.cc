@@ -3,7 +3,35 @@
 
 #include <cstddef>
 
+#include "runtime/base/status.h"
+
 namespace geeps::cache {
+namespace {
+
+constexpr const char* kWaitForLastUse = "local_data.last_use";
+
+}  // namespace
+
+LocalData::~LocalData() {
+  if (used_in_ != nullptr) last_use_.Wait(kWaitForLastUse).IgnoreError();
+}
+
+absl::Status LocalData::BeginUse(const device::Stream* in) {
+  if (used_in_ == nullptr || used_in_ == in) return absl::OkStatus();
+  if (in != nullptr) return in->WaitFor(kWaitForLastUse, last_use_);
+  GEEPS_RETURN_IF_ERROR(last_use_.Wait(kWaitForLastUse));
+  used_in_ = nullptr;
+  return absl::OkStatus();
+}
+
+// Several operations may be open: the event captures the end of each of them.
+absl::Status LocalData::EndUse(const device::Stream* in) {
+  if (in == nullptr) return absl::OkStatus();
+  GEEPS_RETURN_IF_ERROR(BeginUse(in));
+  GEEPS_RETURN_IF_ERROR(in->Record(last_use_));
+  used_in_ = in;
+  return absl::OkStatus();
+}
 
 void LocalData::Resegment(const plan::LocalLayout& layout) {
   table::RowSet kept_rows = kept_elsewhere_;

@@ -17,7 +17,18 @@ namespace geeps::cache {
 
 class LocalData {
  public:
-  explicit LocalData(device::Memory memory) : memory_(std::move(memory)) {}
+  // last_use: needed where the program has streams of its own.
+  explicit LocalData(device::Memory memory, device::Event last_use = {})
+      : memory_(std::move(memory)), last_use_(std::move(last_use)) {}
+  ~LocalData();
+  LocalData(const LocalData&) = delete;
+  LocalData& operator=(const LocalData&) = delete;
+
+  // The program is going to use the memory in stream `in`, or by host code (nullptr), which then waits here: what was
+  // done to it in other streams is over before.
+  absl::Status BeginUse(const device::Stream* in);
+  // Its use is over with the work of `in` so far; nullptr: with this call.
+  absl::Status EndUse(const device::Stream* in);
 
   uint8_t* data() const { return memory_.bytes(); }
 
@@ -29,6 +40,8 @@ class LocalData {
 
  private:
   device::Memory memory_;
+  device::Event last_use_;
+  const device::Stream* used_in_ = nullptr;  // last_use_ was recorded there and may not be complete
   std::vector<table::RowRun> segments_;
   std::vector<bool> kept_;  // by segment
   // Kept rows of no segment, or of one that is not kept as a whole and was not accessed yet.

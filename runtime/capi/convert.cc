@@ -120,14 +120,13 @@ absl::StatusOr<std::vector<table::RowRun>> ReadRows(const geeps_rows* rows, uint
   return runs;
 }
 
-absl::Status ReadStream(const geeps_stream* stream, absl::string_view device) {
-  if (stream == nullptr) return absl::OkStatus();
+absl::StatusOr<std::optional<uint64_t>> ReadStream(const geeps_stream* stream) {
+  if (stream == nullptr) return std::nullopt;
   geeps_stream read;
   GEEPS_RETURN_IF_ERROR(ReadStruct(stream, sizeof(geeps_stream), "stream", &read));
-  if (read.kind == GEEPS_STREAM_HOST) return absl::OkStatus();
-  if (read.kind != GEEPS_STREAM_DEVICE)
-    return Invalid("stream kind ", read.kind, ": GEEPS_STREAM_HOST or GEEPS_STREAM_DEVICE");
-  return Unsupported("device '", device, "' has no streams of its own: pass NULL or kind GEEPS_STREAM_HOST");
+  if (read.kind == GEEPS_STREAM_HOST) return std::nullopt;
+  if (read.kind == GEEPS_STREAM_DEVICE) return read.handle;
+  return Invalid("stream kind ", read.kind, ": GEEPS_STREAM_HOST or GEEPS_STREAM_DEVICE");
 }
 
 absl::Status WriteText(absl::string_view text, char* buf, uint64_t cap, uint64_t* len) {

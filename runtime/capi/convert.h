@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <exception>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,8 +61,8 @@ void WriteStructBytes(const void* in, uint32_t own_size, void* out);
 using Options = std::vector<std::pair<absl::string_view, absl::string_view>>;
 absl::StatusOr<Options> ReadOptions(const geeps_kv* options, uint64_t num_options);
 absl::StatusOr<std::vector<table::RowRun>> ReadRows(const geeps_rows* rows, uint64_t num_runs);
-// NULL: kind HOST. Errors: kAbi, Invalid; Unsupported for streams of a device that has none.
-absl::Status ReadStream(const geeps_stream* stream, absl::string_view device);
+// The handle of a device stream; none for NULL and kind HOST. Errors: kAbi, Invalid.
+absl::StatusOr<std::optional<uint64_t>> ReadStream(const geeps_stream* stream);
 // Errors: Invalid for NULL or a text of more than max bytes.
 absl::StatusOr<absl::string_view> ReadText(const char* text, const char* name, uint64_t max);
 // The text-out convention of geeps.h.

@@ -45,27 +45,34 @@ void ShowView(const session::Runtime& runtime, const session::View& view, geeps_
   WriteStructBytes(&shown, sizeof(shown), out);
 }
 
-// access: (Walk*, View*) -> StatusOr<bool>.
+// nullptr: the host's order.
+absl::StatusOr<const device::Stream*> StreamOf(session::Runtime* runtime, const geeps_stream* stream) {
+  GEEPS_ASSIGN_OR_RETURN(const std::optional<uint64_t> handle, ReadStream(stream));
+  if (!handle.has_value()) return nullptr;
+  return runtime->program_streams()->Of(*handle);
+}
+
+// access: (Walk*, const device::Stream*, View*) -> StatusOr<bool>.
 template <typename Access>
 geeps_status HandOut(geeps_runtime* rt, const geeps_stream* stream, geeps_view* out, geeps_error* err,
                      Access&& access) {
   return WithWalk(rt, err, [&](session::Runtime* runtime, session::Walk* walk) -> absl::StatusOr<geeps_status> {
     GEEPS_RETURN_IF_ERROR(CheckOutStruct(out, sizeof(geeps_view), "out"));
-    GEEPS_RETURN_IF_ERROR(ReadStream(stream, runtime->config().device));
+    GEEPS_ASSIGN_OR_RETURN(const device::Stream* const program_stream, StreamOf(runtime, stream));
     session::View view;
-    GEEPS_ASSIGN_OR_RETURN(const bool ready, access(walk, &view));
+    GEEPS_ASSIGN_OR_RETURN(const bool ready, access(walk, program_stream, &view));
     if (!ready) return GEEPS_AGAIN;
     ShowView(*runtime, view, out);
     return GEEPS_OK;
   });
 }
 
-// give: Walk* -> Status.
+// give: (Walk*, const device::Stream*) -> Status.
 template <typename Give>
 geeps_status HandBack(geeps_runtime* rt, const geeps_stream* stream, geeps_error* err, Give&& give) {
   return WithWalk(rt, err, [&](session::Runtime* runtime, session::Walk* walk) -> absl::StatusOr<geeps_status> {
-    GEEPS_RETURN_IF_ERROR(ReadStream(stream, runtime->config().device));
-    GEEPS_RETURN_IF_ERROR(give(walk));
+    GEEPS_ASSIGN_OR_RETURN(const device::Stream* const program_stream, StreamOf(runtime, stream));
+    GEEPS_RETURN_IF_ERROR(give(walk, program_stream));
     return GEEPS_OK;
   });
 }
@@ -100,37 +107,42 @@ geeps_status geeps_clock(geeps_runtime* rt, geeps_plan* next, geeps_error* err) 
 }
 
 geeps_status geeps_skip(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, geeps_error* err) {
-  return HandBack(rt, stream, err, [&](session::Walk* walk) { return walk->Skip(op); });
+  return HandBack(rt, stream, err, [&](session::Walk* walk, const device::Stream* in) { return walk->Skip(op, in); });
 }
 
 geeps_status geeps_read(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, uint64_t limit_ns, geeps_view* out,
                         geeps_error* err) {
-  return HandOut(rt, stream, out, err,
-                 [&](session::Walk* walk, session::View* view) { return walk->Read(op, limit_ns, view); });
+  return HandOut(rt, stream, out, err, [&](session::Walk* walk, const device::Stream* /*in*/, session::View* view) {
+    return walk->Read(op, limit_ns, view);
+  });
 }
 
 geeps_status geeps_post_read(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, geeps_error* err) {
-  return HandBack(rt, stream, err, [&](session::Walk* walk) { return walk->PostRead(op); });
+  return HandBack(rt, stream, err,
+                  [&](session::Walk* walk, const device::Stream* in) { return walk->PostRead(op, in); });
 }
 
 geeps_status geeps_pre_update(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, uint64_t limit_ns,
                               geeps_view* out, geeps_error* err) {
-  return HandOut(rt, stream, out, err,
-                 [&](session::Walk* walk, session::View* view) { return walk->PreUpdate(op, limit_ns, view); });
+  return HandOut(rt, stream, out, err, [&](session::Walk* walk, const device::Stream* /*in*/, session::View* view) {
+    return walk->PreUpdate(op, limit_ns, view);
+  });
 }
 
 geeps_status geeps_update(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, geeps_error* err) {
-  return HandBack(rt, stream, err, [&](session::Walk* walk) { return walk->Update(op); });
+  return HandBack(rt, stream, err, [&](session::Walk* walk, const device::Stream* in) { return walk->Update(op, in); });
 }
 
 geeps_status geeps_access_local(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, uint64_t /*limit_ns*/,
                                 geeps_view* out, geeps_error* err) {
-  return HandOut(rt, stream, out, err,
-                 [&](session::Walk* walk, session::View* view) { return walk->AccessLocal(op, view); });
+  return HandOut(rt, stream, out, err, [&](session::Walk* walk, const device::Stream* in, session::View* view) {
+    return walk->AccessLocal(op, in, view);
+  });
 }
 
 geeps_status geeps_post_local(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, geeps_error* err) {
-  return HandBack(rt, stream, err, [&](session::Walk* walk) { return walk->PostLocal(op); });
+  return HandBack(rt, stream, err,
+                  [&](session::Walk* walk, const device::Stream* in) { return walk->PostLocal(op, in); });
 }
 
 }  // extern "C"

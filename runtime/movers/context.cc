@@ -34,6 +34,8 @@ void MoverContext::TraceDone(const Done& done) {
     TraceEnd(kind, first, second, done.clock, done.begin_ns);
   };
   switch (done.kind) {
+    case Done::Kind::kPosted:
+      return;
     case Done::Kind::kFill:
       return end(TraceEvent::Kind::kFill, done.first, done.second);
     case Done::Kind::kDrain:

@@ -151,6 +151,8 @@ struct MoverContext {
   Log* log = nullptr;
   Statistics* statistics = nullptr;
   Trace* trace = nullptr;  // nullptr: none is wanted
+  // The program's stream still works on what was handed back: what the program did after that is not looked at yet.
+  bool program_is_held = false;
   ActionQueue actions;
   Completions* completions = nullptr;
   std::function<void(const absl::Status&)> fail;  // an error of this worker that ends the job
@@ -182,17 +184,20 @@ struct MoverContext {
       actions.Push(ticket->done);
       return;
     }
-    ticket->context = completions;
     const absl::Status status = Expect(stream, site, ticket);
     if (!status.ok()) fail(status);
   }
   // A notice comes when the work of the stream so far is done, unless this fails.
   absl::Status Expect(const device::Stream& stream, device::WaitSite site, Ticket* ticket) {
+    const absl::Status recorded = stream.Record(ticket->event);
+    return recorded.ok() ? ExpectRecorded(site, ticket) : recorded;
+  }
+  // The same for what the ticket's event has captured.
+  absl::Status ExpectRecorded(device::WaitSite site, Ticket* ticket) {
+    ticket->context = completions;
     completions->Expect();
-    const absl::Status status = CatchOutOfMemory([&]() -> absl::Status {
-      GEEPS_RETURN_IF_ERROR(stream.Record(ticket->event));
-      return ticket->event.Notify(site, &Completions::Notice, ticket);
-    });
+    const absl::Status status =
+        CatchOutOfMemory([&] { return ticket->event.Notify(site, &Completions::Notice, ticket); });
     if (!status.ok()) completions->Cancel();
     return status;
   }

@@ -76,7 +76,6 @@ void Engine::Stop() {
   const device::Stream* const streams[] = {&context_.fill_stream, &context_.drain_stream, &context_.keep_stream};
   for (size_t i = 0; i < last_work_->size() && !options_.device->is_synchronous(); ++i) {
     Ticket* const ticket = &(*last_work_)[i];
-    ticket->context = completions_.get();
     context_.Expect(*streams[i], kWaitForLastWork, ticket).IgnoreError();  // a lost device has no work left
   }
   constexpr std::chrono::seconds kDeviceLimit(10);
@@ -252,7 +251,7 @@ void Engine::Sleep() {
   const bool lost = this->lost();
   const bool work = has_mail_.load(std::memory_order_seq_cst) || stop_.load(std::memory_order_seq_cst) ||
                     (failed() && !work_ended_) ||
-                    (!lost && (completions_->HasAny() || (epoch_ != nullptr && !epoch_->queue->IsEmpty())));
+                    (!lost && (completions_->HasAny() || CanTakeProgram()));
   if (!work && (lost || options_.endpoint->table().arm(options_.endpoint->get()) == GEEPS_OK)) {
     pollfd descriptor{event_fd_, POLLIN, 0};
     poll(&descriptor, 1, -1);
@@ -290,11 +289,29 @@ bool Engine::TakeProgram() {
   if (epoch_ == nullptr) return false;
   ProgramEvent event;
   bool any = false;
-  while (epoch_->queue->Pop(&event)) {
-    OnProgramEvent(event);
+  while (!context_.program_is_held && epoch_->queue->Pop(&event)) {
     any = true;
+    if (event.in_stream) {
+      Hold(event);
+    } else {
+      OnProgramEvent(event);
+    }
   }
   return any;
+}
+
+bool Engine::CanTakeProgram() const {
+  return epoch_ != nullptr && !context_.program_is_held && !epoch_->queue->IsEmpty();
+}
+
+// Streams work in order: what the program did later is seldom over earlier.
+void Engine::Hold(const ProgramEvent& event) {
+  Ticket* const ticket = &epoch_->plans[event.set_id].posted[event.op];
+  const absl::StatusOr<bool> is_over = ticket->event.IsComplete();
+  if (is_over.ok() && *is_over) return OnProgramEvent(event);
+  held_ = event;
+  context_.program_is_held = true;
+  context_.Check(is_over.ok() ? context_.ExpectRecorded(kWaitForProgram, ticket) : is_over.status());
 }
 
 void Engine::OnProgramEvent(const ProgramEvent& event) {
@@ -371,7 +388,7 @@ void Engine::Execute(const Done& done) {
     detail.code = static_cast<Code>(done.status);
     static constexpr const char* kWork[] = {"filling an access buffer", "draining an update", "applying a clock",
                                             "absorbing a version", "gathering a publish",
-                                            "copying a contribution to the host"};
+                                            "copying a contribution to the host", "the program's own work"};
     const char* const work = kWork[static_cast<int>(done.kind)];
     Fail(MakeStatus(detail, absl::StrCat("the device failed (", CodeName(done.status), ") while ", work)));
     return;
@@ -392,6 +409,10 @@ void Engine::Execute(const Done& done) {
       break;
     case Done::Kind::kGather:
       keeper_.OnGathered(done.first, done.second);
+      break;
+    case Done::Kind::kPosted:
+      context_.program_is_held = false;
+      OnProgramEvent(held_);
       break;
     case Done::Kind::kDownload:
       pusher_.OnDownloaded(done.first, done.second, done.clock);

@@ -128,6 +128,8 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   void Execute(const protocol::SequencerEffect& effect);
   void Execute(const Done& done);
   void Execute(const Sent& sent);
+  bool CanTakeProgram() const;
+  void Hold(const ProgramEvent& event);
   void OnProgramEvent(const ProgramEvent& event);
   void BeginEpoch();
   void EndCalls(const absl::Status& cause) noexcept;
@@ -155,6 +157,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   Reclaimer reclaimer_;
   RowCalls row_calls_;
   std::unique_ptr<Epoch> epoch_;
+  ProgramEvent held_;  // while context_.program_is_held
   cache::ShardMap shards_;
   Fence fence_;
   std::vector<Done> done_;

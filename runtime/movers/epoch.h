@@ -37,10 +37,10 @@ inline constexpr uint32_t kNone = ~uint32_t{0};
 
 // What a device event means to the movers. Small and copyable: it travels through the completion queue.
 struct Done {
-  enum class Kind : uint8_t { kFill, kDrain, kApply, kAbsorb, kGather, kDownload };
+  enum class Kind : uint8_t { kFill, kDrain, kApply, kAbsorb, kGather, kDownload, kPosted };
   Kind kind = Kind::kFill;
-  uint32_t first = 0;   // kFill, kDrain: plan; kApply, kGather: index of the kept partition; kAbsorb, kDownload: table
-  uint32_t second = 0;  // kFill, kDrain: operation; kGather: participant; kAbsorb: subscription; kDownload: lane;
+  uint32_t first = 0;   // kFill, kDrain, kPosted: plan; kApply, kGather: index of the kept partition; kAbsorb, kDownload: table
+  uint32_t second = 0;  // kFill, kDrain, kPosted: operation; kGather: participant; kAbsorb: subscription; kDownload: lane;
                         // kApply: the one participant whose contribution it is, or kNone
   geeps_status status = GEEPS_OK;
   uint64_t clock = 0;     // clock or age that the work is for
@@ -175,6 +175,7 @@ struct EpochPlan {
   std::vector<std::vector<OwnPart>> own_parts;  // by operation
   std::vector<Ticket> fill;
   std::vector<Ticket> drain;
+  std::vector<Ticket> posted;  // [walk] records the events, and tells the movers by ProgramEvent::in_stream
 };
 
 struct Epoch {

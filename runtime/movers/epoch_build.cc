@@ -119,6 +119,7 @@ absl::Status BuildPlan(const EpochInput& input, uint32_t set_id, Epoch* epoch) {
   plan->own_parts.resize(num_ops);
   plan->fill.resize(num_ops);
   plan->drain.resize(num_ops);
+  plan->posted.resize(num_ops);
   for (uint32_t op = 0; op < num_ops; ++op) {
     plan::PlannedOp& planned = pass.ops[op];
     if (planned.kind == plan::OpKind::kLocal) continue;
@@ -136,6 +137,8 @@ absl::Status BuildPlan(const EpochInput& input, uint32_t set_id, Epoch* epoch) {
     for (plan::RowIndex* index : {&planned.gather, &planned.store, &planned.add}) *index = plan::RowIndex();
     GEEPS_ASSIGN_OR_RETURN(plan->fill[op].event, input.device->CreateEvent());
     GEEPS_ASSIGN_OR_RETURN(plan->drain[op].event, input.device->CreateEvent());
+    GEEPS_ASSIGN_OR_RETURN(plan->posted[op].event, input.device->CreateEvent());
+    plan->posted[op].done = {Done::Kind::kPosted, set_id, op};
     plan->fill[op].done = {Done::Kind::kFill, set_id, op};
     plan->drain[op].done = {Done::Kind::kDrain, set_id, op};
   }

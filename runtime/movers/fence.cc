@@ -126,6 +126,7 @@ void Fence::OnWelcome(const protocol::Welcome& welcome) {
 // is absorbed.
 bool Fence::IsDrained() {
   if (*epoch_ == nullptr) return true;
+  if (context_->program_is_held || !(*epoch_)->queue->IsEmpty()) return false;
   if (!(*epoch_)->sequencer->Discard() || !IsAbsorbed()) return false;
   // What was ready for the next pass is void, and the next pass will have the same number.
   for (size_t q = 0; q < (*epoch_)->plans.size(); ++q) {

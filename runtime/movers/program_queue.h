@@ -15,6 +15,8 @@ struct ProgramEvent {
   Kind kind = Kind::kPosted;
   uint32_t set_id = 0;  // kPassBegin: the plan; kPassEnd: the plan expected next
   uint32_t op = 0;
+  // kPosted, kSkipped: when the work is over that the operation's EpochPlan::posted has captured in the program's stream.
+  bool in_stream = false;
 };
 
 class ProgramQueue {

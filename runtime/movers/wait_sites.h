@@ -23,7 +23,8 @@ inline constexpr const char* kWaitForDownload = "pusher.download";  // a contrib
 inline constexpr std::array<const char*, 6> kWaitSites = {kWaitForFill,   kWaitForDrain,  kWaitForApply,
                                                           kWaitForGather, kWaitForAbsorb, kWaitForDownload};
 
-// When the movers end, where none may be left out.
+// These the option cannot leave out: the program's work in its own streams; the end of the movers.
+inline constexpr const char* kWaitForProgram = "engine.program";
 inline constexpr const char* kWaitForLastWork = "engine.last_work";
 
 // Errors: Invalid, listing the sites.

@@ -195,7 +195,8 @@ absl::Status Runtime::AddLocals(movers::FenceJob* job, Call* call) {
     if (data == nullptr) {
       GEEPS_ASSIGN_OR_RETURN(device::Memory memory,
                              device_->Allocate(device::MemoryKind::kDevice, local->num_rows * local->row_bytes));
-      data = std::make_shared<cache::LocalData>(std::move(memory));
+      GEEPS_ASSIGN_OR_RETURN(device::Event last_use, device_->CreateEvent());
+      data = std::make_shared<cache::LocalData>(std::move(memory), std::move(last_use));
       call->locals[object] = data;
     }
     job->locals.push_back(data);

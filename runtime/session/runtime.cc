@@ -8,6 +8,7 @@
 #include "runtime/base/status.h"
 #include "runtime/movers/wait_sites.h"
 #include "runtime/plan/declaration.h"
+#include "runtime/session/open_device.h"
 
 namespace geeps::session {
 namespace {
@@ -31,7 +32,7 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Config& config, L
   auto log = std::make_unique<Log>(config.log_level, callback, log_user);
   auto plugins = std::make_unique<net::PluginRegistry>(log.get(), config.plugin_path);
   Open open;
-  GEEPS_ASSIGN_OR_RETURN(open.device, device::Open(config.device));
+  GEEPS_ASSIGN_OR_RETURN(open.device, OpenDevice(plugins.get(), log.get(), config.device));
   if (!config.skipped_wait.empty()) {
     GEEPS_RETURN_IF_ERROR(movers::CheckWaitSite(config.skipped_wait));
     open.device->SkipWait(config.skipped_wait);

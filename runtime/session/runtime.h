@@ -23,6 +23,7 @@
 #include "runtime/plan/recorded_plan.h"
 #include "runtime/session/config.h"
 #include "runtime/session/plugin_rules.h"
+#include "runtime/session/program_streams.h"
 #include "runtime/session/request.h"
 #include "runtime/session/statistics_writer.h"
 #include "runtime/session/trace_writer.h"
@@ -113,6 +114,7 @@ class Runtime {
   Log* log() { return &log_; }
   const Config& config() const { return config_; }
   const device::Device& device() const { return *device_; }
+  ProgramStreams* program_streams() { return &program_streams_; }
   net::PluginRegistry* plugins() { return &plugins_; }
 
  private:
@@ -158,6 +160,7 @@ class Runtime {
   std::unique_ptr<device::Device> device_;
   movers::Engine engine_;
   const uint64_t created_ns_ = SteadyNs();
+  ProgramStreams program_streams_{device_.get()};
   Walk walk_;
   std::unique_ptr<StatisticsWriter> statistics_writer_;  // ends before anything else
   State state_ = State::kCreated;

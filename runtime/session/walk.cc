@@ -177,13 +177,18 @@ void Walk::Advance() {
 }
 
 // Room comes as soon as the mover thread runs; it waits for nobody.
-absl::Status Walk::Tell(ProgramEvent::Kind kind, uint32_t set_id, uint32_t op) {
-  while (!epoch_->queue->Push({kind, set_id, op})) {
+absl::Status Walk::Tell(ProgramEvent::Kind kind, uint32_t set_id, uint32_t op, bool in_stream) {
+  while (!epoch_->queue->Push({kind, set_id, op, in_stream})) {
     if (engine_->failed()) return engine_->failure();
     engine_->WakeForProgram();
     std::this_thread::yield();
   }
   return absl::OkStatus();
+}
+
+absl::Status Walk::TellPosted(ProgramEvent::Kind kind, uint32_t op, const device::Stream* in) {
+  if (in != nullptr) GEEPS_RETURN_IF_ERROR(in->Record(epoch_->plans[set_id_].posted[op].event));
+  return Tell(kind, set_id_, op, in != nullptr);
 }
 
 absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
@@ -335,10 +340,10 @@ absl::StatusOr<bool> Walk::Read(uint64_t op, uint64_t limit_ns, View* out) {
   return true;
 }
 
-absl::Status Walk::PostRead(uint64_t op) {
+absl::Status Walk::PostRead(uint64_t op, const device::Stream* in) {
   GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kRead, op, true));
   NoteOver(index);
-  GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kPosted, set_id_, index));
+  GEEPS_RETURN_IF_ERROR(TellPosted(ProgramEvent::Kind::kPosted, index, in));
   // Only a post that lets the table be fired is worth a wake-up; the movers see the others when they next wake.
   if (position_ >= pass().tables[pass().ops[index].table].fire_step) engine_->WakeForProgram();
   states_[index] = OpState::kOver;
@@ -370,7 +375,7 @@ absl::StatusOr<bool> Walk::PreUpdate(uint64_t op, uint64_t limit_ns, View* out) 
   return true;
 }
 
-absl::Status Walk::Update(uint64_t op) {
+absl::Status Walk::Update(uint64_t op, const device::Stream* in) {
   GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kUpdate, op, true));
   const uint32_t t = pass().ops[index].table;
   if (updated_[t] == kSkipped) {
@@ -378,7 +383,7 @@ absl::Status Walk::Update(uint64_t op) {
   }
   if (updated_[t] == 0) epoch_->tables[t].log.SetParams(clock_, params_[t]);
   NoteOver(index);
-  GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kPosted, set_id_, index));
+  GEEPS_RETURN_IF_ERROR(TellPosted(ProgramEvent::Kind::kPosted, index, in));
   engine_->WakeForProgram();
   updated_[t] = kMade;
   states_[index] = OpState::kOver;
@@ -387,7 +392,7 @@ absl::Status Walk::Update(uint64_t op) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> Walk::AccessLocal(uint64_t op, View* out) {
+absl::StatusOr<bool> Walk::AccessLocal(uint64_t op, const device::Stream* in, View* out) {
   GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kLocal, op, false));
   const plan::PlannedOp& planned = pass().ops[index];
   cache::LocalData* const local = epoch_->locals[planned.table].get();
@@ -395,6 +400,7 @@ absl::StatusOr<bool> Walk::AccessLocal(uint64_t op, View* out) {
   if ((planned.flags & plan::kLocalFetch) != 0 && !local->IsKept(epoch_->layout.local_segments[set_id_][index])) {
     return WrongState(Name(index), " fetches rows of which nothing was kept");
   }
+  GEEPS_RETURN_IF_ERROR(local->BeginUse(in));
   out->dtype = 0x010801u;
   out->num_rows = planned.num_rows;
   out->row_values = row_bytes;
@@ -410,8 +416,9 @@ absl::StatusOr<bool> Walk::AccessLocal(uint64_t op, View* out) {
   return true;
 }
 
-absl::Status Walk::PostLocal(uint64_t op) {
+absl::Status Walk::PostLocal(uint64_t op, const device::Stream* in) {
   GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kLocal, op, true));
+  GEEPS_RETURN_IF_ERROR(epoch_->locals[pass().ops[index].table]->EndUse(in));
   const plan::PlannedOp& planned = pass().ops[index];
   NoteOver(index);
   epoch_->locals[planned.table]->SetKept(epoch_->layout.local_segments[set_id_][index],
@@ -422,7 +429,7 @@ absl::Status Walk::PostLocal(uint64_t op) {
   return absl::OkStatus();
 }
 
-absl::Status Walk::Skip(uint64_t op) {
+absl::Status Walk::Skip(uint64_t op, const device::Stream* in) {
   if (!in_pass_ || SerialOf(op) != serial_ || position_ >= pass().steps.size())
     return NotDue(plan::OpKind::kRead, op, false);
   const uint64_t index = (op & 0xffffffffu) - 1;
@@ -439,11 +446,14 @@ absl::Status Walk::Skip(uint64_t op) {
     }
     updated_[planned.table] = kSkipped;
   }
+  const bool is_open = states_[index] == OpState::kOpen;
   if (planned.kind != plan::OpKind::kLocal) {
-    GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kSkipped, set_id_, step.op));
+    GEEPS_RETURN_IF_ERROR(TellPosted(ProgramEvent::Kind::kSkipped, step.op, is_open ? in : nullptr));
     engine_->WakeForProgram();
+  } else if (is_open) {
+    GEEPS_RETURN_IF_ERROR(epoch_->locals[planned.table]->EndUse(in));
   }
-  if (states_[index] == OpState::kOpen) --num_open_;
+  if (is_open) --num_open_;
   states_[index] = OpState::kSkipped;
   Advance();
   return absl::OkStatus();

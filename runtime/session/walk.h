@@ -53,12 +53,14 @@ class Walk {
 
   // op: as geeps_op. Limits: 0 only looks (false: not ready, nothing changed).
   absl::StatusOr<bool> Read(uint64_t op, uint64_t limit_ns, View* out);
-  absl::Status PostRead(uint64_t op);
+  // in: the stream that the program uses what it hands back in, or nullptr: it has done so.
+  absl::Status PostRead(uint64_t op, const device::Stream* in);
   absl::StatusOr<bool> PreUpdate(uint64_t op, uint64_t limit_ns, View* out);
-  absl::Status Update(uint64_t op);
-  absl::StatusOr<bool> AccessLocal(uint64_t op, View* out);
-  absl::Status PostLocal(uint64_t op);
-  absl::Status Skip(uint64_t op);
+  absl::Status Update(uint64_t op, const device::Stream* in);
+  // in: the stream that the program is going to use it in.
+  absl::StatusOr<bool> AccessLocal(uint64_t op, const device::Stream* in, View* out);
+  absl::Status PostLocal(uint64_t op, const device::Stream* in);
+  absl::Status Skip(uint64_t op, const device::Stream* in);
 
   // Rule parameters of a table (by object id) for the current clock and later ones.
   absl::Status SetParams(uint64_t object, const protocol::RuleParams& params);
@@ -78,7 +80,9 @@ class Walk {
   void SayWhoDoesNotAnswer() noexcept;
   void CountWait(uint32_t op, uint64_t begin_ns, bool came);
   void ChooseVersion(const plan::PlannedOp& op, View* view) const;
-  absl::Status Tell(movers::ProgramEvent::Kind kind, uint32_t set_id, uint32_t op);
+  absl::Status Tell(movers::ProgramEvent::Kind kind, uint32_t set_id, uint32_t op, bool in_stream = false);
+  // Tell for an operation that is handed back.
+  absl::Status TellPosted(movers::ProgramEvent::Kind kind, uint32_t op, const device::Stream* in);
   absl::Status End(uint64_t next, bool clock);
   absl::StatusOr<uint32_t> FindPlan(uint64_t serial) const;
   absl::Status BeginPass(uint32_t set_id);

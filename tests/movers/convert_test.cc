@@ -173,14 +173,16 @@ TEST_CASE("options and rows come with counts that fit their pointers") {
   CHECK(CodeOf(ReadRows(nullptr, ~uint64_t{0}).status()) == Code::kInvalid);
 }
 
-TEST_CASE("a stream is NULL or of kind HOST where the device has none of its own") {
-  CHECK(ReadStream(nullptr, "host").ok());
-  geeps_stream stream{sizeof(geeps_stream), GEEPS_STREAM_HOST, 0};
-  CHECK(ReadStream(&stream, "host").ok());
+TEST_CASE("a stream of kind DEVICE has a handle, 0 too; NULL and kind HOST have none") {
+  CHECK(*ReadStream(nullptr) == std::nullopt);
+  geeps_stream stream{sizeof(geeps_stream), GEEPS_STREAM_HOST, 5};
+  CHECK(*ReadStream(&stream) == std::nullopt);
   stream.kind = GEEPS_STREAM_DEVICE;
-  CHECK(CodeOf(ReadStream(&stream, "host")) == Code::kUnsupported);
+  CHECK(*ReadStream(&stream) == uint64_t{5});
+  stream.handle = 0;
+  CHECK(*ReadStream(&stream) == uint64_t{0});
   stream.kind = 9;
-  CHECK(CodeOf(ReadStream(&stream, "host")) == Code::kInvalid);
+  CHECK(CodeOf(ReadStream(&stream).status()) == Code::kInvalid);
 }
 
 TEST_CASE("no exception leaves the guard") {

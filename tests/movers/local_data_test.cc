@@ -79,5 +79,35 @@ TEST_CASE("rows that no plan of a commit uses stay kept for the next one") {
   CHECK(Kept(data, 1));
 }
 
+TEST_CASE("what a stream does to local data is over before host code or another stream has them") {
+  const auto device = device::Open("deferred:lazy");
+  REQUIRE(device.ok());
+  device::Stream streams[] = {(*device)->CreateStream().value(), (*device)->CreateStream().value()};
+  LocalData data((*device)->Allocate(device::MemoryKind::kDevice, 8).value(), (*device)->CreateEvent().value());
+  REQUIRE(streams[0].Fill(data.data(), 1, 8).ok());
+  REQUIRE(data.EndUse(&streams[0]).ok());
+  CHECK(data.data()[0] == 0xff);  // it runs when it is waited for
+  REQUIRE(data.BeginUse(nullptr).ok());
+  CHECK(data.data()[0] == 1);
+  // Two operations end in two streams; the host waits for both.
+  REQUIRE(streams[0].Fill(data.data(), 2, 4).ok());
+  REQUIRE(streams[1].Fill(data.data() + 4, 3, 4).ok());
+  REQUIRE(data.EndUse(&streams[0]).ok());
+  REQUIRE(data.EndUse(&streams[1]).ok());
+  REQUIRE(data.BeginUse(nullptr).ok());
+  CHECK(data.data()[0] == 2);
+  CHECK(data.data()[4] == 3);
+  // The other stream works on what the first one has left.
+  REQUIRE(streams[0].Fill(data.data(), 4, 8).ok());
+  REQUIRE(data.EndUse(&streams[0]).ok());
+  REQUIRE(data.BeginUse(&streams[1]).ok());
+  REQUIRE(streams[1].Copy(data.data(), data.data() + 4, 4).ok());
+  REQUIRE(data.EndUse(&streams[1]).ok());
+  REQUIRE(data.BeginUse(nullptr).ok());
+  CHECK(data.data()[0] == 4);
+  REQUIRE(streams[0].Fill(data.data(), 5, 8).ok());
+  REQUIRE(data.EndUse(&streams[0]).ok());  // its memory goes after that is done: else the device would be lost
+}
+
 }  // namespace
 }  // namespace geeps::cache

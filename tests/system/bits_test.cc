@@ -72,6 +72,25 @@ TEST_CASE("1 to 4 workers whose host cannot reach the device's memory read the b
   }
 }
 
+TEST_CASE("1 to 4 workers that hand back in the order of a device's stream read the bits of the sequential reference") {
+  const char* devices[] = {"deferred:lazy", "deferred:eager:separate", "deferred:seeded:17",
+                           "deferred:seeded:18:separate"};
+  for (uint64_t seed = 1; seed <= 16; ++seed) {
+    ScenarioOptions options;
+    options.seed = 700 + seed;
+    options.world = 1 + static_cast<uint32_t>(seed % 4);
+    options.streams = true;
+    options.large_tables = seed % 3 == 0;
+    options.slack_max = seed % 5 == 0 ? 2 : 0;
+    options.row_calls = seed % 4 == 0;
+    Setup setup;
+    setup.transport = seed % 2 == 0 ? "inproc" : "tcp";
+    setup.device = devices[seed / 4 % 4];
+    CAPTURE(seed);
+    CHECK(RunScenario(options, setup) == "");
+  }
+}
+
 TEST_CASE("reads with slack have the bits of one version within the slack in every row") {
   for (const char* transport : {"inproc", "tcp"}) {
     for (uint64_t seed = 1; seed <= 6; ++seed) {

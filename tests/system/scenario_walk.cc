@@ -202,7 +202,7 @@ class Walk {
       if (!ok() || (pass.ends_early && num_open == 0 && &step != plan.steps.data())) break;
       num_open += step.end ? -1 : 1;
       if (pass.leave[step.op] == Leave::kFirstCall) {
-        if (!step.end) Take(geeps_skip(rt(), ops_[pass.plan][step.op], nullptr, err()), "skip");
+        if (!step.end) Take(geeps_skip(rt(), ops_[pass.plan][step.op], stream(), err()), "skip");
       } else if (!step.end) {
         const OpSpec& op = plan.ops[step.op];
         const auto at = static_cast<size_t>(&step - plan.steps.data());
@@ -232,16 +232,21 @@ class Walk {
     }
   }
 
+  const geeps_stream* stream() {
+    static constexpr geeps_stream kStream = {sizeof(geeps_stream), GEEPS_STREAM_DEVICE, 0};
+    return scenario_.options.streams && ++num_calls_ % 2 == 0 ? &kStream : nullptr;
+  }
+
   void Begin(const OpSpec& op, uint32_t index, const PassSpec& pass, geeps_view* view) {
     const geeps_op id = ops_[pass.plan][index];
     view->struct_size = sizeof *view;
     if (op.is_update) {
-      Take(geeps_pre_update(rt(), id, nullptr, kLimitNs, view, err()), "pre_update");
+      Take(geeps_pre_update(rt(), id, stream(), kLimitNs, view, err()), "pre_update");
       if (ok() && pass.leave[index] == Leave::kNothing) WriteUpdate(op, index, pass, *view);
       // Left unused: what stands in the buffer must not matter.
       if (ok() && pass.leave[index] != Leave::kNothing && view->bytes > 0) std::memset(view->data, 0x7f, view->bytes);
     } else {
-      Take(geeps_read(rt(), id, nullptr, kLimitNs, view, err()), "read");
+      Take(geeps_read(rt(), id, stream(), kLimitNs, view, err()), "read");
       if (ok()) CompareRead(op, index, pass, *view);
     }
   }
@@ -252,11 +257,11 @@ class Walk {
     if ((op.flags & GEEPS_READ_COPY) != 0 && view->bytes > 0) std::memset(view->data, 0x7f, view->bytes);
     if (!ok()) return;
     if (pass.leave[index] == Leave::kSecondCall) {
-      Take(geeps_skip(rt(), id, nullptr, err()), "skip at the second call");
+      Take(geeps_skip(rt(), id, stream(), err()), "skip at the second call");
     } else if (op.is_update) {
-      Take(geeps_update(rt(), id, nullptr, err()), "update");
+      Take(geeps_update(rt(), id, stream(), err()), "update");
     } else {
-      Take(geeps_post_read(rt(), id, nullptr, err()), "post_read");
+      Take(geeps_post_read(rt(), id, stream(), err()), "post_read");
     }
   }
 
@@ -318,6 +323,7 @@ class Walk {
   std::unique_ptr<RunningGet> get_;
   uint32_t phase_ = 0;
   size_t pass_ = 0;
+  uint64_t num_calls_ = 0;
   std::string problem_;
   std::string where_;
   bool placed_ = false;  // the problem says where

@@ -27,6 +27,7 @@ std::string RunSeed(uint64_t seed) {
   setup.transport = random.OneIn(2) ? "tcp" : "inproc";
   setup.device = random.OneIn(3) ? "deferred:seeded:" + std::to_string(seed) + (seed % 2 == 0 ? ":separate" : "")
                                  : devices[random.Below(3)];
+  options.streams = setup.device != "host" && random.OneIn(2);
   const std::string complaints = RunScenario(options, setup);
   return complaints.empty() ? ""
                             : "seed " + std::to_string(seed) + ", " + std::to_string(options.world) + " workers over " +
