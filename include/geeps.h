@@ -282,6 +282,8 @@ GEEPS_API void geeps_request_destroy(geeps_request *req);
  *   observer = 0 | 1                    1: this worker only looks: its reads take any version, each operation never an older one
  *                                       than before, they wait for nobody, and nobody's wait for it. It updates nothing. Each
  *                                       worker's own choice; not with rows = same. Fences still need all workers at one clock
+ *   shard = auto | host | device        where this worker keeps its partitions; the bits are the same. auto, the default: on the
+ *                                       device where it can. Each worker's own choice
  *   rule = add | replace | sgd | adam | adamw | adagrad | rmsprop | lamb   what a keeper does with the reduced contribution g of
  *                                       a clock; default add. add: value += g. replace: value = g. The others: docs/rules.md.
  *                                       Or the name or path of a plugin (geeps_rule.h), loaded if need be

@@ -13,40 +13,40 @@ namespace geeps::cache {
 namespace {
 
 // Waits for what was put into `stream`: shards change at commits only, where nothing else runs.
-absl::Status Finish(const device::Device& device, const device::Stream& stream) {
-  if (device.is_synchronous()) return absl::OkStatus();
-  GEEPS_ASSIGN_OR_RETURN(device::Event event, device.CreateEvent());
-  GEEPS_RETURN_IF_ERROR(stream.Record(event));
+absl::Status Finish(const Home& home) {
+  if (home.device->is_synchronous()) return absl::OkStatus();
+  GEEPS_ASSIGN_OR_RETURN(device::Event event, home.device->CreateEvent());
+  GEEPS_RETURN_IF_ERROR(home.stream->Record(event));
   return event.Wait("shard.moved");
 }
 
 // Puts work into `stream` and waits for it, also when some of it could not be put there: memory that goes after a
 // failure must not be in use.
 template <typename Fill>
-absl::Status FillAndFinish(const device::Device& device, const device::Stream& stream, Fill&& fill) {
+absl::Status FillAndFinish(const Home& home, Fill&& fill) {
   const absl::Status filled = CatchOutOfMemory(fill);
-  const auto finish = [&] { return Finish(device, stream); };
+  const auto finish = [&] { return Finish(home); };
   const absl::Status finished = CatchOutOfMemory(finish);
   if (!finished.ok()) CatchOutOfMemory(finish).IgnoreError();  // a wait that found no memory is tried once more
   return filled.ok() ? finished : filled;
 }
 
 // Memory full of zeros, once `stream` is done.
-absl::Status Zeros(const device::Device& device, const device::Stream& stream, uint64_t bytes,
-                   std::shared_ptr<device::Memory>* out) {
+absl::Status Zeros(const Home& home, uint64_t bytes, std::shared_ptr<device::Memory>* out) {
   *out = std::make_shared<device::Memory>();
-  GEEPS_ASSIGN_OR_RETURN(**out, device.Allocate(device::MemoryKind::kDevice, bytes));
-  return stream.Fill((*out)->data(), 0, bytes);
+  GEEPS_ASSIGN_OR_RETURN(**out, home.device->Allocate(device::MemoryKind::kDevice, bytes));
+  return home.stream->Fill((*out)->data(), 0, bytes);
 }
 
-absl::Status Place(const device::Device& device, uint64_t bytes, uint8_t* mapped, std::shared_ptr<void> segment,
+absl::Status Place(const Home& home, uint64_t bytes, uint8_t* mapped, std::shared_ptr<void> segment,
                    ShardPartition* shard) {
+  shard->home = &home;
   if (mapped != nullptr) {
     shard->values = mapped;
     shard->segment = std::move(segment);
     return absl::OkStatus();
   }
-  GEEPS_ASSIGN_OR_RETURN(shard->memory, device.Allocate(device::MemoryKind::kDevice, bytes));
+  GEEPS_ASSIGN_OR_RETURN(shard->memory, home.AllocateValues(bytes));
   shard->values = shard->memory.bytes();
   return absl::OkStatus();
 }
@@ -57,8 +57,10 @@ struct Staging {
   device::Memory rounded;
 };
 
-absl::Status FillNew(const device::Device& device, const device::Stream& stream, const table::TableSchema& schema,
-                     const table::Partition& partition, Staging* staging, ShardPartition* shard) {
+absl::Status FillNew(const Home& home, const table::TableSchema& schema, const table::Partition& partition,
+                     Staging* staging, ShardPartition* shard) {
+  const device::Device& device = *home.device;
+  const device::Stream& stream = *home.stream;
   const uint64_t bytes = partition.num_rows * schema.row_bytes();
   const uint64_t num_values = partition.num_rows * schema.row_values;
   const uint64_t state_bytes = num_values * ValueBytes(AccumulateDType(schema.dtype));
@@ -74,10 +76,10 @@ absl::Status FillNew(const device::Device& device, const device::Stream& stream,
   }
   GEEPS_RETURN_IF_ERROR(stream.Copy(shard->values, staging->rounded ? staging->rounded.data() : initial.data(), bytes));
   for (int i = 0; i < schema.rule->num_states; ++i) {
-    GEEPS_RETURN_IF_ERROR(Zeros(device, stream, state_bytes, &shard->states[i]));
+    GEEPS_RETURN_IF_ERROR(Zeros(home, state_bytes, &shard->states[i]));
   }
   if (!schema.rule->counts_steps) return absl::OkStatus();
-  return Zeros(device, stream, partition.num_rows * sizeof(uint64_t), &shard->steps);
+  return Zeros(home, partition.num_rows * sizeof(uint64_t), &shard->steps);
 }
 
 // What WriteRows makes of the values: the same, and widened.
@@ -86,9 +88,10 @@ struct NewRows {
   device::Memory widened;
 };
 
-absl::Status WriteByCopies(const device::Device& device, const device::Stream& stream, const table::TableSchema& schema,
-                           uint64_t first_row, uint64_t num_rows, bool keep_state, const void* values, NewRows* staging,
-                           ShardPartition* shard) {
+absl::Status WriteByCopies(const table::TableSchema& schema, uint64_t first_row, uint64_t num_rows, bool keep_state,
+                           const void* values, NewRows* staging, ShardPartition* shard) {
+  const device::Device& device = *shard->home->device;
+  const device::Stream& stream = *shard->home->stream;
   const uint64_t bytes = num_rows * schema.row_bytes();
   const uint64_t num_values = num_rows * schema.row_values;
   const uint64_t value_bytes = ValueBytes(AccumulateDType(schema.dtype));
@@ -129,55 +132,47 @@ void WriteInPlace(const table::TableSchema& schema, uint64_t first_row, uint64_t
 
 }  // namespace
 
-absl::Status WriteRows(const device::Device& device, const device::Stream& stream, const table::TableSchema& schema,
-                       uint64_t first_row, uint64_t num_rows, const void* values, bool keep_state,
-                       ShardPartition* shard) {
-  if (device.is_host_accessible()) {
+absl::Status WriteRows(const table::TableSchema& schema, uint64_t first_row, uint64_t num_rows, const void* values,
+                       bool keep_state, ShardPartition* shard) {
+  if (shard->home->device->is_host_accessible()) {
     WriteInPlace(schema, first_row, num_rows, keep_state, values, shard);
     return absl::OkStatus();
   }
   NewRows staging;
-  return FillAndFinish(device, stream, [&] {
-    return WriteByCopies(device, stream, schema, first_row, num_rows, keep_state, values, &staging, shard);
-  });
+  return FillAndFinish(*shard->home,
+                       [&] { return WriteByCopies(schema, first_row, num_rows, keep_state, values, &staging, shard); });
 }
 
-absl::Status ReadValues(const device::Device& device, const device::Stream& stream, const uint8_t* values,
-                        uint64_t bytes, void* out) {
-  if (device.is_host_accessible()) {
+absl::Status ReadValues(const Home& home, const uint8_t* values, uint64_t bytes, void* out) {
+  if (home.device->is_host_accessible()) {
     std::memcpy(out, values, bytes);
     return absl::OkStatus();
   }
-  GEEPS_ASSIGN_OR_RETURN(const device::Memory staging, device.Allocate(device::MemoryKind::kPinned, bytes));
-  GEEPS_RETURN_IF_ERROR(FillAndFinish(device, stream, [&] { return stream.Copy(staging.data(), values, bytes); }));
+  GEEPS_ASSIGN_OR_RETURN(const device::Memory staging, home.device->Allocate(device::MemoryKind::kPinned, bytes));
+  GEEPS_RETURN_IF_ERROR(FillAndFinish(home, [&] { return home.stream->Copy(staging.data(), values, bytes); }));
   std::memcpy(out, staging.data(), bytes);
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<ShardPartition>> NewShardPartition(const device::Device& device,
-                                                                  const device::Stream& stream,
-                                                                  const table::TableSchema& schema,
+absl::StatusOr<std::shared_ptr<ShardPartition>> NewShardPartition(const Home& home, const table::TableSchema& schema,
                                                                   const table::Partition& partition, uint8_t* mapped,
                                                                   std::shared_ptr<void> segment) {
   auto shard = std::make_shared<ShardPartition>();
-  GEEPS_RETURN_IF_ERROR(
-      Place(device, partition.num_rows * schema.row_bytes(), mapped, std::move(segment), shard.get()));
+  GEEPS_RETURN_IF_ERROR(Place(home, partition.num_rows * schema.row_bytes(), mapped, std::move(segment), shard.get()));
   Staging staging;
-  GEEPS_RETURN_IF_ERROR(
-      FillAndFinish(device, stream, [&] { return FillNew(device, stream, schema, partition, &staging, shard.get()); }));
+  GEEPS_RETURN_IF_ERROR(FillAndFinish(home, [&] { return FillNew(home, schema, partition, &staging, shard.get()); }));
   return shard;
 }
 
-absl::StatusOr<std::shared_ptr<ShardPartition>> MovedShardPartition(const device::Device& device,
-                                                                    const device::Stream& stream,
-                                                                    const ShardPartition& old, uint64_t bytes,
+absl::StatusOr<std::shared_ptr<ShardPartition>> MovedShardPartition(const ShardPartition& old, uint64_t bytes,
                                                                     uint8_t* mapped, std::shared_ptr<void> segment) {
   auto shard = std::make_shared<ShardPartition>();
-  GEEPS_RETURN_IF_ERROR(Place(device, bytes, mapped, std::move(segment), shard.get()));
+  GEEPS_RETURN_IF_ERROR(Place(*old.home, bytes, mapped, std::move(segment), shard.get()));
   for (int i = 0; i < table::kMaxRuleStates; ++i) shard->states[i] = old.states[i];
   shard->steps = old.steps;
   shard->masters = old.masters;
-  GEEPS_RETURN_IF_ERROR(FillAndFinish(device, stream, [&] { return stream.Copy(shard->values, old.values, bytes); }));
+  GEEPS_RETURN_IF_ERROR(
+      FillAndFinish(*old.home, [&] { return old.home->stream->Copy(shard->values, old.values, bytes); }));
   return shard;
 }
 

@@ -121,6 +121,8 @@ class Stream {
 
   // The handle under which an embedder knows it.
   absl::StatusOr<uint64_t> NativeHandle() const;
+  // REQUIRES: not empty.
+  const Device& device() const { return *device_; }
   explicit operator bool() const { return stream_ != nullptr; }
 
  private:

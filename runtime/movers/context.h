@@ -139,9 +139,12 @@ struct MoverContext {
   uint32_t rank = 0;
   uint32_t world = 1;
   const device::Device* device = nullptr;
-  device::Stream fill_stream;   // reads of the cache and writes into it, in order
-  device::Stream drain_stream;  // writes into the log, in order
-  device::Stream keep_stream;   // writes into the shard
+  device::Stream fill_stream;       // reads of the cache and writes into it, in order
+  device::Stream drain_stream;      // writes into the log, in order
+  device::Stream keep_stream;       // writes into the shard, where it is kept on the device
+  device::Stream host_keep_stream;  // and where it is kept on the host beside another device
+  cache::Home device_home;          // of the partitions kept here
+  cache::Home host_home;
   Epoch* epoch = nullptr;
   Links* links = nullptr;
   Pusher* pusher = nullptr;
@@ -180,7 +183,7 @@ struct MoverContext {
   void Await(const device::Stream& stream, device::WaitSite site, Ticket* ticket, uint64_t clock) {
     ticket->done.clock = clock;
     ticket->done.begin_ns = TraceTime();
-    if (device->is_synchronous()) {
+    if (stream.device().is_synchronous()) {
       actions.Push(ticket->done);
       return;
     }

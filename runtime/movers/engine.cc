@@ -47,6 +47,12 @@ absl::Status Engine::Start() {
   GEEPS_ASSIGN_OR_RETURN(context_.fill_stream, options_.device->CreateStream());
   GEEPS_ASSIGN_OR_RETURN(context_.drain_stream, options_.device->CreateStream());
   GEEPS_ASSIGN_OR_RETURN(context_.keep_stream, options_.device->CreateStream());
+  context_.device_home = {options_.device, &context_.keep_stream, nullptr};
+  context_.host_home = context_.device_home;
+  if (options_.host_device != options_.device) {
+    GEEPS_ASSIGN_OR_RETURN(context_.host_keep_stream, options_.host_device->CreateStream());
+    context_.host_home = {options_.host_device, &context_.host_keep_stream, options_.device};
+  }
   last_work_ = std::make_unique<std::array<Ticket, 3>>();
   for (Ticket& ticket : *last_work_) {
     GEEPS_ASSIGN_OR_RETURN(ticket.event, options_.device->CreateEvent());

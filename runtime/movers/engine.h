@@ -40,6 +40,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
     uint32_t world = 1;
     protocol::Clock first_clock = 0;
     const device::Device* device = nullptr;
+    const device::Device* host_device = nullptr;  // the same where that is the host
     net::Endpoint* endpoint = nullptr;
     Log* log = nullptr;
     Trace* trace = nullptr;  // nullptr: none is wanted

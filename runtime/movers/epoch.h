@@ -90,8 +90,9 @@ struct EpochTable {
   protocol::Clock log_complete = 0;  // clocks below it have all their updates in the log
   device::Memory log_memory;
   std::vector<cache::LogHeader> log_headers;  // unless mapped
-  // Where the host cannot reach the log and some keeper is another rank: as much pinned memory as the log has, which
-  // contributions are sent from.
+  // Where the host cannot reach the log: by lane, whether its contributions go to another rank or to partitions kept on
+  // the host; and as much pinned memory as the log has, which those leave from.
+  std::vector<bool> leaves_device;
   device::Memory log_staging;
   RingQueue<Outgoing> outgoing{16};
   std::vector<Ticket> downloads;  // by lane * entries of the log + entry
@@ -210,7 +211,8 @@ struct EpochInput {
   plan::LayoutInput layout;  // slack_max: agreed
   std::vector<std::shared_ptr<cache::LocalData>> locals;
   const device::Device* device = nullptr;
-  const device::Stream* stream = nullptr;
+  const cache::Home* device_home = nullptr;  // on the program's device
+  const cache::Home* host_home = nullptr;    // the same where that is the host
   // Memory that transports write and read: the device's own where the host reaches it.
   device::MemoryKind WireMemory() const {
     return device->is_host_accessible() ? device::MemoryKind::kDevice : device::MemoryKind::kPinned;

@@ -35,12 +35,6 @@ absl::Status AllocateTable(const EpochInput& input, const plan::TableLayout& lay
   GEEPS_ASSIGN_OR_RETURN(table->log_memory, input.device->Allocate(device::MemoryKind::kDevice, log_bytes));
   table->log_headers.resize(num_entries);
   table->log = cache::UpdateLog(table->log_headers.data(), table->log_memory.bytes(), num_entries, entry_bytes);
-  const bool sends = std::any_of(
-      layout.subscriptions.begin(), layout.subscriptions.end(), [&](const plan::Subscription& subscription) {
-        return input.layout.partitions[subscription.partition].keeper != input.rank;
-      });
-  if (table->host_reaches_device || !sends) return absl::OkStatus();
-  GEEPS_ASSIGN_OR_RETURN(table->log_staging, input.device->Allocate(device::MemoryKind::kPinned, log_bytes));
   return absl::OkStatus();
 }
 
@@ -228,11 +222,19 @@ void BuildSequencer(const EpochInput& input, Epoch* epoch) {
   epoch->sequencer = std::make_unique<protocol::Sequencer>(std::move(options), std::move(tables));
 }
 
-// One for each contribution that the log may hold.
-absl::Status PrepareDownloads(const EpochInput& input, uint32_t t, EpochTable* table) {
-  if (!table->log_staging) return absl::OkStatus();
-  const size_t num_lanes = table->contributor->options().partitions.size();
-  table->downloads.resize(num_lanes * table->log.num_entries());
+// Memory and a ticket for each contribution that the log may hold, where any of them leaves the device.
+absl::Status PrepareDownloads(const EpochInput& input, const Epoch& epoch, uint32_t t, EpochTable* table) {
+  if (table->mapped || table->host_reaches_device) return absl::OkStatus();
+  const auto& lanes = table->contributor->options().partitions;
+  for (const protocol::ContributorOptions::Partition& lane : lanes) {
+    const uint32_t kept = epoch.kept_of_partition[lane.partition];
+    table->leaves_device.push_back(kept == kNone || epoch.kept[kept].shard->home != input.device_home);
+  }
+  const auto& leaves = table->leaves_device;
+  if (std::find(leaves.begin(), leaves.end(), true) == leaves.end()) return absl::OkStatus();
+  GEEPS_ASSIGN_OR_RETURN(table->log_staging,
+                         input.device->Allocate(device::MemoryKind::kPinned, table->log_memory.size()));
+  table->downloads.resize(lanes.size() * table->log.num_entries());
   for (size_t i = 0; i < table->downloads.size(); ++i) {
     Ticket* const ticket = &table->downloads[i];
     GEEPS_ASSIGN_OR_RETURN(ticket->event, input.device->CreateEvent());
@@ -306,7 +308,7 @@ absl::Status FinishEpoch(const EpochInput& input, absl::Span<const std::string> 
   for (uint32_t t = 0; t < epoch->tables.size(); ++t) {
     EpochTable* const table = &epoch->tables[t];
     BuildContributor(input, epoch->layout, t, is_frozen, table);
-    GEEPS_RETURN_IF_ERROR(PrepareDownloads(input, t, table));
+    GEEPS_RETURN_IF_ERROR(PrepareDownloads(input, *epoch, t, table));
     const std::vector<plan::Subscription>& subscriptions = epoch->layout.tables[t].subscriptions;
     for (uint32_t i = 0; i < subscriptions.size(); ++i) {
       protocol::SubscriberOptions options;

@@ -49,6 +49,22 @@ void AddParticipants(uint32_t rank, const std::vector<plan::PartitionSets>& sets
   }
 }
 
+// A new shard lies where the table's option says. auto: on the device, unless host code works on it, or there is no
+// room.
+absl::StatusOr<std::shared_ptr<cache::ShardPartition>> NewShard(const EpochInput& input, const EpochTable& table,
+                                                                table::ShardPlace place,
+                                                                const table::Partition& partition, uint8_t* mapped,
+                                                                const std::shared_ptr<void>& segment) {
+  const bool is_auto = place == table::ShardPlace::kAuto;
+  const bool needs_host = table.schema.rule->functions != nullptr && !input.device->is_host_accessible();
+  const bool on_host = place == table::ShardPlace::kHost || (is_auto && needs_host);
+  const cache::Home& home = on_host && mapped == nullptr ? *input.host_home : *input.device_home;
+  auto shard = cache::NewShardPartition(home, table.schema, partition, mapped, segment);
+  const bool no_room = !shard.ok() && DetailOf(shard.status()).code == Code::kNoMemory;
+  if (!no_room || !is_auto || &home == input.host_home || input.host_home->device == input.device) return shard;
+  return cache::NewShardPartition(*input.host_home, table.schema, partition, mapped, segment);
+}
+
 // The shard's memory: taken over, moved, or new.
 absl::Status PlaceShard(const EpochInput& input, Epoch* epoch, Kept* kept, cache::ShardMap* new_shards) {
   const EpochTable& table = epoch->tables[kept->table];
@@ -57,22 +73,20 @@ absl::Status PlaceShard(const EpochInput& input, Epoch* epoch, Kept* kept, cache
   const std::shared_ptr<void> segment = table.mapped ? epoch->version_segment : nullptr;
   const auto old = input.shards->find(key);
   if (old == input.shards->end()) {
-    GEEPS_ASSIGN_OR_RETURN(kept->shard,
-                           cache::NewShardPartition(*input.device, *input.stream, table.schema,
-                                                    input.layout.partitions[kept->partition], mapped, segment));
+    GEEPS_ASSIGN_OR_RETURN(kept->shard, NewShard(input, table, input.layout.tables[kept->table].shard,
+                                                 input.layout.partitions[kept->partition], mapped, segment));
   } else if (mapped == nullptr && old->second->segment == nullptr) {
     kept->shard = old->second;
   } else {
-    GEEPS_ASSIGN_OR_RETURN(kept->shard,
-                           cache::MovedShardPartition(*input.device, *input.stream, *old->second,
-                                                      kept->num_rows * table.schema.row_bytes(), mapped, segment));
+    GEEPS_ASSIGN_OR_RETURN(kept->shard, cache::MovedShardPartition(
+                                            *old->second, kept->num_rows * table.schema.row_bytes(), mapped, segment));
   }
   (*new_shards)[key] = kept->shard;
   return absl::OkStatus();
 }
 
 // A publish whose rows are no single run is gathered first.
-absl::Status PrepareGather(const EpochInput& input, uint64_t row_bytes, uint64_t num_rows,
+absl::Status PrepareGather(const device::Device& device, uint64_t row_bytes, uint64_t num_rows,
                            Kept::Participant* participant) {
   std::vector<geeps_row_run> runs;
   uint64_t to = 0;
@@ -80,13 +94,13 @@ absl::Status PrepareGather(const EpochInput& input, uint64_t row_bytes, uint64_t
     runs.push_back({to, run.first, run.count});
     to += run.count;
   }
-  GEEPS_ASSIGN_OR_RETURN(participant->gather, input.device->CreateIndex(runs, {}, to, num_rows));
-  GEEPS_ASSIGN_OR_RETURN(participant->staging, input.device->Allocate(device::MemoryKind::kDevice, to * row_bytes));
+  GEEPS_ASSIGN_OR_RETURN(participant->gather, device.CreateIndex(runs, {}, to, num_rows));
+  GEEPS_ASSIGN_OR_RETURN(participant->staging, device.Allocate(device::MemoryKind::kDevice, to * row_bytes));
   return absl::OkStatus();
 }
 
 // Landing slots of a participant that sends messages: W of the size of its largest contribution here.
-absl::Status AllocateSlots(const EpochInput& input, const EpochTable& table, bool needs_memory,
+absl::Status AllocateSlots(const EpochInput& input, const EpochTable& table, bool uploads, bool needs_memory,
                            Kept::Participant* participant) {
   const uint32_t num_slots = protocol::NumLandingSlots(table.slack_max);
   participant->slots.assign(num_slots, nullptr);
@@ -99,7 +113,7 @@ absl::Status AllocateSlots(const EpochInput& input, const EpochTable& table, boo
     GEEPS_ASSIGN_OR_RETURN(device::Memory memory, input.device->Allocate(input.WireMemory(), bytes));
     participant->slots[i] = memory.bytes();
     participant->slot_memory.push_back(std::move(memory));
-    if (table.host_reaches_device) continue;
+    if (!uploads) continue;
     GEEPS_ASSIGN_OR_RETURN(memory, input.device->Allocate(device::MemoryKind::kDevice, bytes));
     participant->uploads.push_back(std::move(memory));
   }
@@ -109,6 +123,7 @@ absl::Status AllocateSlots(const EpochInput& input, const EpochTable& table, boo
 absl::Status BuildMachine(const EpochInput& input, Epoch* epoch, uint32_t index) {
   Kept* const kept = &epoch->kept[index];
   const EpochTable& table = epoch->tables[kept->table];
+  const device::Device& home = *kept->shard->home->device;
   protocol::KeeperOptions options;
   options.slack_max = table.slack_max;
   options.num_versions = table.num_versions;
@@ -125,21 +140,21 @@ absl::Status BuildMachine(const EpochInput& input, Epoch* epoch, uint32_t index)
     for (const table::RowSet& updates : participant->updates) peer.has_data.push_back(!updates.IsEmpty());
     options.participants.push_back(std::move(peer));
     const bool by_message = !table.mapped && participant->rank != input.rank;
-    GEEPS_RETURN_IF_ERROR(AllocateSlots(input, table, by_message, participant));
+    GEEPS_RETURN_IF_ERROR(AllocateSlots(input, table, !home.is_host_accessible(), by_message, participant));
     participant->staged.done = {Done::Kind::kGather, index, i};
-    GEEPS_ASSIGN_OR_RETURN(participant->staged.event, input.device->CreateEvent());
+    GEEPS_ASSIGN_OR_RETURN(participant->staged.event, home.CreateEvent());
     if (!table.mapped && !participant->reads.IsContiguous()) {
-      GEEPS_RETURN_IF_ERROR(PrepareGather(input, table.schema.row_bytes(), kept->num_rows, participant));
+      GEEPS_RETURN_IF_ERROR(PrepareGather(home, table.schema.row_bytes(), kept->num_rows, participant));
     }
-    if (!table.host_reaches_device && by_message) {
-      GEEPS_ASSIGN_OR_RETURN(participant->download,
-                             input.device->Allocate(device::MemoryKind::kPinned,
-                                                    participant->reads.NumRows() * table.schema.row_bytes()));
+    if (!home.is_host_accessible() && by_message) {
+      GEEPS_ASSIGN_OR_RETURN(
+          participant->download,
+          home.Allocate(device::MemoryKind::kPinned, participant->reads.NumRows() * table.schema.row_bytes()));
     }
   }
   kept->machine = std::make_unique<protocol::KeeperPartition>(options);
   kept->last_fires = std::make_unique<LastFires>(protocol::NumLandingSlots(table.slack_max));
-  GEEPS_ASSIGN_OR_RETURN(kept->apply.event, input.device->CreateEvent());
+  GEEPS_ASSIGN_OR_RETURN(kept->apply.event, home.CreateEvent());
   return absl::OkStatus();
 }
 

@@ -349,7 +349,8 @@ absl::Status Fence::BuildFirst(const protocol::Go& go) {
   for (size_t t = 0; t < num_tables; ++t) input_.layout.tables[t].mapped = go.maxima[num_tables + t] == 0;
   input_.locals = job_->locals;
   input_.device = context_->device;
-  input_.stream = &context_->keep_stream;
+  input_.device_home = &context_->device_home;
+  input_.host_home = &context_->host_home;
   input_.endpoint = endpoint_;
   input_.shards = shards_;
   input_.plans = job_->plans;

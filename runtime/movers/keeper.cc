@@ -83,10 +83,10 @@ void Keeper::OnContributionMessage(uint32_t rank, uint32_t slot, const protocol:
   context_->statistics->contribution_bytes_received.Add(payload_bytes);
   table.counters->contribution_bytes_received.Add(payload_bytes);
   const uint32_t place = header.clock % peer.slots.size();
-  if (table.host_reaches_device || payload_bytes == 0) return OnContribution(rank, header, peer.slots[place]);
+  if (peer.uploads.empty() || payload_bytes == 0) return OnContribution(rank, header, peer.slots[place]);
   // The step that uses it is put into the same stream.
   uint8_t* const values = peer.uploads[place].bytes();
-  if (!context_->Check(context_->keep_stream.Copy(values, peer.slots[place], payload_bytes))) return;
+  if (!context_->Check(kept->shard->home->stream->Copy(values, peer.slots[place], payload_bytes))) return;
   OnContribution(rank, header, values);
 }
 
@@ -290,9 +290,10 @@ void Keeper::Apply(uint32_t index, const protocol::KeeperEffect& effect) {
   apply.num_segments = segments_.size();
   apply.inputs = inputs_.data();
   apply.num_inputs = inputs_.size();
-  if (!context_->Check(context_->keep_stream.Apply(absl::MakeConstSpan(&apply, 1)))) return;
+  const device::Stream& stream = *kept->shard->home->stream;
+  if (!context_->Check(stream.Apply(absl::MakeConstSpan(&apply, 1)))) return;
   kept->apply.done.second = effect.alone ? effect.participant : kNone;
-  context_->Await(context_->keep_stream, kWaitForApply, &kept->apply, clock);
+  context_->Await(stream, kWaitForApply, &kept->apply, clock);
 }
 
 // The landing slots are open again before the version can be published: a publish is what lets the next contribution
@@ -330,6 +331,7 @@ void Keeper::Publish(uint32_t index, const protocol::KeeperEffect& effect) {
     Queue(index);
     return;
   }
+  const device::Stream& stream = *kept->shard->home->stream;
   const table::RowRun run = peer->reads.runs()[0];
   const uint8_t* values = kept->shard->values + run.first * row_bytes;
   const uint64_t bytes = peer->reads.NumRows() * row_bytes;
@@ -338,15 +340,15 @@ void Keeper::Publish(uint32_t index, const protocol::KeeperEffect& effect) {
     const geeps_row_move move =
         device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table.schema.dtype), table.schema.row_values,
                             peer->staging.data(), kept->shard->values, peer->gather);
-    status = context_->keep_stream.MoveRows(absl::MakeConstSpan(&move, 1));
+    status = stream.MoveRows(absl::MakeConstSpan(&move, 1));
     values = peer->staging.bytes();
   } else if (!peer->download) {
     return Deliver(kept, effect, values, bytes);
   }
-  if (status.ok() && peer->download) status = context_->keep_stream.Copy(peer->download.data(), values, bytes);
+  if (status.ok() && peer->download) status = stream.Copy(peer->download.data(), values, bytes);
   if (!context_->Check(status)) return;
   peer->staged_effect = effect;
-  context_->Await(context_->keep_stream, kWaitForGather, &peer->staged, effect.age);
+  context_->Await(stream, kWaitForGather, &peer->staged, effect.age);
 }
 
 // The values are in memory of their own, which is safe until the send is over.

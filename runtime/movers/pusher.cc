@@ -68,7 +68,7 @@ void Pusher::Execute(const ContributorAction& action) {
 
 void Pusher::Leave(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect) {
   const bool sends = effect.kind == protocol::ContributorEffect::Kind::kSend;
-  const bool downloads = sends && table->log_staging && KeeperOf(*table, effect) != context_->rank;
+  const bool downloads = sends && LeavesDevice(*table, effect);
   if (!downloads && table->outgoing.IsEmpty()) return Send(table, t, effect);
   table->outgoing.Push(Outgoing{effect, !downloads});
   if (downloads) Download(table, t, effect);
@@ -80,6 +80,10 @@ void Pusher::Send(EpochTable* table, uint32_t t, const protocol::ContributorEffe
   } else {
     SendFire(table, t, effect);
   }
+}
+
+bool Pusher::LeavesDevice(const EpochTable& table, const protocol::ContributorEffect& effect) {
+  return !table.leaves_device.empty() && table.leaves_device[effect.index];
 }
 
 uint32_t Pusher::KeeperOf(const EpochTable& table, const protocol::ContributorEffect& effect) {
@@ -126,9 +130,9 @@ void Pusher::SendContribution(EpochTable* table, uint32_t t, const protocol::Con
   const uint32_t keeper = KeeperOf(*table, effect);
   const plan::Block& block = BlockOf(*table, t, effect);
   const uint64_t row_bytes = table->schema.row_bytes();
-  const bool staged = keeper != context_->rank && table->log_staging;
-  const uint8_t* const entry =
-      staged ? table->log_staging.bytes() + table->log.values_offset(effect.clock) : table->log.values(effect.clock);
+  const uint8_t* const entry = LeavesDevice(*table, effect)
+                                   ? table->log_staging.bytes() + table->log.values_offset(effect.clock)
+                                   : table->log.values(effect.clock);
   const uint8_t* const values = entry + block.first * row_bytes;
   const uint64_t bytes = block.rows * row_bytes;
 

@@ -33,6 +33,7 @@ class Pusher {
   void Leave(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect);
   void Send(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect);
   void Download(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect);
+  static bool LeavesDevice(const EpochTable& table, const protocol::ContributorEffect& effect);
   static uint32_t KeeperOf(const EpochTable& table, const protocol::ContributorEffect& effect);
   const plan::Block& BlockOf(const EpochTable& table, uint32_t t, const protocol::ContributorEffect& effect) const;
   void SendContribution(EpochTable* table, uint32_t t, const protocol::ContributorEffect& effect);

@@ -36,10 +36,10 @@ void RowCalls::Send(uint32_t rank, const Header& header, uint64_t epoch, const u
   SendMessage(rank, std::move(message));
 }
 
-void RowCalls::SendRows(uint32_t rank, const Header& header, const uint8_t* values, uint64_t bytes) {
+void RowCalls::SendRows(uint32_t rank, const Header& header, const cache::Home& home, const uint8_t* values,
+                        uint64_t bytes) {
   std::string message = Message(header, context_->epoch->number, bytes);
-  const absl::Status read =
-      cache::ReadValues(*context_->device, context_->keep_stream, values, bytes, message.data() + kHeaderBytes);
+  const absl::Status read = cache::ReadValues(home, values, bytes, message.data() + kHeaderBytes);
   if (context_->Check(read)) SendMessage(rank, std::move(message));
 }
 
@@ -193,7 +193,7 @@ void RowCalls::Answer(uint32_t index, const protocol::KeeperEffect& effect) {
     header.call = get.call;
     header.first_row = get.first_row;
     header.num_rows = get.num_rows;
-    SendRows(get.rank, header, values + get.first_row * row_bytes, get.num_rows * row_bytes);
+    SendRows(get.rank, header, *kept.shard->home, values + get.first_row * row_bytes, get.num_rows * row_bytes);
   }
   context_->keeper->OnAnswered(index, gets_.Smallest(kept.partition));
 }
@@ -297,9 +297,8 @@ void RowCalls::OnAck(uint32_t rank, const Header& header) {
 // begun.
 void RowCalls::PutRows(const Epoch& epoch, const protocol::StagedSet& set) {
   const Kept& kept = epoch.kept[epoch.kept_of_partition[set.partition]];
-  context_->Check(cache::WriteRows(*context_->device, context_->keep_stream, epoch.tables[kept.table].schema,
-                                   set.first_row, set.num_rows, staged_[set.place].data() + kHeaderBytes,
-                                   set.keep_state, kept.shard.get()));
+  context_->Check(cache::WriteRows(epoch.tables[kept.table].schema, set.first_row, set.num_rows,
+                                   staged_[set.place].data() + kHeaderBytes, set.keep_state, kept.shard.get()));
 }
 
 void RowCalls::OnBegin(Epoch* next) {

@@ -87,7 +87,8 @@ class RowCalls {
  private:
   void Send(uint32_t rank, const protocol::Header& header, uint64_t epoch, const uint8_t* payload, uint64_t bytes);
   // The same with values of a shard, which the host may not reach.
-  void SendRows(uint32_t rank, const protocol::Header& header, const uint8_t* values, uint64_t bytes);
+  void SendRows(uint32_t rank, const protocol::Header& header, const cache::Home& home, const uint8_t* values,
+                uint64_t bytes);
   void SendMessage(uint32_t rank, std::string message);
   void SendSets(const std::vector<uint32_t>& indexes);
   // Index of the kept partition that rows first_row .. of `header` lie in, or kNone: refused.

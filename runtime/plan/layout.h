@@ -123,6 +123,7 @@ struct LayoutInput {
     uint32_t num_partitions = 0;
     bool mapped = false;    // REQUIRES: neither async, nor with read-my-writes, nor observed by anybody
     bool observer = false;  // this worker reads and takes no part. REQUIRES: no own plan updates the table
+    table::ShardPlace shard = table::ShardPlace::kAuto;
   };
   struct Local {
     uint64_t object = 0;

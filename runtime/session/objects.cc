@@ -51,6 +51,7 @@ absl::StatusOr<Table*> Runtime::CreateTable(absl::string_view name, uint64_t num
   table->object = next_object_++;
   table->schema = std::move(parsed.schema);
   table->observer = parsed.observer;
+  table->shard = parsed.shard;
   table->params.num = static_cast<uint32_t>(table->schema.rule->num_params);
   std::copy(table->schema.params, table->schema.params + table->params.num, table->params.values.begin());
   Table* const result = table.get();
@@ -181,6 +182,7 @@ absl::Status Runtime::AddTables(movers::FenceJob* job, table::PartitionMap* map,
     given.object = table->object;
     given.schema = table->schema;
     given.observer = table->observer;
+    given.shard = table->shard;
     given.first_partition = map->FirstPartition(index);
     given.num_partitions = map->NumPartitions(index);
     job->layout.tables.push_back(std::move(given));

@@ -13,13 +13,15 @@
 namespace geeps::session {
 namespace {
 
-movers::Engine::Options EngineOptions(const Config& config, const device::Device* device, net::Endpoint* endpoint,
-                                      Log* log, TraceWriter* trace) {
+movers::Engine::Options EngineOptions(const Config& config, const device::Device* device,
+                                      const device::Device* host_device, net::Endpoint* endpoint, Log* log,
+                                      TraceWriter* trace) {
   movers::Engine::Options options;
   options.rank = config.rank;
   options.world = config.world;
   options.first_clock = config.first_clock;
   options.device = device;
+  options.host_device = host_device != nullptr ? host_device : device;
   options.endpoint = endpoint;
   options.log = log;
   options.trace = trace != nullptr ? trace->trace() : nullptr;
@@ -33,6 +35,9 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Config& config, L
   auto plugins = std::make_unique<net::PluginRegistry>(log.get(), config.plugin_path);
   Open open;
   GEEPS_ASSIGN_OR_RETURN(open.device, OpenDevice(plugins.get(), log.get(), config.device));
+  if (!open.device->is_synchronous()) {
+    GEEPS_ASSIGN_OR_RETURN(open.host_device, device::Open("host"));
+  }
   if (!config.skipped_wait.empty()) {
     GEEPS_RETURN_IF_ERROR(movers::CheckWaitSite(config.skipped_wait));
     open.device->SkipWait(config.skipped_wait);
@@ -45,8 +50,8 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Create(const Config& config, L
   // Heartbeats pass beside the data: a connection that carries rows may be dead while they come.
   endpoint.silence_ns = config.heartbeat_ms * 1'000'000;
   if (!config.port.empty()) endpoint.transport_options.emplace_back("port", config.port);
-  // Workers may name the rendezvous in different ways. Jobs are told apart by the number that the coordinator draws, which
-  // every connection says (movers/links.cc).
+  // Workers may name the rendezvous in different ways. Jobs are told apart by the number that the coordinator draws,
+  // which every connection says (movers/links.cc).
   endpoint.job = "geeps";
   GEEPS_ASSIGN_OR_RETURN(open.endpoint, net::Endpoint::Create(transport, endpoint));
   if (!config.trace.empty()) {
@@ -75,7 +80,8 @@ Runtime::Runtime(const Config& config, std::unique_ptr<Log> log, std::unique_ptr
       trace_(std::move(open.trace)),
       endpoint_(std::move(open.endpoint)),
       device_(std::move(open.device)),
-      engine_(EngineOptions(config_, device_.get(), &endpoint_, &log_, trace_.get())),
+      host_device_(std::move(open.host_device)),
+      engine_(EngineOptions(config_, device_.get(), host_device_.get(), &endpoint_, &log_, trace_.get())),
       walk_(&engine_, config_.wait_warning_ms * 1000000),
       partitions_(std::make_shared<table::PartitionMap>(config.world)) {}
 

@@ -41,6 +41,7 @@ struct Table {
   uint64_t object = 0;  // never used twice in a runtime
   table::TableSchema schema;
   bool observer = false;  // this worker takes no part
+  table::ShardPlace shard = table::ShardPlace::kAuto;
   protocol::RuleParams params;  // of the current clock
   bool handle_alive = true;
   bool placed = false;  // in the partition map
@@ -122,6 +123,7 @@ class Runtime {
   struct Open {  // everything that may fail while a runtime is made
     net::Endpoint endpoint;
     std::unique_ptr<device::Device> device;
+    std::unique_ptr<device::Device> host_device;
     std::unique_ptr<TraceWriter> trace;
   };
 
@@ -154,10 +156,12 @@ class Runtime {
   Log& log_;
   std::unique_ptr<net::PluginRegistry> plugins_owner_;
   net::PluginRegistry& plugins_;
-  PluginRules rules_{&plugins_};  // the keepers of the engine use them
+  PluginRules rules_{&plugins_};        // the keepers of the engine use them
   std::unique_ptr<TraceWriter> trace_;  // written to its end after the engine has stopped
   net::Endpoint endpoint_;
   std::unique_ptr<device::Device> device_;
+  std::unique_ptr<device::Device>
+      host_device_;  // keeps what is not to be kept on another device; nullptr: device_ does
   movers::Engine engine_;
   const uint64_t created_ns_ = SteadyNs();
   ProgramStreams program_streams_{device_.get()};
@@ -178,7 +182,7 @@ class Runtime {
   std::shared_ptr<const movers::FenceJob> commit_job_;
   std::vector<uint64_t> commit_serials_;
   std::shared_ptr<Request> get_;  // the last get
-  std::unique_ptr<Call> call_;  // the long call under way, or one whose result has not taken effect
+  std::unique_ptr<Call> call_;    // the long call under way, or one whose result has not taken effect
   bool committed_ = false;
 };
 

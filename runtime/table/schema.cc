@@ -121,6 +121,13 @@ absl::StatusOr<bool> ParseSwitch(absl::string_view key, absl::string_view value)
   return value == "1";
 }
 
+absl::StatusOr<ShardPlace> ParseShard(absl::string_view value) {
+  if (value == "auto") return ShardPlace::kAuto;
+  if (value == "host") return ShardPlace::kHost;
+  if (value == "device") return ShardPlace::kDevice;
+  return BadValue("shard", value, "auto, host or device");
+}
+
 // Everything but the parameters of the rule, which need the rule first.
 absl::Status ParseOption(absl::string_view key, absl::string_view value, const RuleFinder& find_plugin_rule,
                          TableOptions* options) {
@@ -132,6 +139,8 @@ absl::Status ParseOption(absl::string_view key, absl::string_view value, const R
     GEEPS_ASSIGN_OR_RETURN(schema->read_my_writes, ParseSwitch(key, value));
   } else if (key == "observer") {
     GEEPS_ASSIGN_OR_RETURN(options->observer, ParseSwitch(key, value));
+  } else if (key == "shard") {
+    GEEPS_ASSIGN_OR_RETURN(options->shard, ParseShard(value));
   } else if (key == "rule") {
     GEEPS_ASSIGN_OR_RETURN(schema->rule, ParseRule(value, find_plugin_rule));
   } else if (key == "reduce") {
@@ -151,8 +160,8 @@ absl::Status ParseOption(absl::string_view key, absl::string_view value, const R
     GEEPS_ASSIGN_OR_RETURN(schema->partition_bytes, ParseCount(key, value, kPartitionBytesMin, kPartitionBytesMax));
   } else {
     return Invalid("unknown option ", key, " = ", value,
-                   "; tables have mode, read_my_writes, observer, rule, param.NAME, reduce, rows, init, seed, "
-                   "sum_group, partition_bytes");
+                   "; tables have mode, read_my_writes, observer, shard, rule, param.NAME, reduce, rows, init, "
+                   "seed, sum_group, partition_bytes");
   }
   return absl::OkStatus();
 }

@@ -56,10 +56,14 @@ struct TableSchema {
   uint64_t bytes() const { return num_rows * row_bytes(); }
 };
 
+// Where a worker keeps its partitions of a table.
+enum class ShardPlace : uint8_t { kAuto, kHost, kDevice };
+
 // What one worker says of a table: the schema, and what is its own affair.
 struct TableOptions {
   TableSchema schema;
   bool observer = false;  // this worker reads the table and takes no part in it
+  ShardPlace shard = ShardPlace::kAuto;
 };
 
 using OptionSpan = absl::Span<const std::pair<absl::string_view, absl::string_view>>;

@@ -75,6 +75,7 @@ std::vector<Bad> BadTableOptions() {
           {"read_my_writes", "1", GEEPS_E_INVALID, {{"rule", "sgd"}}},
           {"read_my_writes", "1", GEEPS_E_INVALID, {{"reduce", "mean"}}},
           {"observer", "2"},
+          {"shard", "disk"},
           {"observer", "1", GEEPS_E_INVALID, {{"rows", "same"}}},
           {"rule", ""},
           {"rule", "adam2", GEEPS_E_NOT_FOUND},

@@ -101,6 +101,17 @@ TEST_CASE("TableSchema: modes are agreed upon, being an observer is a worker's o
   CHECK(Digest(observed.schema) == Digest(schema));
 }
 
+TEST_CASE("TableSchema: where a shard lies is a worker's own affair") {
+  const auto parse = [](absl::string_view place) {
+    return ParseTableOptions("weights", 10, 4, DType::kF32, {{"shard", place}});
+  };
+  CHECK(parse("auto")->shard == ShardPlace::kAuto);
+  CHECK(parse("host")->shard == ShardPlace::kHost);
+  CHECK(parse("device")->shard == ShardPlace::kDevice);
+  CHECK(Digest(parse("host")->schema) == Digest(parse("device")->schema));
+  CHECK(!parse("disk").ok());
+}
+
 TEST_CASE("TableSchema: read-my-writes needs a rule that adds the sum; all workers of rows = same take part") {
   CHECK(ErrorOf({{"read_my_writes", "1"}, {"rule", "sgd"}}).find("rule sgd") != std::string::npos);
   CHECK(ErrorOf({{"read_my_writes", "1"}, {"reduce", "mean"}}).find("reduce = mean") != std::string::npos);
