@@ -28,6 +28,7 @@ TEST_CASE("Engine: of several causes of a loss the first one stays, for every la
   REQUIRE(endpoint.ok());
   Engine::Options engine_options;
   engine_options.device = device->get();
+  engine_options.host_device = device->get();
   engine_options.endpoint = &*endpoint;
   engine_options.log = &log;
   Engine engine(engine_options);
