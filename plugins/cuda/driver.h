@@ -36,9 +36,11 @@ inline constexpr Result kInvalidValue = 1;
 inline constexpr Result kOutOfMemory = 2;
 inline constexpr Result kDeinitialized = 4;
 inline constexpr Result kNoDevice = 100;
+inline constexpr Result kInvalidContext = 201;
 inline constexpr Result kInvalidHandle = 400;
 inline constexpr Result kNotReady = 600;
 inline constexpr Result kIllegalAddress = 700;
+inline constexpr Result kContextIsDestroyed = 709;
 
 // CUdevice_attribute
 inline constexpr int kAttributeMultiprocessors = 16;
