@@ -44,11 +44,14 @@ struct LaunchSet {
 struct IndexImage {
   uint64_t dst_rows = 0;
   uint64_t src_rows = 0;
-  uint32_t num_run_tiles = 0;  // further numbers as the kernels need them
-  uint64_t num_runs = 0;
-  uint64_t num_pairs = 0;
+  uint64_t num_runs = 0;   // in the image, where short runs have become pairs
+  uint64_t num_pairs = 0;  // likewise
+  uint64_t run_rows = 0;   // of all runs in the image
   std::vector<uint8_t> image;
 };
+
+// Where the pairs begin in the image, behind the runs.
+uint64_t PairsOffset(const IndexImage& index);
 
 // Errors are sentences: "" is success. Invalid: a row out of range, or a row of dst that occurs twice, naming it.
 std::string BuildIndex(const geeps_row_run* runs, uint64_t num_runs, const geeps_row_pair* pairs, uint64_t num_pairs,
