@@ -93,7 +93,8 @@ struct ScenarioOptions {
   bool sparse_rows = false;  // row sets are never one run
   bool every_clock = false;  // no worker skips or walks an empty plan
   bool modes = false;        // async tables, read-my-writes, observers, rules of plugins, too
-  bool streams = false;      // every other call names a stream of the device, 0. REQUIRES: a device that has it
+  bool streams = false;      // every other call names a stream: the program's own, or 0 where it has none. REQUIRES: an
+                             // asynchronous device
   bool row_calls = false;    // rows are set and read outside plans, and fences stand between commits
 };
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "tests/system/embedder.h"
 #include "tests/system/scenario.h"
 #include "tests/system/scenario_expect.h"
 #include "tests/system/scenario_values.h"
@@ -235,10 +236,23 @@ class Walk {
     }
   }
 
+  // Half of the calls, when wanted, name the stream of the program's own work; without one all of that must be over.
   const geeps_stream* stream() {
-    static constexpr geeps_stream kStream = {sizeof(geeps_stream), GEEPS_STREAM_DEVICE, 0};
-    return scenario_.options.streams && ++num_calls_ % 2 == 0 ? &kStream : nullptr;
+    if (!scenario_.options.streams || ++num_calls_ % 2 == 0) {
+      embedder_.Finish();
+      return nullptr;
+    }
+    stream_ = {sizeof(geeps_stream), GEEPS_STREAM_DEVICE, embedder_.has_stream() ? embedder_.stream() : 0};
+    return &stream_;
   }
+
+  void Spoil(const PassSpec& pass, uint32_t index, const geeps_view& view) {
+    if (!ok() || view.bytes == 0) return;
+    std::memset(embedder_.Look(OperationOf(pass, index), view), 0x7f, view.bytes);
+    embedder_.Put(OperationOf(pass, index), view);
+  }
+
+  static uint64_t OperationOf(const PassSpec& pass, uint32_t index) { return uint64_t{pass.plan} << 32 | index; }
 
   void Begin(const OpSpec& op, uint32_t index, const PassSpec& pass, geeps_view* view) {
     const geeps_op id = ops_[pass.plan][index];
@@ -247,7 +261,7 @@ class Walk {
       Take(geeps_pre_update(rt(), id, stream(), kLimitNs, view, err()), "pre_update");
       if (ok() && pass.leave[index] == Leave::kNothing) WriteUpdate(op, index, pass, *view);
       // Left unused: what stands in the buffer must not matter.
-      if (ok() && pass.leave[index] != Leave::kNothing && view->bytes > 0) std::memset(view->data, 0x7f, view->bytes);
+      if (pass.leave[index] != Leave::kNothing) Spoil(pass, index, *view);
     } else {
       Take(geeps_read(rt(), id, stream(), kLimitNs, view, err()), "read");
       if (ok()) CompareRead(op, index, pass, *view);
@@ -257,7 +271,7 @@ class Walk {
   void End(const OpSpec& op, uint32_t index, const PassSpec& pass, geeps_view* view) {
     const geeps_op id = ops_[pass.plan][index];
     if (!op.is_update) CompareRead(op, index, pass, *view);  // it stays what it was for as long as it is held
-    if ((op.flags & GEEPS_READ_COPY) != 0 && view->bytes > 0) std::memset(view->data, 0x7f, view->bytes);
+    if (!op.is_update && (op.flags & GEEPS_READ_COPY) != 0) Spoil(pass, index, *view);
     if (!ok()) return;
     if (pass.leave[index] == Leave::kSecondCall) {
       Take(geeps_skip(rt(), id, stream(), err()), "skip at the second call");
@@ -284,7 +298,7 @@ class Walk {
     CheckShape(scenario_.tables[op.table], sight.rows.size(), view);
     sight.min_age = view.min_age;
     sight.max_age = view.max_age;
-    sight.values = static_cast<const uint8_t*>(view.data);
+    sight.values = embedder_.Look(OperationOf(pass, index), view);
     if (ok()) problem_ = expected_.Check(sight, &seen_[{pass.plan, index}]);
     if (problem_.empty()) return;
     problem_ = "read " + std::to_string(index) + ": " + problem_ +
@@ -297,8 +311,9 @@ class Walk {
     CheckShape(table, rows.size(), view);
     const bool zeroed = (op.flags & GEEPS_UPDATE_ZEROED) != 0;
     std::vector<uint8_t> values(table.row_bytes());
+    uint8_t* const first = embedder_.Look(OperationOf(pass, index), view);
     for (size_t i = 0; i < rows.size() && ok(); ++i) {
-      uint8_t* const out = static_cast<uint8_t*>(view.data) + i * table.row_bytes();
+      uint8_t* const out = first + i * table.row_bytes();
       WriteContribution(scenario_, {w_.rank, pass.clock, index}, op, rows[i], values.data());
       for (uint64_t column = 0; column < table.row_values; ++column) {
         const uint64_t at = column * table.value_bytes();
@@ -306,6 +321,7 @@ class Walk {
         std::memcpy(out + at, values.data() + at, table.value_bytes());
       }
     }
+    embedder_.Put(OperationOf(pass, index), view);
   }
 
   static std::string RuleOf(const TableSpec& spec) {
@@ -326,6 +342,8 @@ class Walk {
   std::unique_ptr<RunningGet> get_;
   uint32_t phase_ = 0;
   size_t pass_ = 0;
+  Embedder embedder_;
+  geeps_stream stream_ = {};
   uint64_t num_calls_ = 0;
   std::string problem_;
   std::string where_;

@@ -10,7 +10,7 @@
 namespace geeps::system_test {
 namespace {
 
-std::string RunSeed(uint64_t seed) {
+std::string RunSeed(uint64_t seed, const std::string& device) {
   Random random(seed ^ 0x5eed);
   ScenarioOptions options;
   options.seed = seed;
@@ -27,6 +27,7 @@ std::string RunSeed(uint64_t seed) {
   setup.transport = random.OneIn(2) ? "tcp" : "inproc";
   setup.device = random.OneIn(3) ? "deferred:seeded:" + std::to_string(seed) + (seed % 2 == 0 ? ":separate" : "")
                                  : devices[random.Below(3)];
+  if (!device.empty()) setup.device = device;
   options.streams = setup.device != "host" && random.OneIn(2);
   const std::string complaints = RunScenario(options, setup);
   return complaints.empty() ? ""
@@ -34,10 +35,10 @@ std::string RunSeed(uint64_t seed) {
                                   setup.transport + ", " + setup.device + ":\n" + complaints;
 }
 
-int Run(uint64_t first, uint64_t count) {
+int Run(uint64_t first, uint64_t count, const std::string& device) {
   uint64_t failed = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
-    const std::string complaints = RunSeed(seed);
+    const std::string complaints = RunSeed(seed, device);
     if (complaints.empty()) continue;
     ++failed;
     std::printf("%s", complaints.c_str());
@@ -52,9 +53,10 @@ int Run(uint64_t first, uint64_t count) {
 }  // namespace geeps::system_test
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::printf("usage: scenarios FIRST COUNT\n");
+  if (argc != 3 && argc != 4) {
+    std::printf("usage: scenarios FIRST COUNT [DEVICE]\n");
     return 2;
   }
-  return geeps::system_test::Run(std::strtoull(argv[1], nullptr, 10), std::strtoull(argv[2], nullptr, 10));
+  return geeps::system_test::Run(std::strtoull(argv[1], nullptr, 10), std::strtoull(argv[2], nullptr, 10),
+                                 argc == 4 ? argv[3] : "");
 }

@@ -4,11 +4,13 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <sstream>
 
 #include "geeps.h"
+#include "geeps_device.h"
 #include "geeps_plugin.h"
 
 namespace geeps::tool {
@@ -94,20 +96,48 @@ std::vector<Part> PluginFiles(const std::string& directory) {
   return parts;
 }
 
-// Fills in what a plugin that libgeeps has loaded says about itself. It stays loaded, so this opens nothing anew.
-void Describe(Part* part) {
-  void* module = dlopen(part->path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-  if (module == nullptr) return;
+// What a plugin file that libgeeps has loaded gives when it is asked. It stays loaded, so this opens nothing anew.
+const geeps_plugin* Query(const std::string& path) {
+  void* module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (module == nullptr) return nullptr;
   using QueryFunction = const geeps_plugin* (*)(uint32_t host_abi);
   const auto query = reinterpret_cast<QueryFunction>(dlsym(module, "geeps_plugin_query"));
-  const geeps_plugin* plugin = query == nullptr ? nullptr : query(GEEPS_PLUGIN_ABI);
-  if (plugin != nullptr) {
-    const auto text = [](const char* s) { return std::string(s == nullptr ? "" : s); };
-    part->version = text(plugin->version);
-    part->license = text(plugin->license);
-    part->build_info = text(plugin->build_info);
+  return query == nullptr ? nullptr : query(GEEPS_PLUGIN_ABI);
+}
+
+// Fills in what the plugin says about itself.
+void Describe(Part* part) {
+  const geeps_plugin* const plugin = Query(part->path);
+  if (plugin == nullptr) return;
+  const auto text = [](const char* s) { return std::string(s == nullptr ? "" : s); };
+  part->version = text(plugin->version);
+  part->license = text(plugin->license);
+  part->build_info = text(plugin->build_info);
+}
+
+// The devices that a plugin finds, each a part of its own: "cuda:0". None: one part that says why.
+std::vector<Part> DevicesOf(const Part& part) {
+  const geeps_plugin* const plugin = part.reason.empty() ? Query(part.path) : nullptr;
+  const auto* const table =
+      plugin == nullptr ? nullptr : static_cast<const geeps_device*>(plugin->get_interface(GEEPS_DEVICE_ID));
+  if (table == nullptr) return {part};
+  std::vector<geeps_dev_info> infos(64);
+  for (geeps_dev_info& info : infos) info.struct_size = sizeof(info);
+  uint64_t num = 0;
+  geeps_error error = EmptyError();
+  const geeps_status status = table->list(nullptr, infos.data(), sizeof(geeps_dev_info), infos.size(), &num, &error);
+  if (status != GEEPS_OK || num == 0) {
+    Part absent = part;
+    absent.reason = status == GEEPS_OK ? "it finds no device" : Reason(status, error);
+    return {absent};
   }
-  dlclose(module);
+  std::vector<Part> devices;
+  for (uint64_t i = 0; i < std::min<uint64_t>(num, infos.size()); ++i) {
+    devices.push_back(part);
+    devices.back().name = part.name + ":" + std::to_string(i);
+    devices.back().about = std::string(infos[i].name) + ", " + Gibibytes(infos[i].memory_bytes);
+  }
+  return devices;
 }
 
 // Loads the plugin through libgeeps.
@@ -128,7 +158,7 @@ std::vector<Part> PartsOfKind(geeps_runtime* rt, const std::string& kind, const 
   bool usual_found = false;
   for (const Part& plugin : plugins) {
     if (plugin.kind != kind) continue;
-    parts.push_back(plugin);
+    for (Part& part : kind == "device" ? DevicesOf(plugin) : std::vector<Part>{plugin}) parts.push_back(std::move(part));
     usual_found = usual_found || plugin.name == usual;
   }
   if (!usual_found) {
@@ -146,6 +176,12 @@ std::vector<Part> PartsOfKind(geeps_runtime* rt, const std::string& kind, const 
 }
 
 }  // namespace
+
+std::string Gibibytes(uint64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.1f GiB", static_cast<double>(bytes) / (1ull << 30));
+  return text;
+}
 
 Report MakeReport(const std::string& plugin_path) {
   Report report;

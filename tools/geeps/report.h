@@ -18,6 +18,7 @@ struct Part {
   std::string version;
   std::string license;
   std::string build_info;
+  std::string about;    // of a device: what the driver calls it, and its memory
   std::string reason;   // why it is not available; empty: it is
 };
 
@@ -35,6 +36,8 @@ struct Report {
 
 // Loads every plugin in `plugin_path` (directories separated by ':') and in the directories where libgeeps looks.
 Report MakeReport(const std::string& plugin_path);
+
+std::string Gibibytes(uint64_t bytes);  // "23.5 GiB"
 
 std::string FormatText(const Report& report);
 std::string FormatJson(const Report& report);  // one object, on several lines

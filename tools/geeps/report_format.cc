@@ -28,7 +28,7 @@ std::string JsonPart(const Part& part) {
   std::string json = "{\"name\": " + Quote(part.name) + ", \"available\": " + (part.reason.empty() ? "true" : "false");
   const std::pair<const char*, const std::string*> fields[] = {
       {"kind", &part.kind},       {"path", &part.path},     {"version", &part.version}, {"license", &part.license},
-      {"build_info", &part.build_info}, {"reason", &part.reason}};
+      {"build_info", &part.build_info}, {"about", &part.about}, {"reason", &part.reason}};
   for (const auto& [key, value] : fields) {
     if (!value->empty()) json += std::string(", \"") + key + "\": " + Quote(*value);
   }
@@ -54,16 +54,10 @@ std::string TextParts(const std::string& title, const std::vector<Part>& parts) 
     } else if (part.path.empty()) {
       text += "built in\n";
     } else {
-      text += part.version + (part.license.empty() ? "" : ", " + part.license) + ", " + part.path + "\n";
+      text += (part.about.empty() ? "" : part.about + "; plugin ") + part.version + (part.license.empty() ? "" : ", " + part.license) + ", " + part.path + "\n";
     }
   }
   if (parts.empty()) text += "  none\n";
-  return text;
-}
-
-std::string Gibibytes(uint64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.1f GiB", static_cast<double>(bytes) / (1ull << 30));
   return text;
 }
 
