@@ -69,9 +69,9 @@ T ReadParameter(const void* parameter) {
 
 }  // namespace
 
-void* HostAddress(uint64_t device_address) {
+void* HostAddress(uint64_t device_address, uint64_t bytes, bool is_written) {
   const HostAddressFn fn = host_address.load(std::memory_order_relaxed);
-  return fn != nullptr ? fn(device_address) : reinterpret_cast<void*>(device_address);
+  return fn != nullptr ? fn(device_address, bytes, is_written) : reinterpret_cast<void*>(device_address);
 }
 
 void SetHostAddress(HostAddressFn fn) { host_address.store(fn); }
@@ -86,9 +86,9 @@ bool RunKernelOnHost(const char* name, unsigned num_blocks, unsigned num_threads
   if (is_inline) base.remove_suffix(kInlineSuffix.size());
   for (const HostKernel& kernel : kHostKernels) {
     if (kernel.name != base) continue;
-    const uint8_t* const table = is_inline
-                                     ? static_cast<const uint8_t*>(parameters[0])
-                                     : static_cast<const uint8_t*>(HostAddress(ReadParameter<uint64_t>(parameters[0])));
+    const uint8_t* const table =
+        is_inline ? static_cast<const uint8_t*>(parameters[0])
+                  : static_cast<const uint8_t*>(HostAddress(ReadParameter<uint64_t>(parameters[0]), 0, false));
     std::vector<uint8_t> shared(shared_bytes);
     kernel.run({num_blocks, num_threads, table, ReadParameter<uint64_t>(parameters[1])}, &shared);
     return true;

@@ -9,10 +9,10 @@
 
 namespace geeps::cuda {
 
-// Where the bytes of a device address lie. It is asked for the first byte of every access of up to 16 bytes, which do
-// not cross a multiple of their size. Addresses of pinned memory come, too. nullptr, as at the beginning: the address
-// itself.
-using HostAddressFn = void* (*)(uint64_t device_address);
+// Where the bytes of a device address lie. It is asked for every access of up to 16 bytes, which do not cross a
+// multiple of their size, and for a table, of which the kernel alone knows the size: bytes 0. Addresses of pinned
+// memory come, too. nullptr, as at the beginning: the address itself.
+using HostAddressFn = void* (*)(uint64_t device_address, uint64_t bytes, bool is_written);
 void SetHostAddress(HostAddressFn fn);
 
 // Blocks and the threads of each phase in ascending order, as at the beginning, or in descending order: a kernel whose

@@ -32,7 +32,7 @@ struct alignas(kBytes) Unit {
 
 #if !defined(__CUDA_ARCH__)
 // The host's memory behind an address of device memory; kernels_host.h sets what it asks.
-void* HostAddress(uint64_t device_address);
+void* HostAddress(uint64_t device_address, uint64_t bytes, bool is_written);
 #endif
 
 #if defined(__CUDACC__)
@@ -73,7 +73,7 @@ GEEPS_HD V Load(uint64_t address) {
   const Word word = *static_cast<const Word*>(memory);
   memcpy(&value, &word, sizeof value);
 #else
-  std::memcpy(&value, HostAddress(address), sizeof value);
+  std::memcpy(&value, HostAddress(address, sizeof value, false), sizeof value);
 #endif
   return value;
 }
@@ -88,7 +88,7 @@ GEEPS_HD void Store(uint64_t address, const V& value) {
   memcpy(&word, &value, sizeof word);
   *static_cast<Word*>(memory) = word;
 #else
-  std::memcpy(HostAddress(address), &value, sizeof value);
+  std::memcpy(HostAddress(address, sizeof value, true), &value, sizeof value);
 #endif
 }
 

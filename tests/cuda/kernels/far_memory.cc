@@ -51,7 +51,7 @@ const FarMemory::Block* FarMemory::BlockOf(uint64_t address) const {
   return &blocks_[last_];
 }
 
-void* FarMemory::Find(uint64_t address) {
+void* FarMemory::Find(uint64_t address, uint64_t /*bytes*/, bool /*is_written*/) {
   if (const Block* const block = current->BlockOf(address)) return block->memory.get() + (address - block->first);
   ++current->num_outside_;
   return nowhere;

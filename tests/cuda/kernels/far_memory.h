@@ -48,7 +48,7 @@ class FarMemory {
     uint64_t bytes;
     std::unique_ptr<uint8_t[]> memory;  // bytes and kGuardBytes
   };
-  static void* Find(uint64_t address);
+  static void* Find(uint64_t address, uint64_t bytes, bool is_written);
   const Block* BlockOf(uint64_t address) const;
 
   std::vector<Block> blocks_;  // by address
