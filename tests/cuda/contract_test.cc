@@ -27,13 +27,5 @@ TEST_CASE("CUDA contract: kept when work runs as soon as possible") { KeepsTheCo
 
 TEST_CASE("CUDA contract: kept when work runs in drawn orders") { KeepsTheContract("seeded", 1, 15); }
 
-TEST_CASE("CUDA contract: nothing of it goes through the legacy default stream") {
-  for (const ContractCase& contract_case : AllCases()) {
-    CAPTURE(contract_case.name);
-    for (const std::string& wrong : RunOnFake(contract_case, 1, "schedule=eager")) FAIL_CHECK(wrong);
-    CHECK(geeps_fake_count("legacy") == 0);
-  }
-}
-
 }  // namespace
 }  // namespace geeps::test

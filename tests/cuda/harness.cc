@@ -9,7 +9,8 @@ namespace geeps::test {
 
 std::vector<ContractCase> AllCases() {
   std::vector<ContractCase> all;
-  for (const auto& cases : {EventCases(), KernelCases()}) all.insert(all.end(), cases.begin(), cases.end());
+  for (const auto& cases : {EventCases(), KernelCases(), QueueCases()})
+    all.insert(all.end(), cases.begin(), cases.end());
   return all;
 }
 
@@ -36,6 +37,7 @@ std::vector<std::string> RunOnFake(const ContractCase& contract_case, uint64_t s
     const uint64_t num_left = geeps_fake_living(what);
     if (num_left > 0) wrong.push_back(absl::StrCat(num_left, " ", what, " are left"));
   }
+  if (geeps_fake_count("legacy") > 0) wrong.push_back("work went into the legacy default stream");
   uint64_t depth = 0;
   if (geeps_fake_current_context(&depth) != nullptr)
     wrong.push_back(absl::StrCat(depth, " contexts are still current"));

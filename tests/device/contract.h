@@ -27,6 +27,8 @@ struct ContractCase {
 absl::Span<const ContractCase> EventCases();
 // contract_kernels.cc: row moves and update rules.
 absl::Span<const ContractCase> KernelCases();
+// contract_queues.cc: what waits in queues, and for how long.
+absl::Span<const ContractCase> QueueCases();
 
 // Runs every case on a fresh device each.
 void RunContract(const geeps_device* table, const char* variant, uint64_t num_seeds);

@@ -336,7 +336,7 @@ constexpr ContractCase kCases[] = {
 absl::Span<const ContractCase> KernelCases() { return kCases; }
 
 void RunContract(const geeps_device* table, const char* variant, uint64_t num_seeds) {
-  for (const auto& cases : {EventCases(), KernelCases()}) {
+  for (const auto& cases : {EventCases(), KernelCases(), QueueCases()}) {
     for (const ContractCase& contract_case : cases) {
       for (uint64_t seed = 1; seed <= num_seeds; ++seed) {
         CAPTURE(contract_case.name);
