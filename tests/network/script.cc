@@ -168,6 +168,8 @@ struct Script::State {
   uint64_t num_of_sort = 0;
   bool holds = false;
   std::string held;
+  bool followed = false;  // a frame has come after the one that the fault is done to
+  std::atomic<bool> was_last{false};
   std::atomic<bool> struck{false};
   std::chrono::steady_clock::time_point time;  // written before struck
 
@@ -184,6 +186,10 @@ struct Script::State {
       return silent ? Passage{{}, {}, Passage::Then::kStall} : Unchanged(frame);
     }
     const std::lock_guard<std::mutex> lock(mutex);
+    if (holds || (struck.load() && !followed)) {
+      followed = true;
+      was_last.store(way.kind == LinkKind::kControl && system_test::IsGoodbye(frame));
+    }
     if (holds) {
       holds = false;
       Strike();
@@ -218,6 +224,8 @@ system_test::Between::Edit Script::edit() const {
 }
 
 bool Script::struck() const { return state_->struck.load(); }
+
+bool Script::was_last() const { return state_->was_last.load(); }
 
 std::chrono::steady_clock::time_point Script::time() const { return state_->time; }
 

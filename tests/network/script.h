@@ -70,6 +70,8 @@ class Script {
   // "payload 3 on the data connection from rank 1 to rank 0: one bit of the body"
   std::string name() const;
   system_test::Between::Edit edit() const;
+  // Whether the frame that comes behind it is the coordinator's word that the job is over.
+  bool was_last() const;
   // Whether the frame came by, and when.
   bool struck() const;
   std::chrono::steady_clock::time_point time() const;

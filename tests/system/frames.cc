@@ -88,6 +88,13 @@ bool IsBeat(const std::string& control_frame) {
   return ControlType(control_frame) == static_cast<uint16_t>(wire::Type::kBeat);
 }
 
+bool IsGoodbye(const std::string& control_frame) {
+  protocol::Go go;
+  return ControlType(control_frame) == static_cast<uint16_t>(wire::Type::kGo) &&
+         wire::Decode(absl::string_view(control_frame).substr(wire::kFrameHeaderBytes), &go).ok() &&
+         go.kind == protocol::FenceKind::kShutdown;
+}
+
 bool ReadHello(const std::string& frame, uint32_t* rank, uint16_t* port) {
   wire::Hello hello;
   tcp::Address address;

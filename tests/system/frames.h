@@ -28,6 +28,9 @@ uint16_t ControlType(const std::string& frame);
 // A sign of life: how many there are depends on the time alone.
 bool IsBeat(const std::string& control_frame);
 
+// The coordinator's word that the job is over.
+bool IsGoodbye(const std::string& control_frame);
+
 // Who says HELLO, and where it listens for data; the HELLO with another port there. False when it is no HELLO of a
 // worker over tcp.
 bool ReadHello(const std::string& frame, uint32_t* rank, uint16_t* port);
