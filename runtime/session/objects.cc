@@ -42,6 +42,12 @@ absl::StatusOr<Table*> Runtime::CreateTable(absl::string_view name, uint64_t num
   GEEPS_ASSIGN_OR_RETURN(table::TableOptions parsed,
                          table::ParseTableOptions(name, num_rows, row_values, known, options,
                                                   [this](absl::string_view rule) { return rules_.Find(rule); }));
+  if (parsed.shard == table::ShardPlace::kDevice && parsed.schema.rule->functions != nullptr &&
+      !device_->is_host_accessible()) {
+    return Unsupported("table '", parsed.schema.name, "': shard = device with rule ", parsed.schema.rule->name,
+                       ", which a plugin brings as host code; device ", device_->info().name,
+                       " cannot run it: leave shard = auto");
+  }
   for (const auto& [object, other] : tables_) {
     if (other->handle_alive && other->schema.name == parsed.schema.name)
       return Invalid("there is a table '", parsed.schema.name, "' already");

@@ -154,7 +154,8 @@ class Walk {
       if (mode.observer == w_.rank) options.Set("observer", "1");
       // Where a shard lies is each worker's affair and changes no bit.
       static constexpr const char* kPlaces[] = {"auto", "host", "device"};
-      options.Set("shard", kPlaces[(scenario_.options.seed + t + 2 * w_.rank) % 3]);
+      const size_t place = (scenario_.options.seed + t + 2 * w_.rank) % 3;
+      options.Set("shard", kPlaces[spec.rule == "lion" ? place % 2 : place]);  // host code, which a GPU does not run
       for (const auto& [name, value] : spec.params) options.Set("param." + name, NumberOf(value));
       tables_[t] = geeps::Table(w_.rt, spec.name.c_str(), spec.num_rows, spec.row_values, spec.dtype, options, w_.err);
     }

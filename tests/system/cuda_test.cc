@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole jobs on the CUDA back end and the fake driver, which carries out work late, keeps device memory out of the
+// host's reach, and finds races, accesses out of bounds and use after the end.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/cuda/fake/fake.h"
+#include "tests/system/embedder.h"
+#include "tests/system/scenario.h"
+
+namespace geeps::system_test {
+namespace {
+
+std::string Findings() {
+  std::string findings;
+  char text[500];
+  for (uint64_t i = 0; i < geeps_fake_findings(i, text, sizeof text); ++i) findings += std::string(text) + "\n";
+  return findings;
+}
+
+// What is wrong with the job and with its use of the driver.
+std::string RunOnFake(const ScenarioOptions& options, const std::string& words, const std::string& transport) {
+  if (!geeps_fake_configure(("quiet=1 " + words).c_str())) return "the fake driver refuses: " + words;
+  Setup setup;
+  setup.transport = transport;
+  setup.device = GEEPS_CUDA_MODULE;
+  std::string wrong = RunScenario(options, setup) + Findings();
+  for (const char* what : {"contexts", "streams", "events", "modules", "allocations", "pinned"}) {
+    if (geeps_fake_living(what) != 0) wrong += std::to_string(geeps_fake_living(what)) + " " + what + " are left\n";
+  }
+  return wrong;
+}
+
+void CheckJobs(const std::string& schedule, uint64_t first_seed, bool streams) {
+  for (uint64_t seed = first_seed; seed < first_seed + 6; ++seed) {
+    ScenarioOptions options;
+    options.seed = seed;
+    options.world = 1 + static_cast<uint32_t>(seed % 3);
+    options.slack_max = seed % 4 == 0 ? 2 : 0;
+    options.num_clocks = 6;
+    options.large_tables = seed % 3 == 0;
+    options.row_calls = seed % 2 == 0;
+    options.streams = streams;
+    CAPTURE(seed);
+    CHECK(RunOnFake(options, "schedule=" + (schedule == "seeded:" ? schedule + std::to_string(seed) : schedule),
+                    seed % 2 == 0 ? "inproc" : "tcp") == "");
+  }
+}
+
+// One worker that steps a table of 256 KiB with adam, whose shard takes four times that.
+std::string StepAdam(const char* shard, const char* memory) {
+  if (!geeps_fake_configure((std::string("quiet=1 memory=") + memory).c_str())) return "the fake driver refuses";
+  Setup setup;
+  setup.device = GEEPS_CUDA_MODULE;
+  return RunWorkers(setup,
+                    [&](Worker& w) -> std::string {
+                      geeps::Table table(w.rt, "t", 64, 1024, GEEPS_F32,
+                                         {{"rule", "adam"}, {"param.lr", "0.5"}, {"shard", shard}}, w.err);
+                      geeps::Walker train(w.rt, "train", w.err);
+                      Embedder embedder;
+                      std::string wrong;
+                      float wanted = 0;
+                      const auto body = [&](geeps::Walker& walker) {
+                        const geeps::Access read = walker.Read(table, geeps::Rows::All(), 0);
+                        if (walker.live()) {
+                          const float found = *reinterpret_cast<const float*>(embedder.Look(0, read.view()));
+                          if (std::abs(found - wanted) > 1e-3f) wrong = "found " + std::to_string(found);
+                        }
+                        walker.PostRead(read);
+                        const geeps::Access update = walker.PreUpdate(table, geeps::Rows::All(), 0);
+                        if (walker.live()) {
+                          float* const grad = reinterpret_cast<float*>(embedder.Look(1, update.view()));
+                          for (uint64_t i = 0; i < uint64_t{64} * 1024; ++i) grad[i] = 1;
+                          embedder.Put(1, update.view());
+                          embedder.Finish();
+                        }
+                        walker.Update(update);
+                      };
+                      train.Record(body);
+                      w.rt.Commit({train.plan()}, w.err);
+                      for (int clock = 0; clock < 3 && w.err.ok(); ++clock) {
+                        train.Walk(body);
+                        wanted -= 0.5f;
+                      }
+                      return wrong;
+                    }) +
+         Findings();
+}
+
+}  // namespace
+
+TEST_CASE("jobs on the CUDA back end read the bits of the sequential reference: work at once") {
+  CheckJobs("eager", 1, false);
+}
+
+TEST_CASE("jobs on the CUDA back end read the bits of the sequential reference: work when it is waited for") {
+  CheckJobs("lazy", 11, false);
+}
+
+TEST_CASE("jobs on the CUDA back end read the bits of the sequential reference: work in drawn orders") {
+  CheckJobs("seeded:", 21, false);
+}
+
+TEST_CASE(
+    "programs that work on rows in a stream of their own, and hand back before that is done, read the same bits") {
+  CheckJobs("seeded:", 31, true);
+  CheckJobs("lazy", 41, true);
+}
+
+TEST_CASE("tables of every mode on the CUDA back end: async, read-my-writes, observers") {
+  for (uint64_t seed = 51; seed < 57; ++seed) {
+    ScenarioOptions options;
+    options.seed = seed;
+    options.world = 2 + static_cast<uint32_t>(seed % 2);
+    options.num_clocks = 6;
+    options.modes = true;
+    options.streams = seed % 3 == 0;
+    CAPTURE(seed);
+    CHECK(RunOnFake(options, "schedule=seeded:" + std::to_string(seed), seed % 2 == 0 ? "tcp" : "inproc") == "");
+  }
+}
+
+TEST_CASE("a shard that finds no room on the device lies on the host, where the table leaves that open") {
+  CHECK(StepAdam("auto", "64m") == "");
+  CHECK(StepAdam("device", "64m") == "");
+  CHECK(StepAdam("auto", "1200k") == "");
+  CHECK(StepAdam("host", "1200k") == "");
+  const std::string refused = StepAdam("device", "1200k");
+  CHECK(refused.find("bytes of device memory wanted") != std::string::npos);
+}
+
+#ifdef GEEPS_RULE_LION
+TEST_CASE("a rule that a plugin brings keeps its shard on the host; a shard on a GPU is refused with the reason") {
+  REQUIRE(geeps_fake_configure("quiet=1"));
+  Setup setup;
+  setup.device = GEEPS_CUDA_MODULE;
+  const auto create = [&](const char* shard) {
+    return RunWorkers(setup, [&](Worker& w) -> std::string {
+      geeps::Table table(w.rt, "t", 4, 4, GEEPS_F32, {{"rule", GEEPS_RULE_LION}, {"shard", shard}}, w.err);
+      return "";
+    });
+  };
+  CHECK(create("auto") == "");
+  CHECK(create("host") == "");
+  CHECK(create("device").find("table 't': shard = device with rule lion, which a plugin brings as host code") !=
+        std::string::npos);
+}
+#endif
+
+}  // namespace geeps::system_test
