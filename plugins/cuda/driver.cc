@@ -19,6 +19,17 @@ constexpr const char* kDriverLeast = "525.60.13";
 
 std::string VersionText(int version) { return Text(version / 1000, ".", version % 1000 / 10); }
 
+// The sentence about a driver that cannot be used.
+template <typename... Parts>
+std::string NoDriver(const Parts&... parts) {
+  return Text(parts...);
+}
+
+std::string WithoutFunction(const char* exported) {
+  return NoDriver(kLibrary, " has no function ", exported, ": the NVIDIA driver is older than CUDA ",
+                  VersionText(kVersionLeast), "; install version ", kDriverLeast, " or later of the driver");
+}
+
 // "" when every function was found.
 std::string FindFunctions(void* library, Driver* driver) {
   const auto find = [library](const char* exported, void* member) {
@@ -26,11 +37,8 @@ std::string FindFunctions(void* library, Driver* driver) {
     std::memcpy(member, &function, sizeof(function));
     return function != nullptr;
   };
-#define GEEPS_CUDA_FIND(member, exported, parameters)                                                       \
-  if (!find(exported, &driver->member)) {                                                                   \
-    return Text(kLibrary, " has no function ", exported, ": the NVIDIA driver is older than CUDA ",         \
-                VersionText(kVersionLeast), "; install version ", kDriverLeast, " or later of the driver"); \
-  }
+#define GEEPS_CUDA_FIND(member, exported, parameters) \
+  if (!find(exported, &driver->member)) return WithoutFunction(exported);
   GEEPS_CUDA_FUNCTIONS(GEEPS_CUDA_FIND)
 #undef GEEPS_CUDA_FIND
   return "";
@@ -39,12 +47,12 @@ std::string FindFunctions(void* library, Driver* driver) {
 // "" when the driver is new enough, initialized, and has a device.
 std::string Initialize(Driver* driver) {
   if (const Result result = driver->DriverGetVersion(&driver->version); result != kSuccess) {
-    return Text("the NVIDIA driver does not tell its version: cuDriverGetVersion: ", ResultText(*driver, result));
+    return NoDriver("the NVIDIA driver does not tell its version: cuDriverGetVersion: ", ResultText(*driver, result));
   }
   const std::string version = VersionText(driver->version);
   if (driver->version < kVersionLeast) {
-    return Text("the NVIDIA driver supports CUDA ", version, ", ", VersionText(kVersionLeast),
-                " is needed: install version ", kDriverLeast, " or later of the driver");
+    return NoDriver("the NVIDIA driver supports CUDA ", version, ", ", VersionText(kVersionLeast),
+                    " is needed: install version ", kDriverLeast, " or later of the driver");
   }
   const std::string no_device = Text("the NVIDIA driver (CUDA ", version,
                                      ") finds no device: is there a GPU, is its device file "
@@ -52,12 +60,13 @@ std::string Initialize(Driver* driver) {
   const Result result = driver->Init(0);
   if (result == kNoDevice) return no_device;
   if (result != kSuccess) {
-    return Text("the NVIDIA driver (CUDA ", version, ") cannot be initialized: cuInit: ", ResultText(*driver, result));
+    return NoDriver("the NVIDIA driver (CUDA ", version,
+                    ") cannot be initialized: cuInit: ", ResultText(*driver, result));
   }
   int num_devices = 0;
   if (const Result counted = driver->DeviceGetCount(&num_devices); counted != kSuccess) {
-    return Text("the NVIDIA driver (CUDA ", version,
-                ") does not count its devices: cuDeviceGetCount: ", ResultText(*driver, counted));
+    return NoDriver("the NVIDIA driver (CUDA ", version,
+                    ") does not count its devices: cuDeviceGetCount: ", ResultText(*driver, counted));
   }
   return num_devices > 0 ? "" : no_device;
 }
@@ -73,8 +82,8 @@ Opened OpenNow() {
   void* const library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const char* const error = dlerror();
-    opened.why = Text("no NVIDIA driver: ", error != nullptr ? error : kLibrary,
-                      "; install the NVIDIA driver, version ", kDriverLeast, " or later");
+    opened.why = NoDriver("no NVIDIA driver: ", error != nullptr ? error : kLibrary,
+                          "; install the NVIDIA driver, version ", kDriverLeast, " or later");
     return opened;
   }
   opened.why = FindFunctions(library, &opened.driver);

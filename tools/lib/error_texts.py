@@ -55,6 +55,9 @@ MAKERS = {
     "DataError": [Maker("GEEPS_E_DATA", 1, before=PLACE + ": ")],
     "Damaged": [Maker("GEEPS_E_DATA", 0, before="the state of a data source: ", under="plugins/idx/")],
     "invalid": [Maker("GEEPS_E_INVALID", 0, under="plugins/idx/")],
+    "NoDriver": [Maker("GEEPS_E_NOT_FOUND", 0, under="plugins/cuda/")],
+    "Check": [Maker("GEEPS_E_DEVICE", 1, after=" on " + PLACE + ": " + PLACE, under="plugins/cuda/")],
+    "CheckOrLose": [Maker("GEEPS_E_DEVICE", 1, before=PLACE + " is lost: ", after=": " + PLACE, under="plugins/cuda/")],
 }
 # Makers of the libraries below, whose texts would escape.
 FOREIGN_MAKERS = re.compile(
@@ -77,9 +80,14 @@ PASSES_ON = {
     ("plugins/idx/idx_file.cc", "Status"),
     ("plugins/idx/idx_source.cc", "Status"),
     ("plugins/idx/status.h", "Report"),
+    ("plugins/cuda/device.cc", "Status"),
+    ("plugins/cuda/info.cc", "Status"),
+    ("plugins/cuda/loss.cc", "Status"),
+    ("plugins/cuda/stream.cc", "Status"),
+    ("plugins/cuda/status.h", "Status"),
 }
 WRAPPERS = ("std::string", "std::move", "absl::string_view", "absl::NullSafeStringView")
-JOINERS = ("absl::StrCat",)
+JOINERS = ("absl::StrCat", "Text")
 APPENDER = "absl::StrAppend"
 FORMATTER = "absl::StrFormat"
 FORMAT = re.compile(r"%[-+ #0]*[\d*]*(?:\.[\d*]+)?[a-zA-Z]")
