@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugins/cuda/device.h"
 
+#include <pthread.h>
+#include <signal.h>
+
 #include <system_error>
 #include <utility>
 
@@ -55,12 +58,23 @@ Status Device::Start(const std::string& device_text) {
   if (Status status = functions_.Load(device_text); !status.ok()) return status;
   result = driver_.StreamCreate(&upload_, kStreamNonBlocking);
   if (Status status = loss_.Check(result, "cuStreamCreate"); !status.ok()) return status;
+  return StartWatch();
+}
+
+Status Device::StartWatch() {
+  // Signals belong to the embedder; the thread inherits the mask.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  Status status;
   try {
     watch_ = std::thread(&Device::Watch, this);
+    pthread_setname_np(watch_.native_handle(), "geeps-cuda");
   } catch (const std::system_error& error) {
-    return Status(GEEPS_E_NOMEM, Text(device_text, ": no thread that watches it: ", error.what()));
+    status = Status(GEEPS_E_NOMEM, Text(loss_.device_text(), ": no thread that watches it: ", error.what()));
   }
-  return Status();
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return status;
 }
 
 Device::~Device() {

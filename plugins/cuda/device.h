@@ -91,6 +91,7 @@ class Device {
  private:
   Device(const Driver* driver, const geeps_host* host, const DeviceFacts& facts, uint64_t memory_limit);
   Status Start(const std::string& device_text);
+  Status StartWatch();
   Status Upload(const std::vector<uint8_t>& image, DevicePointer* out);
   Status AddSideStream();
   // Ends the streams whose work is done; all of them when `waits`.

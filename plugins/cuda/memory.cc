@@ -18,8 +18,9 @@ uint64_t RoundUp(uint64_t bytes) {
   return (bytes + kMemoryAlignment - 1) / kMemoryAlignment * kMemoryAlignment;
 }
 
-uint64_t FreeHostBytes() {
-  const long pages = sysconf(_SC_AVPHYS_PAGES);
+// Of the machine: all, or what is free.
+uint64_t HostBytes(int pages_name) {
+  const long pages = sysconf(pages_name);
   const long page_bytes = sysconf(_SC_PAGESIZE);
   return pages > 0 && page_bytes > 0 ? static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes) : 0;
 }
@@ -112,10 +113,11 @@ Status Memory::AllocatePinned(uint64_t bytes, void** out) {
 
 Status Memory::AllocatePageable(uint64_t bytes, Result why, void** out) {
   void* memory = nullptr;
-  if (posix_memalign(&memory, kMemoryAlignment, RoundUp(bytes)) != 0) {
+  // The system lends more than it has, and ends processes when they use it.
+  if (bytes > HostBytes(_SC_PHYS_PAGES) || posix_memalign(&memory, kMemoryAlignment, RoundUp(bytes)) != 0) {
     return Status(GEEPS_E_NOMEM,
                   Text(bytes, " bytes of pinned memory wanted, and as ordinary memory they are not there either: ",
-                       FreeHostBytes(), " bytes are free"),
+                       HostBytes(_SC_AVPHYS_PAGES), " bytes are free"),
                   why);
   }
   std::unique_ptr<void, decltype(&std::free)> owner(memory, &std::free);

@@ -22,9 +22,9 @@ IMPURE_HEADERS = re.compile(
     r"random|fstream|iostream|filesystem|pthread\.h|unistd\.h|fcntl\.h|poll\.h|dlfcn\.h|signal\.h|csignal|netdb\.h|"
     r"(?:sys|netinet|arpa|net|linux)/.*|absl/(?:synchronization|time|random)/.*")
 FOREIGN_LIBRARIES = (
-    (re.compile(r"cuda.*|cublas.*|nvml\.h"), "plugins/cuda/"),
-    (re.compile(r"rdma/.*"), "transports/fabric/"),
-    (re.compile(r"opencv2/.*"), "plugins/opencv/"),
+    (re.compile(r"cuda.*|cublas.*|nvml\.h"), ("plugins/cuda/", "tests/cuda/")),
+    (re.compile(r"rdma/.*"), ("transports/fabric/",)),
+    (re.compile(r"opencv2/.*"), ("plugins/opencv/",)),
 )
 # Code of the library and its plugins: they never end the process, never throw and never write to the terminal.
 FORBIDDEN_CALLS = re.compile(
@@ -54,9 +54,9 @@ def layer_problems(path, text):
     parts = path.split("/")
     for quoted, angled in INCLUDE.findall(text):
         target = quoted or angled
-        for library, home in FOREIGN_LIBRARIES:
-            if angled and library.fullmatch(angled) and not path.startswith(home):
-                problems.append(f"includes <{angled}>, which belongs into {home}")
+        for library, homes in FOREIGN_LIBRARIES:
+            if angled and library.fullmatch(angled) and not path.startswith(homes):
+                problems.append(f"includes <{angled}>, which belongs into {' or '.join(homes)}")
         if parts[0] == "runtime":
             problems += runtime_problems(parts[1], quoted, angled)
         elif parts[0] in ("transports", "plugins"):
