@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PlanMoves: the checks of row moves, and the table of their one launch.
+// PlanMoves: the checks of row moves, and the table of their launches, one for copies and one for additions.
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -67,6 +67,12 @@ MoveOp OpOf(const geeps_row_move& move) {
   }
 }
 
+MoveSection SectionOf(const geeps_row_move& move) { return move.mode == GEEPS_MOVE_COPY ? kCopySection : kAddSection; }
+
+void AddLaunch(const char* kernel, uint64_t num_tiles, LaunchSet* out) {
+  if (num_tiles > 0) out->launches.push_back({kernel, BlocksFor(num_tiles), kMoveThreads, 0});
+}
+
 // One move, without its first tile. False: its rows are too long for the kernel.
 bool FillEntry(const geeps_row_move& move, MoveEntry* entry, uint64_t* num_tiles) {
   const DeviceIndex& index = IndexOf(move);
@@ -94,19 +100,20 @@ bool FillEntry(const geeps_row_move& move, MoveEntry* entry, uint64_t* num_tiles
 }  // namespace
 
 std::string PlanMoves(const std::vector<geeps_row_move>& moves, LaunchSet* out, geeps_status* code) {
-  uint64_t num_moves = 0;
+  MoveHeader header = {};
   for (const geeps_row_move& move : moves) {
     if (std::string error = CheckMove(move); !error.empty()) {
       *code = GEEPS_E_INVALID;
       return error;
     }
-    num_moves += IsEmpty(IndexOf(move).shape) ? 0 : 1;
+    if (!IsEmpty(IndexOf(move).shape)) ++header.num_moves[SectionOf(move)];
   }
   out->Clear();
-  if (num_moves == 0) return "";
-  out->table.resize(sizeof(MoveHeader) + num_moves * sizeof(MoveEntry));
-  MoveHeader header = {0, num_moves};
-  uint8_t* to = out->table.data() + sizeof header;
+  uint8_t* next[kNumMoveSections];
+  out->table.resize(sizeof header +
+                    (header.num_moves[kCopySection] + header.num_moves[kAddSection]) * sizeof(MoveEntry));
+  next[kCopySection] = out->table.data() + sizeof header;
+  next[kAddSection] = next[kCopySection] + header.num_moves[kCopySection] * sizeof(MoveEntry);
   for (const geeps_row_move& move : moves) {
     if (IsEmpty(IndexOf(move).shape)) continue;
     MoveEntry entry = {};
@@ -116,13 +123,16 @@ std::string PlanMoves(const std::vector<geeps_row_move>& moves, LaunchSet* out, 
       *code = GEEPS_E_UNSUPPORTED;
       return Text("row move: a row of ", entry.row_bytes, " bytes in accesses of ", entry.unit_bytes);
     }
-    entry.first_tile = header.num_tiles;
-    header.num_tiles += num_tiles;
-    std::memcpy(to, &entry, sizeof entry);
-    to += sizeof entry;
+    const MoveSection section = SectionOf(move);
+    entry.first_tile = header.num_tiles[section];
+    header.num_tiles[section] += num_tiles;
+    std::memcpy(next[section], &entry, sizeof entry);
+    next[section] += sizeof entry;
   }
   std::memcpy(out->table.data(), &header, sizeof header);
-  out->launches.push_back({MoveRowsKernel::kName, BlocksFor(header.num_tiles), kMoveThreads, 0});
+  AddLaunch(CopyRowsKernel::kName, header.num_tiles[kCopySection], out);
+  AddLaunch(AddRowsKernel::kName, header.num_tiles[kAddSection], out);
+  if (out->launches.empty()) out->Clear();
   return "";
 }
 

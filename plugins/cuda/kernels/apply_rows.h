@@ -40,12 +40,13 @@ GEEPS_HD TileRange RangeOf(const ApplyEntry& apply, const ApplyPart& part, uint6
 }
 
 // Each thread's rows of the tile. Whole rows count their step here; of rows that several tiles share CountSteps does.
+template <bool kIsFinish>
 GEEPS_HD void PrepareRows(const Place& place, const ApplyEntry& apply, const ApplyPart& part, const TileRange& range) {
   double* const row_factors = reinterpret_cast<double*>(place.shared);
   for (uint32_t i = place.thread; i < range.num_rows; i += place.num_threads) {
     const uint64_t row = range.first_row + i;
     double* const to = row_factors + i * kRowFactors;
-    if (apply.rule == Rule::kLamb) {
+    if (kIsFinish) {
       const uint64_t from = place.scratch + part.scratch + row * sizeof(LambRow);
       to[0] = Load<double>(from);
       to[1] = Load<double>(from + 8);
@@ -59,8 +60,8 @@ GEEPS_HD void PrepareRows(const Place& place, const ApplyEntry& apply, const App
   }
 }
 
-// Fold and rule for one tile, kWidth values at a time.
-template <typename T, typename H, int kWidth>
+// Fold and rule for one tile, kWidth values at a time; or the second half of lamb.
+template <typename T, typename H, int kWidth, bool kIsFinish>
 class TileStep {
  public:
   GEEPS_HD TileStep(const Place& place, const ApplyEntry& apply, const ApplyPart& part, const TileRange& range)
@@ -69,7 +70,7 @@ class TileStep {
         range_(range),
         inputs_(InputsOf(place.table, part)),
         row_factors_(reinterpret_cast<const double*>(place.shared)),
-        rule_(apply.rule == Rule::kLamb ? Rule::kLambFinish : apply.rule),
+        rule_(kIsFinish ? Rule::kLambFinish : apply.rule),
         num_states_(NumStatesOf(apply.rule)),
         first_(part.first_row * apply.row_values + range.first_value) {
     GEEPS_UNROLL
@@ -85,16 +86,13 @@ class TileStep {
     if (rule_ != Rule::kReplace) value = Load<Values>(apply_.values_in + offset);
     if (num_states_ > 0) a = Load<Values>(apply_.states[0] + offset);
     if (num_states_ > 1) b = Load<Values>(apply_.states[1] + offset);
-    if (rule_ != Rule::kLambFinish) {
+    if constexpr (!kIsFinish) {
       g = FoldInputs<T, H, kWidth>(inputs_, part_.num_inputs, range_.first_value + begin, apply_.is_mean != 0);
     }
     if (range_.num_rows > 1) TakeRow(apply_.row_divider.Divide(begin));
-    GEEPS_UNROLL
-    for (int k = 0; k < kWidth; ++k) {
-      Step(rule_, factors_, g.values[k], rate_, &value.values[k], &a.values[k], &b.values[k]);
-    }
+    StepValues<T, kWidth, kIsFinish>(rule_, factors_, g, rate_, &value, &a, &b);
     Store(apply_.values_out + offset, value);
-    if (rule_ != Rule::kLambFinish) {
+    if constexpr (!kIsFinish) {
       if (num_states_ > 0) Store(apply_.states[0] + offset, a);
       if (num_states_ > 1) Store(apply_.states[1] + offset, b);
     }
@@ -131,24 +129,27 @@ class TileStep {
 };
 
 // Packs of 16 bytes of T where everything is aligned to them, and the values left over one by one.
-template <typename T, typename H>
+template <typename T, typename H, bool kIsFinish>
 GEEPS_HD void StepTile(const Place& place, const ApplyEntry& apply, const ApplyPart& part, const TileRange& range) {
   constexpr uint32_t kWidth = 16 / sizeof(T);
   uint32_t done = 0;
   if ((part.flags & kPartIsVector) != 0) {
     const uint32_t num_packs = range.num_values / kWidth;
-    TileStep<T, H, kWidth> step(place, apply, part, range);
+    TileStep<T, H, kWidth, kIsFinish> step(place, apply, part, range);
+    GEEPS_NO_UNROLL
     for (uint32_t i = place.thread; i < num_packs; i += place.num_threads) step.Run(i * kWidth);
     done = num_packs * kWidth;
   }
   if (done == range.num_values) return;
-  TileStep<T, H, 1> step(place, apply, part, range);
+  TileStep<T, H, 1, kIsFinish> step(place, apply, part, range);
+  GEEPS_NO_UNROLL
   for (uint32_t i = done + place.thread; i < range.num_values; i += place.num_threads) step.Run(i);
 }
 
 template <Section kSection>
 struct StepKernel {
   static constexpr int kNumPhases = 2;
+  static constexpr bool kIsFinish = kSection == kFinishSection;
   struct Local {
     const ApplyPart* part;
   };
@@ -160,14 +161,14 @@ struct StepKernel {
     if constexpr (kPhase == 0) local->part = &FindPart(place.table, kSection, place.tile);
     const ApplyPart& part = *local->part;
     const uint64_t tile = place.tile - part.first_tile;
-    if ((part.flags & kPartIsCarried) != 0) {
+    if (!kIsFinish && (part.flags & kPartIsCarried) != 0) {
       if constexpr (kPhase == 1) Carry(place, part, tile);
       return;
     }
     const ApplyEntry& apply = ApplyOf(place.table, part);
     const TileRange range = RangeOf(apply, part, tile);
     if constexpr (kPhase == 0) {
-      PrepareRows(place, apply, part, range);
+      PrepareRows<kIsFinish>(place, apply, part, range);
     } else {
       StepAs(place, apply, part, range);
     }
@@ -184,13 +185,13 @@ struct StepKernel {
                               const TileRange& range) {
     switch (apply.numbers) {
       case Numbers::kF32:
-        return StepTile<float, float>(place, apply, part, range);
+        return StepTile<float, float, kIsFinish>(place, apply, part, range);
       case Numbers::kF64:
-        return StepTile<double, double>(place, apply, part, range);
+        return StepTile<double, double, kIsFinish>(place, apply, part, range);
       case Numbers::kF16:
-        return StepTile<float, F16>(place, apply, part, range);
+        return StepTile<float, F16, kIsFinish>(place, apply, part, range);
       case Numbers::kBf16:
-        return StepTile<float, Bf16>(place, apply, part, range);
+        return StepTile<float, Bf16, kIsFinish>(place, apply, part, range);
     }
   }
 };

@@ -75,6 +75,7 @@ template <typename T, typename H, int kWidth>
 GEEPS_HD Pack<T, kWidth> FoldInputs(const ApplyInput* inputs, uint32_t num_inputs, uint64_t place, bool is_mean) {
   constexpr uint32_t kInFlight = 4;
   FoldSum<T, H, kWidth> sum;
+  GEEPS_NO_UNROLL
   for (uint32_t first = 0; first < num_inputs; first += kInFlight) {
     Pack<H, kWidth> values[kInFlight] = {};
     GEEPS_UNROLL

@@ -11,7 +11,8 @@
 
 // X(class). kernels.cu names the same ones, as names of functions cannot be made of classes; a test compares them.
 #define GEEPS_CUDA_KERNELS(X) \
-  X(MoveRowsKernel)           \
+  X(CopyRowsKernel)           \
+  X(AddRowsKernel)            \
   X(ApplyRowsKernel)          \
   X(LambPiecesKernel)         \
   X(LambRowsKernel)           \

@@ -36,20 +36,23 @@ __device__ __forceinline__ void RunBlock(const uint8_t* table, uint8_t* scratch)
 
 }  // namespace
 
-#define GEEPS_CUDA_GLOBAL(name, Kernel, num_threads)                                                       \
-  extern "C" __global__ void __launch_bounds__(num_threads) name(const uint8_t* table, uint8_t* scratch) { \
-    RunBlock<Kernel>(table, scratch);                                                                      \
-  }                                                                                                        \
-  extern "C" __global__ void __launch_bounds__(num_threads)                                                \
-      name##_inline(const __grid_constant__ InlineTable table, uint8_t* scratch) {                         \
-    RunBlock<Kernel>(table.bytes, scratch);                                                                \
+// num_blocks: at least so many should be on a multiprocessor at once, which bounds the registers of a thread: what
+// hides the latency of memory is the number of reads in flight, and 768 threads with 64 bytes each are 48 KiB of them.
+#define GEEPS_CUDA_GLOBAL(name, Kernel, num_threads, num_blocks)                                                       \
+  extern "C" __global__ void __launch_bounds__(num_threads, num_blocks) name(const uint8_t* table, uint8_t* scratch) { \
+    RunBlock<Kernel>(table, scratch);                                                                                  \
+  }                                                                                                                    \
+  extern "C" __global__ void __launch_bounds__(num_threads, num_blocks)                                                \
+      name##_inline(const __grid_constant__ InlineTable table, uint8_t* scratch) {                                     \
+    RunBlock<Kernel>(table.bytes, scratch);                                                                            \
   }
 
-GEEPS_CUDA_GLOBAL(move_rows, MoveRowsKernel, kMoveThreads)
-GEEPS_CUDA_GLOBAL(apply_rows, ApplyRowsKernel, kApplyThreads)
-GEEPS_CUDA_GLOBAL(lamb_pieces, LambPiecesKernel, kApplyThreads)
-GEEPS_CUDA_GLOBAL(lamb_rows, LambRowsKernel, kApplyThreads)
-GEEPS_CUDA_GLOBAL(lamb_finish, LambFinishKernel, kApplyThreads)
-GEEPS_CUDA_GLOBAL(count_steps, CountStepsKernel, kApplyThreads)
+GEEPS_CUDA_GLOBAL(copy_rows, CopyRowsKernel, kMoveThreads, 4)
+GEEPS_CUDA_GLOBAL(add_rows, AddRowsKernel, kMoveThreads, 3)
+GEEPS_CUDA_GLOBAL(apply_rows, ApplyRowsKernel, kApplyThreads, 6)
+GEEPS_CUDA_GLOBAL(lamb_pieces, LambPiecesKernel, kApplyThreads, 6)
+GEEPS_CUDA_GLOBAL(lamb_rows, LambRowsKernel, kApplyThreads, 6)
+GEEPS_CUDA_GLOBAL(lamb_finish, LambFinishKernel, kApplyThreads, 6)
+GEEPS_CUDA_GLOBAL(count_steps, CountStepsKernel, kApplyThreads, 6)
 
 }  // namespace geeps::cuda

@@ -79,6 +79,7 @@ struct LambPiecesKernel {
     const uint64_t in_segment = local.row * apply.row_values + first_place;
     const uint64_t first = part.first_row * apply.row_values + in_segment;
     T value_sum = 0, change_sum = 0;
+    GEEPS_NO_UNROLL
     for (uint64_t i = place.thread % kPieceLanes; i < num_values; i += kPieceLanes) {
       using Value = Pack<T, 1>;
       const uint64_t offset = (first + i) * sizeof(T);
@@ -146,6 +147,7 @@ struct LambRowsKernel {
     const uint64_t pieces = PieceAddress(place, part, row * apply.pieces_per_row);
     double value_sum = 0.0, change_sum = 0.0;
     constexpr uint64_t kInFlight = 8;
+    GEEPS_NO_UNROLL
     for (uint64_t first = 0; first < apply.pieces_per_row; first += kInFlight) {
       LambPiece some[kInFlight];
       GEEPS_UNROLL

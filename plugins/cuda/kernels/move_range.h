@@ -18,11 +18,15 @@ struct alignas(sizeof(H) * kCount) Pack {
   H values[kCount];
 };
 
+// What is done with an access of kBytes bytes, as the type `Of`.
 struct CopyOp {
   static constexpr int kValueBytes = 1;
   static constexpr bool kReadsDst = false;
+  static constexpr int kInFlight = 4;
   template <int kBytes>
-  static GEEPS_HD Unit<kBytes> Combine(const Unit<kBytes>& /*dst*/, const Unit<kBytes>& src) {
+  using Of = Unit<kBytes>;
+  template <typename V>
+  static GEEPS_HD V Combine(const V& /*dst*/, const V& src) {
     return src;
   }
 };
@@ -31,62 +35,71 @@ template <typename H>
 struct AddOp {
   static constexpr int kValueBytes = sizeof(H);
   static constexpr bool kReadsDst = true;
+  static constexpr int kInFlight = 2;  // of each of two arrays
   template <int kBytes>
-  static GEEPS_HD Unit<kBytes> Combine(const Unit<kBytes>& dst, const Unit<kBytes>& src) {
-    using Values = Pack<H, kBytes / sizeof(H)>;
-    const Values a = BitsAs<Values>(dst);
-    const Values b = BitsAs<Values>(src);
-    Values sum;
+  using Of = Pack<H, kBytes / sizeof(H)>;
+  template <int kCount>
+  static GEEPS_HD Pack<H, kCount> Combine(const Pack<H, kCount>& dst, const Pack<H, kCount>& src) {
+    Pack<H, kCount> sum;
     GEEPS_UNROLL
-    for (int i = 0; i < static_cast<int>(kBytes / sizeof(H)); ++i) {
-      sum.values[i] = AddNumbers(a.values[i], b.values[i]);
-    }
-    return BitsAs<Unit<kBytes>>(sum);
+    for (int i = 0; i < kCount; ++i) sum.values[i] = AddNumbers(dst.values[i], src.values[i]);
+    return sum;
   }
 };
 
 template <typename Op, int kBytes>
 GEEPS_HD void MoveUnit(uint64_t dst, uint64_t src) {
-  Unit<kBytes> old = {};
-  if constexpr (Op::kReadsDst) old = Load<Unit<kBytes>>(dst);
-  Store(dst, Op::template Combine<kBytes>(old, Load<Unit<kBytes>>(src)));
+  using V = typename Op::template Of<kBytes>;
+  V old = {};
+  if constexpr (Op::kReadsDst) old = Load<V>(dst);
+  Store(dst, Op::Combine(old, Load<V>(src)));
 }
 
 // As many reads are made before the first write as may be in flight.
 template <typename Op, int kBytes>
 GEEPS_HD void MoveUnits(uint64_t dst, uint64_t src, uint64_t num, uint32_t lane, uint32_t num_lanes) {
-  constexpr int kInFlight = 4;
+  using V = typename Op::template Of<kBytes>;
+  constexpr int kInFlight = Op::kInFlight;
   uint64_t i = lane;
+  const uint64_t stride = uint64_t{num_lanes} * kBytes;
+  GEEPS_NO_UNROLL
   for (; i + uint64_t{kInFlight - 1} * num_lanes < num; i += uint64_t{kInFlight} * num_lanes) {
-    Unit<kBytes> from[kInFlight], old[kInFlight];
+    const uint64_t to = dst + i * kBytes, from = src + i * kBytes;
+    V values[kInFlight], old[kInFlight] = {};
     GEEPS_UNROLL
     for (int k = 0; k < kInFlight; ++k) {
-      const uint64_t offset = (i + uint64_t{static_cast<uint32_t>(k)} * num_lanes) * kBytes;
-      from[k] = Load<Unit<kBytes>>(src + offset);
-      if constexpr (Op::kReadsDst) old[k] = Load<Unit<kBytes>>(dst + offset);
+      values[k] = Load<V>(from + static_cast<uint64_t>(k) * stride);
+      if constexpr (Op::kReadsDst) old[k] = Load<V>(to + static_cast<uint64_t>(k) * stride);
     }
     GEEPS_UNROLL
     for (int k = 0; k < kInFlight; ++k) {
-      const uint64_t offset = (i + uint64_t{static_cast<uint32_t>(k)} * num_lanes) * kBytes;
-      if constexpr (!Op::kReadsDst) old[k] = from[k];
-      Store(dst + offset, Op::template Combine<kBytes>(old[k], from[k]));
+      Store(to + static_cast<uint64_t>(k) * stride, Op::Combine(old[k], values[k]));
     }
   }
+  GEEPS_NO_UNROLL
   for (; i < num; i += num_lanes) MoveUnit<Op, kBytes>(dst + i * kBytes, src + i * kBytes);
+}
+
+// Fewer values than a wide access has, at one end of a range.
+template <typename Op>
+GEEPS_HD void MoveEnd(uint64_t dst, uint64_t src, uint64_t bytes, uint32_t lane, uint32_t num_lanes) {
+  constexpr int kBytes = Op::kValueBytes;
+  GEEPS_NO_UNROLL
+  for (uint64_t at = uint64_t{lane} * kBytes; at < bytes; at += uint64_t{num_lanes} * kBytes) {
+    MoveUnit<Op, kBytes>(dst + at, src + at);
+  }
 }
 
 // REQUIRES: dst and src are equally far from a multiple of kBytes.
 template <typename Op, int kBytes>
 GEEPS_HD void MoveRangeBy(uint64_t dst, uint64_t src, uint64_t bytes, uint32_t lane, uint32_t num_lanes) {
-  if constexpr (kBytes > Op::kValueBytes) {
+  if constexpr (kBytes >= Op::kValueBytes) {
     const uint64_t head = Least<uint64_t>((0 - dst) & (kBytes - 1), bytes);
-    MoveUnits<Op, Op::kValueBytes>(dst, src, head / Op::kValueBytes, lane, num_lanes);
     const uint64_t middle = (bytes - head) / kBytes * kBytes;
-    MoveUnits<Op, kBytes>(dst + head, src + head, middle / kBytes, lane, num_lanes);
     const uint64_t done = head + middle;
-    MoveUnits<Op, Op::kValueBytes>(dst + done, src + done, (bytes - done) / Op::kValueBytes, lane, num_lanes);
-  } else if constexpr (kBytes == Op::kValueBytes) {
-    MoveUnits<Op, kBytes>(dst, src, bytes / kBytes, lane, num_lanes);
+    if (head > 0) MoveEnd<Op>(dst, src, head, lane, num_lanes);
+    MoveUnits<Op, kBytes>(dst + head, src + head, middle / kBytes, lane, num_lanes);
+    if (done < bytes) MoveEnd<Op>(dst + done, src + done, bytes - done, lane, num_lanes);
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// MoveRows: the kernel of move_rows, for all moves of a call at once. Pairs are a list of accesses: access x of a move
+// MoveRows: the kernels of move_rows, one for all copies of a call and one for all additions, which need more
+// registers. Pairs are a list of accesses: access x of a move
 // is place x % row_units of pair x / row_units, so that no thread is idle whatever the length of a row, and each thread
 // has several of them in flight. Runs are one stretch of bytes, cut into equal pieces for the warps; each finds its run
 // by one binary search. Thread contract: threads do not wait for each other.
@@ -22,34 +23,38 @@ GEEPS_HD uint64_t DivideLong(const Divider& divider, uint64_t x) {
 
 template <typename Op, int kBytes>
 GEEPS_HD void MovePairsBy(const MoveEntry& move, uint64_t tile, uint32_t thread) {
-  constexpr int kInFlight = kMoveUnitsInFlight;
+  using V = typename Op::template Of<kBytes>;
+  constexpr int kInFlight = Op::kInFlight;
   const uint64_t first = tile * kPairTileUnits;
   const uint64_t first_row = DivideLong(move.row_units, first);
   const uint32_t first_place = static_cast<uint32_t>(first - first_row * move.row_units.divisor);
   const uint64_t rows_left = move.num_pairs - first_row;
-  uint64_t dst[kInFlight], src[kInFlight];
-  bool is_there[kInFlight];
-  GEEPS_UNROLL
-  for (int k = 0; k < kInFlight; ++k) {
-    const uint32_t x = first_place + static_cast<uint32_t>(k) * kMoveThreads + thread;
-    const uint32_t row = move.row_units.Divide(x);
-    is_there[k] = row < rows_left;
-    if (!is_there[k]) continue;
-    const uint64_t offset = uint64_t{x - row * move.row_units.divisor} * kBytes;
-    const IndexPair pair = Load<IndexPair>(move.pairs + (first_row + row) * sizeof(IndexPair));
-    dst[k] = move.dst + pair.dst_row * move.row_bytes + offset;
-    src[k] = move.src + pair.src_row * move.row_bytes + offset;
-  }
-  Unit<kBytes> from[kInFlight] = {}, old[kInFlight] = {};
-  GEEPS_UNROLL
-  for (int k = 0; k < kInFlight; ++k) {
-    if (!is_there[k]) continue;
-    from[k] = Load<Unit<kBytes>>(src[k]);
-    if constexpr (Op::kReadsDst) old[k] = Load<Unit<kBytes>>(dst[k]);
-  }
-  GEEPS_UNROLL
-  for (int k = 0; k < kInFlight; ++k) {
-    if (is_there[k]) Store(dst[k], Op::template Combine<kBytes>(old[k], from[k]));
+  GEEPS_NO_UNROLL
+  for (uint32_t batch = thread; batch < kPairTileUnits; batch += kInFlight * kMoveThreads) {
+    uint64_t dst[kInFlight], src[kInFlight];
+    bool is_there[kInFlight];
+    GEEPS_UNROLL
+    for (int k = 0; k < kInFlight; ++k) {
+      const uint32_t x = first_place + batch + static_cast<uint32_t>(k) * kMoveThreads;
+      const uint32_t row = move.row_units.Divide(x);
+      is_there[k] = row < rows_left;
+      if (!is_there[k]) continue;
+      const uint64_t offset = uint64_t{x - row * move.row_units.divisor} * kBytes;
+      const IndexPair pair = Load<IndexPair>(move.pairs + (first_row + row) * sizeof(IndexPair));
+      dst[k] = move.dst + pair.dst_row * move.row_bytes + offset;
+      src[k] = move.src + pair.src_row * move.row_bytes + offset;
+    }
+    V from[kInFlight] = {}, old[kInFlight] = {};
+    GEEPS_UNROLL
+    for (int k = 0; k < kInFlight; ++k) {
+      if (!is_there[k]) continue;
+      from[k] = Load<V>(src[k]);
+      if constexpr (Op::kReadsDst) old[k] = Load<V>(dst[k]);
+    }
+    GEEPS_UNROLL
+    for (int k = 0; k < kInFlight; ++k) {
+      if (is_there[k]) Store(dst[k], Op::Combine(old[k], from[k]));
+    }
   }
 }
 
@@ -116,31 +121,47 @@ GEEPS_HD void MoveTile(const MoveEntry& move, uint64_t tile, uint32_t thread) {
   }
 }
 
-struct MoveRowsKernel {
-  static constexpr const char* kName = "move_rows";
+template <MoveSection kSection>
+struct MoveKernel {
   static constexpr int kNumPhases = 1;
   struct Local {};
 
-  static GEEPS_HD uint64_t NumTiles(const uint8_t* table) { return MoveHeaderOf(table).num_tiles; }
+  static GEEPS_HD uint64_t NumTiles(const uint8_t* table) { return MoveHeaderOf(table).num_tiles[kSection]; }
 
   template <int kPhase>
   static GEEPS_HD void Run(const Place& place, Local* /*local*/) {
-    const MoveEntry* const moves = MoveEntriesOf(place.table);
-    const MoveEntry& move = moves[FindEntry(moves, MoveHeaderOf(place.table).num_moves, place.tile)];
+    const MoveEntry* const moves = MoveEntriesOf(place.table, kSection);
+    const MoveEntry& move = moves[FindEntry(moves, MoveHeaderOf(place.table).num_moves[kSection], place.tile)];
     const uint64_t tile = place.tile - move.first_tile;
-    switch (move.op) {
-      case MoveOp::kCopy:
-        return MoveTile<CopyOp>(move, tile, place.thread);
-      case MoveOp::kAddF16:
-        return MoveTile<AddOp<F16>>(move, tile, place.thread);
-      case MoveOp::kAddBf16:
-        return MoveTile<AddOp<Bf16>>(move, tile, place.thread);
-      case MoveOp::kAddF32:
-        return MoveTile<AddOp<float>>(move, tile, place.thread);
-      case MoveOp::kAddF64:
-        return MoveTile<AddOp<double>>(move, tile, place.thread);
+    if constexpr (kSection == kCopySection) {
+      MoveTile<CopyOp>(move, tile, place.thread);
+    } else {
+      AddTile(move, tile, place.thread);
     }
   }
+
+ private:
+  static GEEPS_HD void AddTile(const MoveEntry& move, uint64_t tile, uint32_t thread) {
+    switch (move.op) {
+      case MoveOp::kAddF16:
+        return MoveTile<AddOp<F16>>(move, tile, thread);
+      case MoveOp::kAddBf16:
+        return MoveTile<AddOp<Bf16>>(move, tile, thread);
+      case MoveOp::kAddF32:
+        return MoveTile<AddOp<float>>(move, tile, thread);
+      case MoveOp::kAddF64:
+        return MoveTile<AddOp<double>>(move, tile, thread);
+      case MoveOp::kCopy:  // the other kernel's
+        return;
+    }
+  }
+};
+
+struct CopyRowsKernel : MoveKernel<kCopySection> {
+  static constexpr const char* kName = "copy_rows";
+};
+struct AddRowsKernel : MoveKernel<kAddSection> {
+  static constexpr const char* kName = "add_rows";
 };
 
 }  // namespace geeps::cuda

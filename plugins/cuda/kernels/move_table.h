@@ -53,14 +53,18 @@ struct MoveEntry {
 };
 static_assert(sizeof(MoveEntry) % 16 == 0);
 
+// The moves of each kernel lie side by side.
+enum MoveSection { kCopySection, kAddSection, kNumMoveSections };
+
 struct MoveHeader {
-  uint64_t num_tiles;
-  uint64_t num_moves;
+  uint64_t num_tiles[kNumMoveSections];
+  uint64_t num_moves[kNumMoveSections];
 };
 
 GEEPS_HD const MoveHeader& MoveHeaderOf(const uint8_t* table) { return *reinterpret_cast<const MoveHeader*>(table); }
-GEEPS_HD const MoveEntry* MoveEntriesOf(const uint8_t* table) {
-  return reinterpret_cast<const MoveEntry*>(table + sizeof(MoveHeader));
+GEEPS_HD const MoveEntry* MoveEntriesOf(const uint8_t* table, MoveSection section) {
+  const MoveEntry* const moves = reinterpret_cast<const MoveEntry*>(table + sizeof(MoveHeader));
+  return section == kCopySection ? moves : moves + MoveHeaderOf(table).num_moves[kCopySection];
 }
 
 // The last of `num` entries, in ascending order of first_tile, that begins at or before `tile`.

@@ -8,6 +8,7 @@
 
 #include "plugins/cuda/kernels/apply_table.h"
 #include "plugins/cuda/kernels/arithmetic.h"
+#include "plugins/cuda/kernels/move_range.h"
 
 namespace geeps::cuda {
 
@@ -57,49 +58,71 @@ GEEPS_HD T LambChange(const Factors<T>& k, T m, T v, T value) {
   return Add(MomentRatio(k, m, v), Multiply(k.f[7], value));
 }
 
-// One step of one value; a and b are the rule's states. rate: of lamb's second half.
 template <typename T>
-GEEPS_HD void Step(Rule rule, const Factors<T>& k, T g, T rate, T* value, T* a, T* b) {
+GEEPS_HD void StepSgd(const Factors<T>& k, T g, T* value, T* m) {
+  *m = Add(Multiply(k.f[1], *m), g);
+  *value = Subtract(*value, Multiply(k.f[0], *m));
+}
+template <typename T>
+GEEPS_HD void StepAdam(const Factors<T>& k, T g, T* value, T* m, T* v) {
+  const T h = Add(g, Multiply(k.f[7], *value));
+  *m = NextMean(k, h, *m);
+  *v = NextSquare(k, h, *v);
+  *value = Subtract(*value, MomentRatio(k, *m, *v));
+}
+template <typename T>
+GEEPS_HD void StepAdamW(const Factors<T>& k, T g, T* value, T* m, T* v) {
+  *m = NextMean(k, g, *m);
+  *v = NextSquare(k, g, *v);
+  *value = Subtract(Multiply(k.f[7], *value), MomentRatio(k, *m, *v));
+}
+template <typename T>
+GEEPS_HD void StepAdagrad(const Factors<T>& k, T g, T* value, T* s) {
+  const T h = Add(g, Multiply(k.f[2], *value));
+  *s = Add(*s, Multiply(h, h));
+  *value = Subtract(*value, Divide(Multiply(k.f[0], h), Add(SquareRoot(*s), k.f[1])));
+}
+template <typename T>
+GEEPS_HD void StepRmsProp(const Factors<T>& k, T g, T* value, T* v, T* b) {
+  const T h = Add(g, Multiply(k.f[5], *value));
+  *v = Add(Multiply(k.f[0], *v), Multiply(k.f[1], Multiply(h, h)));
+  *b = Add(Multiply(k.f[3], *b), Divide(h, Add(SquareRoot(*v), k.f[2])));
+  *value = Subtract(*value, Multiply(k.f[4], *b));
+}
+template <typename T>
+GEEPS_HD void StepLambFinish(const Factors<T>& k, T rate, T* value, T m, T v) {
+  *value = Subtract(*value, Multiply(rate, LambChange(k, m, v, *value)));
+}
+
+// One step of kWidth values; a and b are the rule's states. rate: of lamb's second half. The choice is made outside of
+// the loop over the values.
+template <typename T, int kWidth, bool kIsFinish>
+GEEPS_HD void StepValues(Rule rule, const Factors<T>& k, const Pack<T, kWidth>& g, T rate, Pack<T, kWidth>* value,
+                         Pack<T, kWidth>* a, Pack<T, kWidth>* b) {
+  const auto for_each = [&](auto&& step) {
+    GEEPS_UNROLL
+    for (int i = 0; i < kWidth; ++i) step(g.values[i], &value->values[i], &a->values[i], &b->values[i]);
+  };
+  if constexpr (kIsFinish) {
+    return for_each([&](T, T* w, T* m, T* v) { StepLambFinish(k, rate, w, *m, *v); });
+  }
   switch (rule) {
     case Rule::kAdd:
-      *value = Add(*value, g);
-      return;
+      return for_each([](T h, T* w, T*, T*) { *w = Add(*w, h); });
     case Rule::kReplace:
-      *value = g;
-      return;
+      return for_each([](T h, T* w, T*, T*) { *w = h; });
     case Rule::kSgd:
-      *a = Add(Multiply(k.f[1], *a), g);
-      *value = Subtract(*value, Multiply(k.f[0], *a));
-      return;
-    case Rule::kAdam: {
-      const T h = Add(g, Multiply(k.f[7], *value));
-      *a = NextMean(k, h, *a);
-      *b = NextSquare(k, h, *b);
-      *value = Subtract(*value, MomentRatio(k, *a, *b));
-      return;
-    }
+      return for_each([&](T h, T* w, T* m, T*) { StepSgd(k, h, w, m); });
+    case Rule::kAdam:
+      return for_each([&](T h, T* w, T* m, T* v) { StepAdam(k, h, w, m, v); });
     case Rule::kAdamW:
-      *a = NextMean(k, g, *a);
-      *b = NextSquare(k, g, *b);
-      *value = Subtract(Multiply(k.f[7], *value), MomentRatio(k, *a, *b));
-      return;
-    case Rule::kAdagrad: {
-      const T h = Add(g, Multiply(k.f[2], *value));
-      *a = Add(*a, Multiply(h, h));
-      *value = Subtract(*value, Divide(Multiply(k.f[0], h), Add(SquareRoot(*a), k.f[1])));
-      return;
-    }
-    case Rule::kRmsProp: {
-      const T h = Add(g, Multiply(k.f[5], *value));
-      *a = Add(Multiply(k.f[0], *a), Multiply(k.f[1], Multiply(h, h)));
-      *b = Add(Multiply(k.f[3], *b), Divide(h, Add(SquareRoot(*a), k.f[2])));
-      *value = Subtract(*value, Multiply(k.f[4], *b));
-      return;
-    }
-    case Rule::kLambFinish:
-      *value = Subtract(*value, Multiply(rate, LambChange(k, *a, *b, *value)));
-      return;
-    case Rule::kLamb:  // kernels of its own
+      return for_each([&](T h, T* w, T* m, T* v) { StepAdamW(k, h, w, m, v); });
+    case Rule::kAdagrad:
+      return for_each([&](T h, T* w, T* s, T*) { StepAdagrad(k, h, w, s); });
+    case Rule::kRmsProp:
+      return for_each([&](T h, T* w, T* v, T* m) { StepRmsProp(k, h, w, v, m); });
+    case Rule::kLamb:
+    case Rule::kLambFinish:  // kernels of their own
       return;
   }
 }

@@ -15,19 +15,29 @@
 #define GEEPS_HD inline
 #endif
 
-// Loops over a few places of an array that must stay in registers.
+// Loops over a few places of an array that must stay in registers, and loops that would only become larger.
 #if defined(__CUDA_ARCH__)
 #define GEEPS_UNROLL _Pragma("unroll")
+#define GEEPS_NO_UNROLL _Pragma("unroll 1")
 #else
 #define GEEPS_UNROLL
+#define GEEPS_NO_UNROLL
 #endif
 
 namespace geeps::cuda {
 
-// One access of kBytes bytes: 1, 2, 4, 8 or 16.
+// One access of kBytes bytes: 1, 2, 4, 8 or 16. Made of words as wide as there are, so that it stays in registers.
 template <int kBytes>
 struct alignas(kBytes) Unit {
-  uint8_t bytes[kBytes];
+  uint32_t words[kBytes / 4];
+};
+template <>
+struct alignas(2) Unit<2> {
+  uint16_t word;
+};
+template <>
+struct Unit<1> {
+  uint8_t word;
 };
 
 #if !defined(__CUDA_ARCH__)
@@ -35,29 +45,69 @@ struct alignas(kBytes) Unit {
 void* HostAddress(uint64_t device_address, uint64_t bytes, bool is_written);
 #endif
 
-#if defined(__CUDACC__)
-// The widest type that the device moves in one instruction.
+#if defined(__CUDA_ARCH__)
+// Accesses of the global window, where device and pinned memory lie; a plain pointer made of a number would be taken
+// for one that may be shared or local memory as well. A load is not volatile and neither names memory: no kernel reads
+// again what it has written, and so the compiler keeps in registers what it has read of the table.
 template <int kBytes>
-struct WordOf;
+struct GlobalAccess;
 template <>
-struct WordOf<16> {
-  using type = uint4;
+struct GlobalAccess<16> {
+  static GEEPS_HD Unit<16> Load(uint64_t address) {
+    Unit<16> u;
+    asm("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];"
+        : "=r"(u.words[0]), "=r"(u.words[1]), "=r"(u.words[2]), "=r"(u.words[3])
+        : "l"(address));
+    return u;
+  }
+  static GEEPS_HD void Store(uint64_t address, const Unit<16>& u) {
+    asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(address), "r"(u.words[0]), "r"(u.words[1]),
+                 "r"(u.words[2]), "r"(u.words[3]));
+  }
 };
 template <>
-struct WordOf<8> {
-  using type = uint2;
+struct GlobalAccess<8> {
+  static GEEPS_HD Unit<8> Load(uint64_t address) {
+    Unit<8> u;
+    asm("ld.global.v2.u32 {%0, %1}, [%2];" : "=r"(u.words[0]), "=r"(u.words[1]) : "l"(address));
+    return u;
+  }
+  static GEEPS_HD void Store(uint64_t address, const Unit<8>& u) {
+    asm volatile("st.global.v2.u32 [%0], {%1, %2};" ::"l"(address), "r"(u.words[0]), "r"(u.words[1]));
+  }
 };
 template <>
-struct WordOf<4> {
-  using type = uint32_t;
+struct GlobalAccess<4> {
+  static GEEPS_HD Unit<4> Load(uint64_t address) {
+    Unit<4> u;
+    asm("ld.global.u32 %0, [%1];" : "=r"(u.words[0]) : "l"(address));
+    return u;
+  }
+  static GEEPS_HD void Store(uint64_t address, const Unit<4>& u) {
+    asm volatile("st.global.u32 [%0], %1;" ::"l"(address), "r"(u.words[0]));
+  }
 };
 template <>
-struct WordOf<2> {
-  using type = uint16_t;
+struct GlobalAccess<2> {
+  static GEEPS_HD Unit<2> Load(uint64_t address) {
+    Unit<2> u;
+    asm("ld.global.u16 %0, [%1];" : "=h"(u.word) : "l"(address));
+    return u;
+  }
+  static GEEPS_HD void Store(uint64_t address, const Unit<2>& u) {
+    asm volatile("st.global.u16 [%0], %1;" ::"l"(address), "h"(u.word));
+  }
 };
 template <>
-struct WordOf<1> {
-  using type = uint8_t;
+struct GlobalAccess<1> {
+  static GEEPS_HD Unit<1> Load(uint64_t address) {
+    uint32_t byte;
+    asm("ld.global.u8 %0, [%1];" : "=r"(byte) : "l"(address));
+    return {static_cast<uint8_t>(byte)};
+  }
+  static GEEPS_HD void Store(uint64_t address, const Unit<1>& u) {
+    asm volatile("st.global.u8 [%0], %1;" ::"l"(address), "r"(static_cast<uint32_t>(u.word)));
+  }
 };
 #endif
 
@@ -66,12 +116,8 @@ template <typename V>
 GEEPS_HD V Load(uint64_t address) {
   V value;
 #if defined(__CUDA_ARCH__)
-  using Word = typename WordOf<sizeof(V)>::type;
-  const void* const memory = reinterpret_cast<const void*>(address);
-  // Pinned and device memory alike lie in the global window; without this the compiler uses the slower generic access.
-  __builtin_assume(__isGlobal(memory));
-  const Word word = *static_cast<const Word*>(memory);
-  memcpy(&value, &word, sizeof value);
+  const Unit<sizeof(V)> unit = GlobalAccess<sizeof(V)>::Load(address);
+  memcpy(&value, &unit, sizeof value);
 #else
   std::memcpy(&value, HostAddress(address, sizeof value, false), sizeof value);
 #endif
@@ -81,12 +127,9 @@ GEEPS_HD V Load(uint64_t address) {
 template <typename V>
 GEEPS_HD void Store(uint64_t address, const V& value) {
 #if defined(__CUDA_ARCH__)
-  using Word = typename WordOf<sizeof(V)>::type;
-  void* const memory = reinterpret_cast<void*>(address);
-  __builtin_assume(__isGlobal(memory));
-  Word word;
-  memcpy(&word, &value, sizeof word);
-  *static_cast<Word*>(memory) = word;
+  Unit<sizeof(V)> unit;
+  memcpy(&unit, &value, sizeof unit);
+  GlobalAccess<sizeof(V)>::Store(address, unit);
 #else
   std::memcpy(HostAddress(address, sizeof value, true), &value, sizeof value);
 #endif
