@@ -214,7 +214,7 @@ uint64_t RowValues(Random* random) {
 }  // namespace
 
 TEST_CASE("cuda apply: every rule, dtype and shape of rows has the bits of the host's") {
-  for (uint64_t seed = 1; seed <= 12; ++seed) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
     Random random(seed);
     for (uint32_t rule = GEEPS_RULE_ADD; rule <= GEEPS_RULE_LAMB; ++rule) {
       for (const auto& [dtype, input_dtype] : kDTypes) {

@@ -51,8 +51,12 @@ const FarMemory::Block* FarMemory::BlockOf(uint64_t address) const {
   return &blocks_[last_];
 }
 
-void* FarMemory::Find(uint64_t address, uint64_t /*bytes*/, bool /*is_written*/) {
-  if (const Block* const block = current->BlockOf(address)) return block->memory.get() + (address - block->first);
+void* FarMemory::Find(uint64_t address, uint64_t bytes, bool /*is_written*/) {
+  const Block* const block = current->BlockOf(address);
+  const bool is_aligned = bytes == 0 || address % bytes == 0;
+  if (block != nullptr && is_aligned && address + bytes <= block->first + block->bytes) {
+    return block->memory.get() + (address - block->first);
+  }
   ++current->num_outside_;
   return nowhere;
 }

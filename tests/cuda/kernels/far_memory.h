@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // FarMemory: memory that kernels reach by addresses behind which nothing lies on the host, as device memory is. An
-// access outside of it, or to what was not written behind its end, is counted as a fault. Thread contract: one thread.
+// access outside of it, or one that is not aligned to its size, is counted as a fault. Thread contract: one thread.
 #ifndef GEEPS_TESTS_CUDA_KERNELS_FAR_MEMORY_H_
 #define GEEPS_TESTS_CUDA_KERNELS_FAR_MEMORY_H_
 
@@ -35,7 +35,7 @@ class FarMemory {
     if (!values.empty()) __builtin_memcpy(values.data(), bytes.data(), bytes.size());
     return values;
   }
-  // Accesses outside of all blocks, and blocks with something behind their end.
+  // Accesses that a device would not have made.
   uint64_t num_faults() const;
 
   // Runs the launches of a plan, with the table among the parameters where it has room there and `by_value` says so.
