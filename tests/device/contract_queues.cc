@@ -51,7 +51,7 @@ void AddBlocks(const Stream& stream, const RowIndex& one_row, const Memory& sour
 // memory uses none of it too early.
 void LongCallsQueueUp(const Device& device, uint64_t seed) {
   Random random(seed);
-  constexpr uint64_t kBlocks = 160;
+  constexpr uint64_t kBlocks = 600;
   const std::vector<float> values = random.Values<float>(kBlocks * kBlockValues);
   const Memory source = Upload(device, values);
   const RowIndex one_row = device.CreateIndex({{0, 0, 1}}, {}, 1, 1).value();
@@ -61,11 +61,13 @@ void LongCallsQueueUp(const Device& device, uint64_t seed) {
     streams.push_back(device.CreateStream().value());
     sums.emplace_back(device, kBlocks);
   }
-  const uint64_t num_calls = 20 + random.Below(30);
+  const uint64_t num_calls = 40 + random.Below(20);
   for (uint64_t call = 0; call < num_calls; ++call) {
-    const uint64_t which = random.Below(streams.size());
-    // Longer and longer, with short ones between them.
-    const uint64_t num_moves = random.OneIn(4) ? 1 + random.Below(10) : 100 + random.Below(kBlocks - 99);
+    const uint64_t which = call < 10 ? call % 2 : random.Below(2);
+    // Ever longer ones at first, then short ones and long ones.
+    const uint64_t num_moves = call < 10         ? 100 + call * 55
+                               : random.OneIn(4) ? 1 + random.Below(10)
+                                                 : 60 + random.Below(60);
     AddBlocks(streams[which], one_row, source, values, random.Below(kBlocks), num_moves, &sums[which]);
   }
   for (size_t i = 0; i < streams.size(); ++i) {

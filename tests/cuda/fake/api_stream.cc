@@ -49,7 +49,7 @@ Result FakeStreamQuery(NativeStream native) {
   Call call("cuStreamQuery", Call::kContext);
   if (call.result() != kSuccess) return call.result();
   const Stream* const stream = call->FindStream(native, call.context(), call.name());
-  return stream != nullptr ? call->engine->Query(stream->last) : kInvalidHandle;
+  return stream != nullptr ? call->engine->Query(TicketRef(stream->last), call.lock()) : kInvalidHandle;
 }
 
 Result FakeStreamSynchronize(NativeStream native) {
@@ -100,7 +100,7 @@ Result FakeEventQuery(NativeEvent native) {
   Call call("cuEventQuery", Call::kContext);
   if (call.result() != kSuccess) return call.result();
   const Event* const event = call->FindEvent(native, call.name());
-  return event != nullptr ? call->engine->Query(event->captured) : kInvalidHandle;
+  return event != nullptr ? call->engine->Query(TicketRef(event->captured), call.lock()) : kInvalidHandle;
 }
 
 Result FakeEventSynchronize(NativeEvent native) {

@@ -159,8 +159,16 @@ void Engine::Learn(const Clock& clock) {
   host_ = std::move(learned);
 }
 
-cuda::Result Engine::Query(const TicketRef& ticket) {
+cuda::Result Engine::Query(const TicketRef& ticket, std::unique_lock<std::mutex>* lock) {
   if (ticket == nullptr) return cuda::kSuccess;
+  // The moment right behind an event, before anything that follows it, is the one that finds most.
+  if (schedule_ == Schedule::kSeeded && !ticket->is_done && exact_ == nullptr && Draw(3) == 0) {
+    exact_ = ticket;
+    RunUntilDone(ticket, lock);
+    exact_ = nullptr;
+    steps_ahead_ = 0;
+    changed_.notify_all();  // whoever waits for other work
+  }
   if (ticket->context->error != cuda::kSuccess) return ticket->context->error;
   if (ticket->is_done) {
     Learn(ticket->clock);
@@ -246,12 +254,13 @@ Stream* Engine::Choose() {
   while (!wanted_.empty() && wanted_.front()->is_done) wanted_.pop_front();
   switch (schedule_) {
     case Schedule::kLazy:
-      return wanted_.empty() ? nullptr : ChooseWanted();
+      return wanted_.empty() ? nullptr : ChooseFor(wanted_.front());
     case Schedule::kEager:
       return ChooseInTurn();
     case Schedule::kSeeded:
       break;
   }
+  if (exact_ != nullptr) return exact_->is_done ? nullptr : ChooseFor(exact_);
   if (wanted_.empty() && steps_ahead_ == 0) return nullptr;
   Stream* const stream = ChooseDrawn();
   if (stream == nullptr) {
@@ -262,9 +271,9 @@ Stream* Engine::Choose() {
   return stream;
 }
 
-Stream* Engine::ChooseWanted() {
+Stream* Engine::ChooseFor(const TicketRef& ticket) {
   // What work comes after was put in before it, so the chain ends.
-  Stream* stream = wanted_.front()->stream;
+  Stream* stream = ticket->stream;
   while (!MayGoOn(*stream)) {
     for (const TicketRef& ticket : stream->ops.front().after) {
       if (!ticket->is_done) stream = ticket->stream;

@@ -108,7 +108,7 @@ class Engine {
   // Later work of the stream comes after the ticket. nullptr: is complete.
   void StreamWait(Stream* stream, const TicketRef& ticket);
   // The result for the caller. nullptr: is complete.
-  cuda::Result Query(const TicketRef& ticket);
+  cuda::Result Query(const TicketRef& ticket, std::unique_lock<std::mutex>* lock);
   cuda::Result Wait(const TicketRef& ticket, std::unique_lock<std::mutex>* lock);
   // As Wait for work that the driver itself waits for: the host has learned nothing.
   void RunUntilDone(const TicketRef& ticket, std::unique_lock<std::mutex>* lock);
@@ -127,7 +127,8 @@ class Engine {
  private:
   void Run(std::mutex* mutex);
   Stream* Choose();
-  Stream* ChooseWanted();
+  // The one that has to go on for the ticket.
+  static Stream* ChooseFor(const TicketRef& ticket);
   Stream* ChooseInTurn();
   Stream* ChooseDrawn();
   static bool MayGoOn(const Stream& stream);
@@ -152,6 +153,7 @@ class Engine {
   std::shared_ptr<const Clock> host_;
   std::vector<std::unique_ptr<Stream>> streams_;
   std::deque<TicketRef> wanted_;  // oldest first
+  TicketRef exact_;               // seeded: what this depends on runs next, and nothing else
   std::condition_variable changed_;
 };
 
