@@ -169,7 +169,8 @@ class InstallTest(unittest.TestCase):
         for path in [found["library"], *found["plugin_directories"], *(part["path"] for part in found["plugins"])]:
             self.assertTrue(path.startswith(own), path)
             self.assertNotIn("..", path)
-        self.assertEqual({part["name"]: part["available"] for part in found["plugins"]}, {"idx": True, "tcp": True})
+        there = {part["name"]: part["available"] for part in found["plugins"] if part["name"] != "cuda"}  # needs nvcc
+        self.assertEqual(there, {"idx": True, "tcp": True})
         self.assertEqual([part["available"] for part in found["transports"] if part["name"] == "tcp"], [True])
 
     def test_two_workers_that_were_built_with_the_prefix_train_over_its_tcp_plugin(self):
