@@ -95,11 +95,11 @@ Status Workspace::CopyTable(const std::vector<uint8_t>& table, NativeStream stre
       !status.ok()) {
     return status;
   }
-  // Without the event the slot would be used again too early.
-  if (Status status = loss_.CheckOrLose(driver_.EventRecord(slot->copied, stream), "cuEventRecord behind a table");
-      !status.ok()) {
-    return status;
-  }
+  // Without the event the slot would be used again too early: then the host waits for the copy, which is in the stream
+  // already. The device is not lost by that: its other work runs on in memory that would be freed.
+  Result marked = driver_.EventRecord(slot->copied, stream);
+  if (marked != kSuccess) marked = driver_.StreamSynchronize(stream);
+  if (Status status = loss_.CheckOrLose(marked, "cuEventRecord behind a table"); !status.ok()) return status;
   next_slot_ = (next_slot_ + 1) % slots_.size();
   *out = table_.memory;
   return Status();

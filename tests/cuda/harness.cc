@@ -6,6 +6,9 @@
 #include "tests/cuda/fake/fake.h"
 
 namespace geeps::test {
+namespace {
+const geeps_device* used_table = nullptr;
+}
 
 std::vector<ContractCase> AllCases() {
   std::vector<ContractCase> all;
@@ -22,8 +25,11 @@ std::vector<std::string> DriverFindings() {
 }
 
 absl::StatusOr<std::unique_ptr<device::Device>> OpenCuda(int device_id, uint64_t memory_limit) {
-  return device::Device::Create(cuda::DeviceTable(), nullptr, device_id, "", memory_limit);
+  return device::Device::Create(used_table != nullptr ? used_table : cuda::DeviceTable(), nullptr, device_id, "",
+                                memory_limit);
 }
+
+void UseTable(const geeps_device* table) { used_table = table; }
 
 std::vector<std::string> RunOnFake(const ContractCase& contract_case, uint64_t seed, const std::string& words) {
   REQUIRE(geeps_fake_configure(absl::StrCat("quiet=1 ", words).c_str()));

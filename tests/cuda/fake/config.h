@@ -6,7 +6,9 @@
 //   schedule=lazy|eager|seeded:SEED
 //   version=N          as cuDriverGetVersion gives it
 //   compute=MAJOR.MINOR
-//   refuse=FUNCTION:N:RESULT    the N-th call of an exported function gives this CUresult; N+: from the N-th on
+//   refuse=FUNCTION:N:RESULT    the N-th call of an exported function gives this CUresult, which breaks the context
+//   where
+//                      the driver would; N+: from the N-th on
 //   break=N:RESULT     the N-th copy, fill or launch that runs breaks its context with this CUresult
 //   quiet=1            findings do not go to stderr
 // Thread contract: a value.

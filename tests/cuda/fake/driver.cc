@@ -10,6 +10,13 @@ Driver& Driver::The() {
   return *the_driver;
 }
 
+namespace {
+
+// Of the driver's results, those that a context keeps: failed launches and accesses.
+bool IsSticky(cuda::Result result) { return result >= 700 && result < 720 && result != 701 && result != 709; }
+
+}  // namespace
+
 std::vector<uint64_t>& ContextStack() {
   static thread_local std::vector<uint64_t> stack;
   return stack;
@@ -109,11 +116,19 @@ Call::Call(const char* name, Need need)
 
 cuda::Result Call::Begin(Need need) {
   const uint64_t number = driver_.counters.Count(name_);
-  if (Engine::IsInHostFunction()) return Finding(kNotPermitted, "called from a host function");
+  const cuda::Result found = FindContext(need);
+  if (found != cuda::kSuccess) return found;
   for (const Refusal& refusal : driver_.config.refusals) {
     if (refusal.function != name_) continue;
-    if (number == refusal.first || (refusal.goes_on && number > refusal.first)) return refusal.result;
+    if (number != refusal.first && (!refusal.goes_on || number < refusal.first)) continue;
+    if (context_ != nullptr && IsSticky(refusal.result)) driver_.engine->Break(context_, refusal.result);
+    return refusal.result;
   }
+  return cuda::kSuccess;
+}
+
+cuda::Result Call::FindContext(Need need) {
+  if (Engine::IsInHostFunction()) return Finding(kNotPermitted, "called from a host function");
   if (need == kNothing) return cuda::kSuccess;
   if (!driver_.is_initialized) return kNotInitialized;
   if (need == kInitialized) return cuda::kSuccess;

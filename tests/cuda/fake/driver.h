@@ -102,6 +102,7 @@ class Call {
 
  private:
   cuda::Result Begin(Need need);
+  cuda::Result FindContext(Need need);
 
   Driver& driver_;
   const char* const name_;

@@ -56,6 +56,10 @@ void FillEvents(Driver* driver) {
     Stub().complete.insert(event);
     return kSuccess;
   };
+  driver->StreamSynchronize = [](NativeStream) {
+    ++Stub().num_synchronized;
+    return Stub().synchronize;
+  };
 }
 
 }  // namespace

@@ -24,8 +24,10 @@ struct StubFunctions {
   Result pin = kSuccess;
   Result copy = kSuccess;
   Result record = kSuccess;
+  Result synchronize = kSuccess;  // a stream
   std::set<NativeEvent> complete;  // of the recorded ones
   // What was called.
+  uint64_t num_synchronized = 0;
   uint64_t next_address = 1 << 20;
   std::map<uint64_t, uint64_t> device_memory;  // address -> bytes
   std::map<void*, uint64_t> pinned_memory;

@@ -90,7 +90,7 @@ TEST_CASE("Workspace: what has become too small stays until the end, for work ma
   CHECK(f.stub.events.empty());
 }
 
-TEST_CASE("Workspace: a refused copy changes nothing, a copy whose end cannot be marked loses the device") {
+TEST_CASE("Workspace: a refused copy changes nothing, a copy whose end cannot be marked is waited for") {
   Fixture f;
   const std::vector<uint8_t> table(4000);
   DevicePointer address = 7;
@@ -101,7 +101,12 @@ TEST_CASE("Workspace: a refused copy changes nothing, a copy whose end cannot be
   f.stub.copy = kSuccess;
   f.stub.alloc = kOutOfMemory;
   CHECK(f.workspace->GetScratch(1 << 20, &address).code() == GEEPS_E_NOMEM);
+  f.stub.alloc = kSuccess;
   f.stub.record = kOutOfMemory;
+  CHECK(f.workspace->CopyTable(table, nullptr, &address).ok());
+  CHECK(f.stub.num_synchronized == 1);
+  f.stub.synchronize = kIllegalAddress;
+  address = 7;
   CHECK(f.workspace->CopyTable(table, nullptr, &address).code() == GEEPS_E_DEVICE);
   CHECK(address == 7);
   CHECK(f.loss.is_lost());
