@@ -61,7 +61,7 @@ Result FakeInit(unsigned flags) {
   if (call->config.num_devices == 0) return kNoDevice;
   if (!call->is_initialized) {
     if (!call->memory.Reserve()) return kOutOfMemory;
-    call->engine = std::make_unique<Engine>(&call->findings, &call->counters);
+    call->engine = std::make_unique<Engine>(&call->counters);
     call->engine->Configure(call->config);
     call->is_initialized = true;
   }

@@ -17,8 +17,7 @@ thread_local bool is_in_host_function = false;
 
 }  // namespace
 
-Engine::Engine(Findings* findings, Counters* counters)
-    : findings_(*findings), counters_(*counters), host_(std::make_shared<Clock>()) {
+Engine::Engine(Counters* counters) : counters_(*counters), host_(std::make_shared<Clock>()) {
   std::thread([this] { Run(&Driver::The().mutex); }).detach();  // lives as long as the process, like the driver's
 }
 

@@ -90,7 +90,7 @@ struct Context {
 
 class Engine {
  public:
-  explicit Engine(Findings* findings, Counters* counters);
+  explicit Engine(Counters* counters);
 
   void Configure(const Config& config);
 
@@ -136,7 +136,6 @@ class Engine {
   void RemoveIfEnded(Stream* stream);
   void Learn(const Clock& clock);
 
-  Findings& findings_;
   Counters& counters_;
   Schedule schedule_ = Schedule::kEager;
   uint64_t random_ = 0;
