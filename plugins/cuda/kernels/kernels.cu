@@ -4,14 +4,10 @@
 #include <cstdint>
 
 #include "plugins/cuda/kernels/kernel_list.h"
+#include "plugins/cuda/launch.h"
 
 namespace geeps::cuda {
 namespace {
-
-// As in launch.h, which knows the host's types only.
-struct alignas(16) InlineTable {
-  uint8_t bytes[3840];
-};
 
 // All phases of a tile. Blocks with one phase have nothing to wait for.
 template <typename Kernel, int kPhase>

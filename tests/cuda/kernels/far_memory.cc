@@ -10,7 +10,7 @@ namespace geeps::test {
 namespace {
 
 constexpr uint64_t kBase = uint64_t{1} << 60;  // no address of a process
-constexpr uint64_t kGuardBytes = 64;
+constexpr uint64_t kGapBytes = 128;            // between two blocks
 constexpr uint8_t kPoison = 0xcd;
 
 FarMemory* current = nullptr;
@@ -29,10 +29,10 @@ FarMemory::~FarMemory() {
 }
 
 uint64_t FarMemory::Put(const void* data, uint64_t bytes, uint64_t offset) {
-  Block block = {next_ + offset, bytes, std::make_unique<uint8_t[]>(bytes + kGuardBytes)};
-  std::memset(block.memory.get(), kPoison, bytes + kGuardBytes);
+  Block block = {next_ + offset, bytes, std::make_unique<uint8_t[]>(bytes)};
+  std::memset(block.memory.get(), kPoison, bytes);
   if (data != nullptr && bytes > 0) std::memcpy(block.memory.get(), data, bytes);
-  next_ = (block.first + bytes + 2 * kGuardBytes + 255) / 256 * 256;
+  next_ = (block.first + bytes + kGapBytes + 255) / 256 * 256;
   blocks_.push_back(std::move(block));
   return blocks_.back().first;
 }
@@ -57,22 +57,13 @@ void* FarMemory::Find(uint64_t address, uint64_t bytes, bool /*is_written*/) {
   if (block != nullptr && is_aligned && address + bytes <= block->first + block->bytes) {
     return block->memory.get() + (address - block->first);
   }
-  ++current->num_outside_;
+  ++current->num_faults_;
   return nowhere;
 }
 
 std::vector<uint8_t> FarMemory::Get(uint64_t address) const {
   const Block* const block = BlockOf(address);
   return {block->memory.get(), block->memory.get() + block->bytes};
-}
-
-uint64_t FarMemory::num_faults() const {
-  uint64_t num = num_outside_;
-  for (const Block& block : blocks_) {
-    const uint8_t* const guard = block.memory.get() + block.bytes;
-    if (std::any_of(guard, guard + kGuardBytes, [](uint8_t byte) { return byte != kPoison; })) ++num;
-  }
-  return num;
 }
 
 bool FarMemory::Run(const cuda::LaunchSet& set, bool by_value) {

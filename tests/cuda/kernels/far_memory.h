@@ -36,7 +36,7 @@ class FarMemory {
     return values;
   }
   // Accesses that a device would not have made.
-  uint64_t num_faults() const;
+  uint64_t num_faults() const { return num_faults_; }
 
   // Runs the launches of a plan, with the table among the parameters where it has room there and `by_value` says so.
   // False: there is no such kernel.
@@ -46,7 +46,7 @@ class FarMemory {
   struct Block {
     uint64_t first;
     uint64_t bytes;
-    std::unique_ptr<uint8_t[]> memory;  // bytes and kGuardBytes
+    std::unique_ptr<uint8_t[]> memory;
   };
   static void* Find(uint64_t address, uint64_t bytes, bool is_written);
   const Block* BlockOf(uint64_t address) const;
@@ -54,7 +54,7 @@ class FarMemory {
   std::vector<Block> blocks_;  // by address
   uint64_t next_;
   mutable size_t last_ = 0;
-  uint64_t num_outside_ = 0;
+  uint64_t num_faults_ = 0;
 };
 
 template <typename T>
