@@ -120,22 +120,34 @@ void Device::Watch() {
 
 Status Device::OpenStream(const uint64_t* native, Stream** out) {
   auto stream = std::make_unique<Stream>(this, last_stream_id_.fetch_add(1, std::memory_order_relaxed) + 1);
-  Status status = stream->Open(native);
-  if (status.ok()) *out = stream.release();
-  return status;
+  if (Status status = stream->Open(native); !status.ok()) return status;
+  const std::lock_guard<std::mutex> lock(streams_mutex_);
+  streams_.insert(stream.get());
+  *out = stream.release();
+  return Status();
 }
 
 void Device::EndStream(Stream* stream) {
   stream->MarkEnd();
   {
-    const std::lock_guard<std::mutex> lock(ended_mutex_);
+    const std::lock_guard<std::mutex> lock(streams_mutex_);
+    streams_.erase(stream);
     stream->next_ended = std::exchange(ended_, stream);
   }
   SweepEndedStreams(false);
 }
 
+void Device::FinishIfLost() {
+  if (!loss_.is_lost()) return;
+  {
+    const std::lock_guard<std::mutex> lock(streams_mutex_);
+    for (const Stream* stream : streams_) stream->Finish();
+  }
+  SweepEndedStreams(true);
+}
+
 void Device::SweepEndedStreams(bool waits) {
-  const std::lock_guard<std::mutex> lock(ended_mutex_);
+  const std::lock_guard<std::mutex> lock(streams_mutex_);
   for (Stream** link = &ended_; *link != nullptr;) {
     Stream* const stream = *link;
     if (!stream->IsDone(waits)) {
@@ -214,6 +226,8 @@ Status Device::Upload(const std::vector<uint8_t>& image, DevicePointer* out) {
     const std::lock_guard<std::mutex> lock(upload_mutex_);
     result = driver_.MemcpyAsync(memory, reinterpret_cast<uintptr_t>(image.data()), image.size(), upload_);
     if (result == kSuccess) result = driver_.StreamSynchronize(upload_);
+    // A wait that is refused says nothing about the copy, which reads `image`.
+    if (result != kSuccess) driver_.StreamSynchronize(upload_);
   }
   if (result != kSuccess) {
     memory_.FreeDevice(memory);
@@ -239,6 +253,7 @@ Status Device::CreateIndex(const geeps_row_run* runs, uint64_t num_runs, const g
 }
 
 void Device::EndIndex(Index* index) {
+  FinishIfLost();
   memory_.FreeDevice(index->image_address);
   delete index;
 }

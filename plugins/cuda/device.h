@@ -17,6 +17,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include "geeps_device.h"
@@ -71,6 +72,9 @@ class Device {
   Status OpenStream(const uint64_t* native, Stream** out);
   // Deletes it when its work is done. Needs no memory.
   void EndStream(Stream* stream);
+  // Before memory is given back: who uses a lost device cannot wait for its work any more. It is over when the context
+  // is broken; after a loss for another reason it may still run, and is waited for.
+  void FinishIfLost();
 
   Status CreateEvent(Event** out);
   // Asks for a notice. *status: what to give at once, on this thread and without the context; GEEPS_AGAIN: it will be
@@ -111,8 +115,9 @@ class Device {
   std::mutex upload_mutex_;
   NativeStream upload_ = nullptr;  // guarded by upload_mutex_
 
-  std::mutex ended_mutex_;
-  Stream* ended_ = nullptr;  // list; guarded by ended_mutex_
+  std::mutex streams_mutex_;
+  std::unordered_set<Stream*> streams_;  // those in use; guarded by streams_mutex_
+  Stream* ended_ = nullptr;              // list of those that have ended; likewise
 
   std::mutex workspaces_mutex_;
   std::vector<std::unique_ptr<Workspace>> workspaces_;  // all

@@ -161,9 +161,14 @@ Status Stream::Run(const Launch& launch, void** parameters, bool is_inline, bool
   return is_first ? device_.loss().Check(result, call) : device_.loss().CheckOrLose(result, call);
 }
 
+void Stream::Finish() const {
+  if (has_work_) device_.driver().StreamSynchronize(native_);
+}
+
 void Stream::MarkEnd() {
-  if (!has_work_ || device_.loss().is_lost()) return;
-  // Without the mark, wait here: this is not the per-clock path, and the workspace must not be used too early.
+  if (!has_work_) return;
+  // Without the mark, wait here: this is not the per-clock path, and the workspace must not be used too early. Where
+  // the context is broken both come back at once; a loss for another reason does not stop what runs.
   if (device_.driver().EventRecord(end_, native_) != kSuccess) device_.driver().StreamSynchronize(native_);
 }
 

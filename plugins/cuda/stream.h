@@ -5,6 +5,7 @@
 #ifndef GEEPS_PLUGINS_CUDA_STREAM_H_
 #define GEEPS_PLUGINS_CUDA_STREAM_H_
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -34,6 +35,8 @@ class Stream {
   Status MoveRows(const geeps_row_move* moves, uint64_t num_moves);
   Status Apply(const geeps_apply* applies, uint64_t num_applies);
 
+  // Sleeps until the work so far is done, whether the device is lost or not. Any thread.
+  void Finish() const;
   // No more work follows: marks its end.
   void MarkEnd();
   // Whether all work up to the end is done; sleeps until it is when `waits`.

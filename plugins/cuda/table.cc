@@ -126,7 +126,10 @@ geeps_status Alloc(geeps_dev* dev, int32_t kind, uint64_t bytes, void** out, gee
 
 void Free(geeps_dev* dev, int32_t kind, void* memory, uint64_t bytes) {
   if (dev == nullptr || memory == nullptr) return;
-  EnterEnd(Of(dev), [&] { Of(dev)->memory().Free(kind, memory, bytes); });
+  EnterEnd(Of(dev), [&] {
+    Of(dev)->FinishIfLost();
+    Of(dev)->memory().Free(kind, memory, bytes);
+  });
 }
 
 geeps_status StreamCreate(geeps_dev* dev, const uint64_t* native, geeps_dev_stream** out, geeps_error* err) {

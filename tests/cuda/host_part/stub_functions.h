@@ -34,6 +34,7 @@ struct StubFunctions {
   std::set<NativeEvent> events;
   std::set<NativeEvent> recorded;
   std::vector<NativeEvent> waited;
+  int num_synchronized = 0;  // streams
   struct Copied {
     uint64_t dst = 0;
     uint64_t src = 0;

@@ -90,17 +90,19 @@ TEST_CASE("Workspace: what has become too small stays until the end, for work ma
   CHECK(f.stub.events.empty());
 }
 
-TEST_CASE("Workspace: a refused copy changes nothing, a copy whose end cannot be marked is waited for") {
+TEST_CASE("Workspace: what is refused changes nothing, a copy whose end cannot be marked is waited for") {
   Fixture f;
   const std::vector<uint8_t> table(4000);
   DevicePointer address = 7;
   f.stub.copy = kOutOfMemory;
   CHECK(f.workspace->CopyTable(table, nullptr, &address).code() == GEEPS_E_NOMEM);
   CHECK(address == 7);
-  CHECK(!f.loss.is_lost());
   f.stub.copy = kSuccess;
+  CHECK(f.stub.num_synchronized == 0);
   f.stub.alloc = kOutOfMemory;
   CHECK(f.workspace->GetScratch(1 << 20, &address).code() == GEEPS_E_NOMEM);
+  CHECK(address == 7);
+  CHECK(!f.loss.is_lost());
   f.stub.alloc = kSuccess;
   f.stub.record = kOutOfMemory;
   CHECK(f.workspace->CopyTable(table, nullptr, &address).ok());
