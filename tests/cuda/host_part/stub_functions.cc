@@ -43,10 +43,6 @@ void FillEvents(Driver* driver) {
     return kSuccess;
   };
   driver->EventDestroy = [](NativeEvent event) { return Stub().events.erase(event) == 1 ? kSuccess : kInvalidHandle; };
-  driver->StreamSynchronize = [](NativeStream) {
-    ++Stub().num_synchronized;
-    return kSuccess;
-  };
   driver->EventRecord = [](NativeEvent event, NativeStream) {
     Stub().recorded.insert(event);
     Stub().complete.erase(event);

@@ -27,14 +27,13 @@ struct StubFunctions {
   Result synchronize = kSuccess;  // a stream
   std::set<NativeEvent> complete;  // of the recorded ones
   // What was called.
-  uint64_t num_synchronized = 0;
+  uint64_t num_synchronized = 0;  // streams
   uint64_t next_address = 1 << 20;
   std::map<uint64_t, uint64_t> device_memory;  // address -> bytes
   std::map<void*, uint64_t> pinned_memory;
   std::set<NativeEvent> events;
   std::set<NativeEvent> recorded;
   std::vector<NativeEvent> waited;
-  int num_synchronized = 0;  // streams
   struct Copied {
     uint64_t dst = 0;
     uint64_t src = 0;
