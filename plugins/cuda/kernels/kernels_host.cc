@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugins/cuda/kernels/kernels_host.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <string_view>
@@ -43,7 +44,7 @@ void RunGrid(const Grid& grid, std::vector<uint8_t>* shared) {
   const uint64_t num_tiles = Kernel::NumTiles(grid.table);
   for (uint32_t i = 0; i < grid.num_blocks; ++i) {
     for (uint64_t tile = InOrder(i, grid.num_blocks); tile < num_tiles; tile += grid.num_blocks) {
-      std::memset(shared->data(), kPoison, shared->size());
+      std::fill(shared->begin(), shared->end(), kPoison);
       const Place place = {grid.table, grid.scratch, tile, 0, grid.num_threads, shared->data()};
       [&]<int... kPhases>(std::integer_sequence<int, kPhases...>) { (RunPhase<Kernel, kPhases>(place, &locals), ...); }
       (std::make_integer_sequence<int, Kernel::kNumPhases>());

@@ -76,7 +76,7 @@ class TwinApply {
     Twin twin;
     twin.bytes = bytes;
     twin.host.resize(bytes / 8 + 1);
-    std::memcpy(twin.host.data(), data, bytes);
+    if (bytes > 0) std::memcpy(twin.host.data(), data, bytes);
     twin.device = far_.Put(data, bytes, random_.OneIn(4) ? random_.Below(16 / value_bytes) * value_bytes : 0);
     return twin;
   }
