@@ -34,6 +34,7 @@ void MoverContext::TraceDone(const Done& done) {
     TraceEnd(kind, first, second, done.clock, done.begin_ns);
   };
   switch (done.kind) {
+    case Done::Kind::kUpload:
     case Done::Kind::kPosted:
       return;
     case Done::Kind::kFill:

@@ -192,7 +192,7 @@ struct MoverContext {
   }
   // A notice comes when the work of the stream so far is done, unless this fails.
   absl::Status Expect(const device::Stream& stream, device::WaitSite site, Ticket* ticket) {
-    const absl::Status recorded = stream.Record(ticket->event);
+    const absl::Status recorded = CatchOutOfMemory([&] { return stream.Record(ticket->event); });
     return recorded.ok() ? ExpectRecorded(site, ticket) : recorded;
   }
   // The same for what the ticket's event has captured.

@@ -53,10 +53,6 @@ absl::Status Engine::Start() {
     GEEPS_ASSIGN_OR_RETURN(context_.host_keep_stream, options_.host_device->CreateStream());
     context_.host_home = {options_.host_device, &context_.host_keep_stream, options_.device};
   }
-  last_work_ = std::make_unique<std::array<Ticket, 3>>();
-  for (Ticket& ticket : *last_work_) {
-    GEEPS_ASSIGN_OR_RETURN(ticket.event, options_.device->CreateEvent());
-  }
   GEEPS_ASSIGN_OR_RETURN(event_fd_, options_.endpoint->EventFd());
   return thread_.Start("geeps-mover", [this] { Run(); });
 }
@@ -78,19 +74,13 @@ void Engine::Stop() {
             }).ok();
   }
   EndCalls(failed() ? failure() : MakeStatus(Code::kCancelled, "the runtime was destroyed"));
-  // Work that the device still has to do must find its memory, also that which nobody has asked about.
-  const device::Stream* const streams[] = {&context_.fill_stream, &context_.drain_stream, &context_.keep_stream};
-  for (size_t i = 0; i < last_work_->size() && !options_.device->is_synchronous(); ++i) {
-    Ticket* const ticket = &(*last_work_)[i];
-    context_.Expect(*streams[i], kWaitForLastWork, ticket).IgnoreError();  // a lost device has no work left
-  }
+  // Work that the device still has to do must find its memory.
   constexpr std::chrono::seconds kDeviceLimit(10);
   if (!completions_->WaitUntilNoneIsDue(kDeviceLimit)) {
     log_->Write(LogLevel::kError, "movers",
                 "the device has not ended its work within 10 s; the memory it uses is leaked");
     (void)completions_.release();
     (void)epoch_.release();
-    (void)last_work_.release();
     new cache::ShardMap(std::move(shards_));
   }
 }
@@ -394,6 +384,7 @@ void Engine::Execute(const Done& done) {
     detail.code = static_cast<Code>(done.status);
     static constexpr const char* kWork[] = {"filling an access buffer", "draining an update", "applying a clock",
                                             "absorbing a version", "gathering a publish",
+                                            "copying a contribution to the device",
                                             "copying a contribution to the host", "the program's own work"};
     const char* const work = kWork[static_cast<int>(done.kind)];
     Fail(MakeStatus(detail, absl::StrCat("the device failed (", CodeName(done.status), ") while ", work)));
@@ -416,6 +407,8 @@ void Engine::Execute(const Done& done) {
     case Done::Kind::kGather:
       keeper_.OnGathered(done.first, done.second);
       break;
+    case Done::Kind::kUpload:
+      break;  // the step that uses it stands behind it
     case Done::Kind::kPosted:
       context_.program_is_held = false;
       OnProgramEvent(held_);

@@ -7,7 +7,6 @@
 #ifndef GEEPS_RUNTIME_MOVERS_ENGINE_H_
 #define GEEPS_RUNTIME_MOVERS_ENGINE_H_
 
-#include <array>
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -148,7 +147,6 @@ class Engine final : public net::ControlEvents, public LinkEvents {
 
   MoverContext context_;
   std::unique_ptr<Completions> completions_;
-  std::unique_ptr<std::array<Ticket, 3>> last_work_;  // of the streams, for the end
   Links links_;
   Pusher pusher_;
   Keeper keeper_;

@@ -37,9 +37,10 @@ inline constexpr uint32_t kNone = ~uint32_t{0};
 
 // What a device event means to the movers. Small and copyable: it travels through the completion queue.
 struct Done {
-  enum class Kind : uint8_t { kFill, kDrain, kApply, kAbsorb, kGather, kDownload, kPosted };
+  enum class Kind : uint8_t { kFill, kDrain, kApply, kAbsorb, kGather, kUpload, kDownload, kPosted };
   Kind kind = Kind::kFill;
-  uint32_t first = 0;   // kFill, kDrain, kPosted: plan; kApply, kGather: index of the kept partition; kAbsorb, kDownload: table
+  uint32_t first = 0;   // kFill, kDrain, kPosted: plan; kApply, kGather, kUpload: index of the kept partition; kAbsorb,
+                        // kDownload: table
   uint32_t second = 0;  // kFill, kDrain, kPosted: operation; kGather: participant; kAbsorb: subscription; kDownload: lane;
                         // kApply: the one participant whose contribution it is, or kNone
   geeps_status status = GEEPS_OK;
@@ -134,6 +135,7 @@ struct Kept {
     std::vector<uint8_t*> slots;         // [W] where its contributions land
     std::vector<device::Memory> slot_memory;
     std::vector<device::Memory> uploads;  // [W] where they go from there when the device cannot use them there
+    std::vector<Ticket> uploading;        // [W]
     std::vector<const uint8_t*> arrived;  // [W] where the contribution of clock mod W lies now
     device::RowIndex gather;              // rows of a publish that are not one run
     device::Memory staging;

@@ -116,6 +116,9 @@ absl::Status AllocateSlots(const EpochInput& input, const EpochTable& table, boo
     if (!uploads) continue;
     GEEPS_ASSIGN_OR_RETURN(memory, input.device->Allocate(device::MemoryKind::kDevice, bytes));
     participant->uploads.push_back(std::move(memory));
+    participant->uploading.emplace_back();
+    participant->uploading.back().done.kind = Done::Kind::kUpload;
+    GEEPS_ASSIGN_OR_RETURN(participant->uploading.back().event, input.device->CreateEvent());
   }
   return absl::OkStatus();
 }

@@ -86,7 +86,9 @@ void Keeper::OnContributionMessage(uint32_t rank, uint32_t slot, const protocol:
   if (peer.uploads.empty() || payload_bytes == 0) return OnContribution(rank, header, peer.slots[place]);
   // The step that uses it is put into the same stream.
   uint8_t* const values = peer.uploads[place].bytes();
-  if (!context_->Check(kept->shard->home->stream->Copy(values, peer.slots[place], payload_bytes))) return;
+  const device::Stream& stream = *kept->shard->home->stream;
+  if (!context_->Check(stream.Copy(values, peer.slots[place], payload_bytes))) return;
+  context_->Await(stream, kWaitForUpload, &kept->participants[participant].uploading[place], header.clock);
   OnContribution(rank, header, values);
 }
 

@@ -14,18 +14,19 @@
 
 namespace geeps::movers {
 
-inline constexpr const char* kWaitForFill = "allocator.fill";    // an access buffer is filled
-inline constexpr const char* kWaitForDrain = "reclaimer.drain";  // an update is in the log
-inline constexpr const char* kWaitForApply = "keeper.apply";     // a clock is summed and its rule applied
-inline constexpr const char* kWaitForGather = "keeper.gather";   // the rows of a publish are staged
-inline constexpr const char* kWaitForAbsorb = "puller.absorb";   // a version is in the cache
+inline constexpr const char* kWaitForFill = "allocator.fill";       // an access buffer is filled
+inline constexpr const char* kWaitForDrain = "reclaimer.drain";     // an update is in the log
+inline constexpr const char* kWaitForApply = "keeper.apply";        // a clock is summed and its rule applied
+inline constexpr const char* kWaitForGather = "keeper.gather";      // the rows of a publish are staged
+inline constexpr const char* kWaitForAbsorb = "puller.absorb";      // a version is in the cache
 inline constexpr const char* kWaitForDownload = "pusher.download";  // a contribution is where the host reaches it
 inline constexpr std::array<const char*, 6> kWaitSites = {kWaitForFill,   kWaitForDrain,  kWaitForApply,
                                                           kWaitForGather, kWaitForAbsorb, kWaitForDownload};
 
-// These the option cannot leave out: the program's work in its own streams; the end of the movers.
+// These the option cannot leave out: the program's work in its own streams; a contribution on its way to the device,
+// whose end only tells when its memory may go.
 inline constexpr const char* kWaitForProgram = "engine.program";
-inline constexpr const char* kWaitForLastWork = "engine.last_work";
+inline constexpr const char* kWaitForUpload = "keeper.upload";
 
 // Errors: Invalid, listing the sites.
 inline absl::Status CheckWaitSite(absl::string_view site) {

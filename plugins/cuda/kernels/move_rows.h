@@ -31,7 +31,7 @@ GEEPS_HD void MovePairsBy(const MoveEntry& move, uint64_t tile, uint32_t thread)
   const uint64_t rows_left = move.num_pairs - first_row;
   GEEPS_NO_UNROLL
   for (uint32_t batch = thread; batch < kPairTileUnits; batch += kInFlight * kMoveThreads) {
-    uint64_t dst[kInFlight], src[kInFlight];
+    uint64_t dst[kInFlight] = {}, src[kInFlight] = {};
     bool is_there[kInFlight];
     GEEPS_UNROLL
     for (int k = 0; k < kInFlight; ++k) {

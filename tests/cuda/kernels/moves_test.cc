@@ -89,7 +89,7 @@ void MakeMove(Random* random, const Rows& rows, uint64_t row_values, FarMemory* 
   move->bytes = dst.size();
   move->host_dst = AsWords(dst);
   move->host_src = AsWords(src);
-  const auto offset = [&] { return random->OneIn(2) ? 0 : random->Below(32 / value_bytes) * value_bytes; };
+  const auto offset = [random, unit = value_bytes] { return random->OneIn(2) ? 0 : random->Below(32 / unit) * unit; };
   move->device_dst = far->Put(dst, offset());
   geeps_row_move on_host = {};
   on_host.struct_size = sizeof on_host;
