@@ -350,7 +350,8 @@ absl::Status StatusOf(const protocol::Cause& cause) {
   detail.code = known ? static_cast<Code>(cause.code) : Code::kInternal;
   detail.rank = cause.rank;
   detail.clock = cause.clock;
-  return MakeStatus(detail, cause.text);
+  // Who had no memory for a sentence sends none.
+  return MakeStatus(detail, cause.text.empty() ? "the cause came without a sentence" : cause.text);
 }
 
 }  // namespace geeps::net::wire

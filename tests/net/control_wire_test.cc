@@ -158,6 +158,12 @@ TEST_CASE("control frames: a body above the limit and another version are refuse
   CHECK(status.message() == "control protocol version 9, here is version 2");
 }
 
+TEST_CASE("StatusOf: a cause without a sentence gets one") {
+  protocol::Cause cause = SampleCause();
+  cause.text.clear();
+  CHECK(StatusOf(cause).message() == "the cause came without a sentence");
+}
+
 TEST_CASE("causes: a status keeps code, rank, clock and text on its way; long texts are cut") {
   const absl::Status status = StatusOf(SampleCause());
   CHECK(DetailOf(status).code == Code::kPeerLost);
