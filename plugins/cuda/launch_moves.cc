@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "plugins/cuda/check_apply.h"
 #include "plugins/cuda/kernels/move_rows.h"
 #include "plugins/cuda/launch.h"
 #include "plugins/cuda/launch_math.h"
@@ -12,21 +13,7 @@
 namespace geeps::cuda {
 namespace {
 
-uint64_t MoveValueBytes(uint32_t dtype) {
-  switch (dtype) {
-    case GEEPS_F16:
-    case GEEPS_BF16:
-      return 2;
-    case GEEPS_F32:
-      return 4;
-    case GEEPS_F64:
-      return 8;
-    case GEEPS_U8:
-      return 1;
-    default:
-      return 0;
-  }
-}
+uint64_t MoveValueBytes(uint32_t dtype) { return dtype == GEEPS_U8 ? 1 : ValueBytes(dtype); }
 
 const DeviceIndex& IndexOf(const geeps_row_move& move) { return *reinterpret_cast<const DeviceIndex*>(move.index); }
 
