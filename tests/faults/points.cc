@@ -50,8 +50,16 @@ class Points {
     return dying_;
   }
 
-  // Death takes this process at once; a stop lasts until SIGCONT.
-  void Strike() { kill(getpid(), action_ == Action::kStop ? SIGSTOP : SIGKILL); }
+  // Death takes this process at once; a stop lasts until SIGCONT. That one goes to the calling thread, which stops all
+  // of them before it does anything else: given to the process, it waits for whichever thread the kernel has chosen to
+  // take it, and meanwhile the others go on.
+  void Strike() {
+    if (action_ == Action::kStop) {
+      syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGSTOP);
+    } else {
+      kill(getpid(), SIGKILL);
+    }
+  }
 
   std::vector<std::string> TakeControl(int fd, std::string_view bytes) {
     const std::lock_guard<std::mutex> lock(mutex_);
