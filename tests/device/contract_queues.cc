@@ -99,6 +99,24 @@ void StreamsEndBeforeTheirWork(const Device& device, uint64_t seed) {
   for (const Sums& each : sums) CHECK(Download<float>(device, last, each.memory) == each.expected);
 }
 
+// What uses memory has been waited for; behind it streams wait for one another, and nobody for them: whoever ends the
+// device does.
+void DevicesEndBehindTheirWork(const Device& device, uint64_t /*seed*/) {
+  constexpr uint64_t kBytes = 64;
+  const Memory memory = device.Allocate(MemoryKind::kDevice, 8 * kBytes).value();
+  const Event event = device.CreateEvent().value();
+  std::vector<Stream> streams;
+  for (uint64_t i = 0; i < 8; ++i) {
+    streams.push_back(device.CreateStream().value());
+    GEEPS_CHECK_OK(streams.back().Fill(memory.bytes() + i * kBytes, 1, kBytes));
+  }
+  for (const Stream& stream : streams) Finish(device, stream);
+  for (size_t i = 0; i < 10 * streams.size(); ++i) {
+    GEEPS_CHECK_OK(streams[i % streams.size()].Record(event));
+    GEEPS_CHECK_OK(streams[(i + 1) % streams.size()].WaitFor("test.turn", event));
+  }
+}
+
 // An index may be used as soon as it is there, on any stream.
 void NewIndexesAreReady(const Device& device, uint64_t seed) {
   Random random(seed);
@@ -167,6 +185,7 @@ void NoticesComeAfterTheWork(const Device& device, uint64_t /*seed*/) {
 constexpr ContractCase kCases[] = {
     {"long calls queue up", LongCallsQueueUp},
     {"streams end before their work", StreamsEndBeforeTheirWork},
+    {"a device ends behind its work", DevicesEndBehindTheirWork},
     {"a new index is ready on every stream", NewIndexesAreReady},
     {"notices come after the work, round after round", NoticesComeAfterTheWork},
 };

@@ -12,8 +12,8 @@
 #include <cstring>
 #include <string>
 
-#include "tests/cuda/planted/planted.h"
 #include "tests/cuda/seed_runner.h"
+#include "tests/mutants/planted.h"
 
 namespace geeps::test {
 namespace {
@@ -36,7 +36,7 @@ std::string RunApart(const char* fault, uint64_t seed) {
   if (child == 0) {
     alarm(kMostSeconds);
     if (freopen("/dev/null", "w", stderr) == nullptr) _exit(3);
-    geeps_planted_fault = fault;
+    GeepsPlantedFault() = fault;
     const std::string why = RunSeed(seed);
     const ssize_t written = write(ends[1], why.data(), why.size());
     _exit(why.empty() && written == 0 ? 0 : 1);
