@@ -112,8 +112,8 @@ geeps_status geeps_skip(geeps_runtime* rt, geeps_op op, const geeps_stream* stre
 
 geeps_status geeps_read(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, uint64_t limit_ns, geeps_view* out,
                         geeps_error* err) {
-  return HandOut(rt, stream, out, err, [&](session::Walk* walk, const device::Stream* /*in*/, session::View* view) {
-    return walk->Read(op, limit_ns, view);
+  return HandOut(rt, stream, out, err, [&](session::Walk* walk, const device::Stream* in, session::View* view) {
+    return walk->Read(op, in, limit_ns, view);
   });
 }
 

@@ -57,7 +57,11 @@ void Allocator::Fill(const protocol::SequencerEffect& effect) {
     if (!moves_.empty()) status = context_->fill_stream.MoveRows(moves_);
   }
   if (!context_->Check(status)) return;
-  context_->Await(context_->fill_stream, kWaitForFill, &plan->fill[effect.op], effect.clock);
+  if (op.kind == plan::OpKind::kRead && table->in_stream_order) {
+    context_->GoOn(effect.set_id, effect.op, effect.clock);
+  } else {
+    context_->Await(context_->fill_stream, kWaitForFill, &plan->fill[effect.op], effect.clock);
+  }
 }
 
 void Allocator::OnFilled(uint32_t set_id, uint32_t op_index) {
@@ -85,6 +89,13 @@ void Allocator::MakeReady(const protocol::SequencerEffect& effect) {
     NoteLog(table);
   } else if (op.in_place) {
     NoteAges(op, effect.clock, slot);
+  }
+  // Work that is still under way in the stream may be what the read holds.
+  slot->position = 0;
+  if (op.kind == plan::OpKind::kRead && table->in_stream_order && context_->fill_order.MayLast()) {
+    const Ticket& fill = epoch->plans[effect.set_id].fill[effect.op];
+    if (!context_->Check(context_->fill_stream.Record(fill.event))) return;
+    slot->position = context_->fill_order.TellEnd(&slot->over);
   }
   slot->word.store(OpSlot::Word(effect.pass, OpSlot::kReady), std::memory_order_seq_cst);
   wake_program_();

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/movers/wait_sites.h"
 
 namespace geeps::movers {
 
@@ -21,6 +22,25 @@ void MoverContext::Queue(const protocol::Sequencer::Effects& effects) {
   }
 }
 
+void MoverContext::GoOn(uint32_t set_id, uint32_t op, uint64_t clock) {
+  if (free_fill_ends.empty()) {
+    absl::StatusOr<device::Event> event = device->CreateEvent();
+    if (!Check(event.status())) return;
+    free_fill_ends.reserve(fill_ends.size() + 1);
+    fill_ends.push_back(std::make_unique<Ticket>());
+    fill_ends.back()->event = *std::move(event);
+    free_fill_ends.push_back(static_cast<uint32_t>(fill_ends.size() - 1));
+  }
+  const uint32_t index = free_fill_ends.back();
+  free_fill_ends.pop_back();
+  Ticket* const ticket = fill_ends[index].get();
+  ticket->done = {Done::Kind::kFillEnd, set_id, op, GEEPS_OK, clock, TraceTime(), fill_order.Put(), index};
+  Check(Expect(fill_stream, kWaitForFill, ticket));
+  Done put = ticket->done;
+  put.kind = Done::Kind::kFillPut;
+  actions.Push(put);
+}
+
 void MoverContext::Refuse(uint32_t rank, const std::string& text) {
   StatusDetail detail;
   detail.code = Code::kData;
@@ -36,8 +56,10 @@ void MoverContext::TraceDone(const Done& done) {
   switch (done.kind) {
     case Done::Kind::kUpload:
     case Done::Kind::kPosted:
+    case Done::Kind::kFillPut:
       return;
     case Done::Kind::kFill:
+    case Done::Kind::kFillEnd:
       return end(TraceEvent::Kind::kFill, done.first, done.second);
     case Done::Kind::kDrain:
       return end(TraceEvent::Kind::kDrain, done.first, done.second);

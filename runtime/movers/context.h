@@ -22,6 +22,7 @@
 #include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 #include "runtime/movers/epoch.h"
+#include "runtime/movers/fill_order.h"
 #include "runtime/movers/ring_queue.h"
 #include "runtime/movers/statistics.h"
 #include "runtime/movers/trace.h"
@@ -153,7 +154,10 @@ struct MoverContext {
   RowCalls* rows = nullptr;
   Log* log = nullptr;
   Statistics* statistics = nullptr;
-  Trace* trace = nullptr;  // nullptr: none is wanted
+  Trace* trace = nullptr;                          // nullptr: none is wanted
+  FillOrder fill_order;                            // of tables in the stream's order
+  std::vector<std::unique_ptr<Ticket>> fill_ends;  // as many as were ever due at once
+  std::vector<uint32_t> free_fill_ends;            // indexes of those that are not due
   // The program's stream still works on what was handed back: what the program did after that is not looked at yet.
   bool program_is_held = false;
   ActionQueue actions;
@@ -190,6 +194,9 @@ struct MoverContext {
     const absl::Status status = Expect(stream, site, ticket);
     if (!status.ok()) fail(status);
   }
+  // A fill was put into the fill stream; what it leads to comes behind it there, and need not wait.
+  void GoOn(uint32_t set_id, uint32_t op, uint64_t clock);
+  void OnFillEnd(const Done& done) { free_fill_ends.push_back(done.ticket); }
   // A notice comes when the work of the stream so far is done, unless this fails.
   absl::Status Expect(const device::Stream& stream, device::WaitSite site, Ticket* ticket) {
     const absl::Status recorded = CatchOutOfMemory([&] { return stream.Record(ticket->event); });

@@ -28,8 +28,7 @@ Engine::Engine(const Options& options)
       reclaimer_(&context_),
       row_calls_(&context_, &control_, [this](std::function<void()> what) { PostUnlessLost(std::move(what)); }),
       fence_(&context_, &control_, options.endpoint, &row_calls_, &epoch_, &shards_),
-      no_memory_(Latched(MakeStatus(
-          Code::kNoMemory, absl::StrCat("rank ", options.rank, " found no memory left")))) {
+      no_memory_(Latched(MakeStatus(Code::kNoMemory, absl::StrCat("rank ", options.rank, " found no memory left")))) {
   context_.device = options.device;
   context_.links = &links_;
   context_.pusher = &pusher_;
@@ -64,7 +63,8 @@ void Engine::Stop() {
   thread_.Join();
   // The device may still have notices to give: they are counted, but must not wake an endpoint that is being closed.
   completions_->Detach();
-  // Peers may write into slots, and a transport read what it sends, until the endpoint is closed; then the memory may go.
+  // Peers may write into slots, and a transport read what it sends, until the endpoint is closed; then the memory may
+  // go.
   options_.endpoint->Reset();
   bool taken = false;
   while (!taken) {  // a letter that finds no memory is gone
@@ -246,8 +246,7 @@ void Engine::Sleep() {
   sleeping_.store(true, std::memory_order_seq_cst);
   const bool lost = this->lost();
   const bool work = has_mail_.load(std::memory_order_seq_cst) || stop_.load(std::memory_order_seq_cst) ||
-                    (failed() && !work_ended_) ||
-                    (!lost && (completions_->HasAny() || CanTakeProgram()));
+                    (failed() && !work_ended_) || (!lost && (completions_->HasAny() || CanTakeProgram()));
   if (!work && (lost || options_.endpoint->table().arm(options_.endpoint->get()) == GEEPS_OK)) {
     pollfd descriptor{event_fd_, POLLIN, 0};
     poll(&descriptor, 1, -1);
@@ -382,10 +381,16 @@ void Engine::Execute(const Done& done) {
   if (done.status != GEEPS_OK) {
     StatusDetail detail;
     detail.code = static_cast<Code>(done.status);
-    static constexpr const char* kWork[] = {"filling an access buffer", "draining an update", "applying a clock",
-                                            "absorbing a version", "gathering a publish",
+    static constexpr const char* kWork[] = {"filling an access buffer",
+                                            "draining an update",
+                                            "applying a clock",
+                                            "absorbing a version",
+                                            "gathering a publish",
                                             "copying a contribution to the device",
-                                            "copying a contribution to the host", "the program's own work"};
+                                            "copying a contribution to the host",
+                                            "the program's own work",
+                                            "filling an access buffer",
+                                            "filling an access buffer"};
     const char* const work = kWork[static_cast<int>(done.kind)];
     Fail(MakeStatus(detail, absl::StrCat("the device failed (", CodeName(done.status), ") while ", work)));
     return;
@@ -393,6 +398,7 @@ void Engine::Execute(const Done& done) {
   context_.TraceDone(done);
   switch (done.kind) {
     case Done::Kind::kFill:
+    case Done::Kind::kFillPut:
       allocator_.OnFilled(done.first, done.second);
       break;
     case Done::Kind::kDrain:
@@ -402,6 +408,7 @@ void Engine::Execute(const Done& done) {
       keeper_.OnApplied(done.first, done.second, done.clock);
       break;
     case Done::Kind::kAbsorb:
+      if (done.position != 0 && context_.fill_order.OnEnd(done.position)) program_wait_.Notify();
       puller_.OnAbsorbed(done.first, done.second);
       break;
     case Done::Kind::kGather:
@@ -415,6 +422,10 @@ void Engine::Execute(const Done& done) {
       break;
     case Done::Kind::kDownload:
       pusher_.OnDownloaded(done.first, done.second, done.clock);
+      break;
+    case Done::Kind::kFillEnd:
+      context_.OnFillEnd(done);
+      if (context_.fill_order.OnEnd(done.position)) program_wait_.Notify();
       break;
   }
 }

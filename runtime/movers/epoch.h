@@ -37,15 +37,28 @@ inline constexpr uint32_t kNone = ~uint32_t{0};
 
 // What a device event means to the movers. Small and copyable: it travels through the completion queue.
 struct Done {
-  enum class Kind : uint8_t { kFill, kDrain, kApply, kAbsorb, kGather, kUpload, kDownload, kPosted };
+  enum class Kind : uint8_t {
+    kFill,
+    kDrain,
+    kApply,
+    kAbsorb,
+    kGather,
+    kUpload,
+    kDownload,
+    kPosted,
+    kFillPut,
+    kFillEnd
+  };
   Kind kind = Kind::kFill;
-  uint32_t first = 0;   // kFill, kDrain, kPosted: plan; kApply, kGather, kUpload: index of the kept partition; kAbsorb,
-                        // kDownload: table
-  uint32_t second = 0;  // kFill, kDrain, kPosted: operation; kGather: participant; kAbsorb: subscription; kDownload: lane;
-                        // kApply: the one participant whose contribution it is, or kNone
+  uint32_t first = 0;   // kFill.., kDrain, kPosted: plan; kApply, kGather, kUpload: index of the kept partition;
+                        // kAbsorb, kDownload: table
+  uint32_t second = 0;  // kFill.., kDrain, kPosted: operation; kGather: participant; kAbsorb: subscription;
+                        // kDownload: lane; kApply: the one participant whose contribution it is, or kNone
   geeps_status status = GEEPS_OK;
   uint64_t clock = 0;     // clock or age that the work is for
   uint64_t begin_ns = 0;  // when it began, while there is a trace
+  uint64_t position = 0;  // kFillEnd, kAbsorb: in FillOrder
+  uint32_t ticket = 0;    // kFillEnd: index in MoverContext::fill_ends
 };
 
 // One effect that takes time on the device. Its event notifies the mover thread.
@@ -55,8 +68,8 @@ struct Ticket {
   void* context = nullptr;  // the completion queue
 };
 
-// What leaves for the keepers of a table whose log the host cannot reach, in the order in which the contributor said so:
-// a contribution may go when it has been copied to where the host reaches it, and FIRE not before it.
+// What leaves for the keepers of a table whose log the host cannot reach, in the order in which the contributor said
+// so: a contribution may go when it has been copied to where the host reaches it, and FIRE not before it.
 struct Outgoing {
   protocol::ContributorEffect effect;  // kSend, kFire
   bool is_here = true;
@@ -71,6 +84,7 @@ struct Landing {
   protocol::Age age = 0;           // of what landed last
   uint64_t fired_ns = 0;           // the same: when the last of the others had fired its clock; 0: not known
   Ticket absorb;
+  protocol::SubscriberEffects after_absorb;  // EpochTable::in_stream_order: what waits for the end of the copy
 };
 
 struct EpochTable {
@@ -84,9 +98,13 @@ struct EpochTable {
   bool mapped = false;
   bool observer = false;  // this worker takes no part
   bool host_reaches_device = true;
+  // What is put into the fill stream counts as done for the subscribers and the reads behind it: what they lead to
+  // comes later in that stream. Only what leaves the stream waits for the end: the program, and the keeper, whose
+  // version may be overwritten.
+  bool in_stream_order = false;
   uint8_t* cache = nullptr;  // [walk] [cache_rows, row_values]
   device::Memory cache_memory;
-  cache::UpdateLog log;  // [walk]
+  cache::UpdateLog log;              // [walk]
   protocol::Clock log_begun = 0;     // clocks below it have got their entry, if they update the table
   protocol::Clock log_complete = 0;  // clocks below it have all their updates in the log
   device::Memory log_memory;
@@ -96,11 +114,11 @@ struct EpochTable {
   std::vector<bool> leaves_device;
   device::Memory log_staging;
   RingQueue<Outgoing> outgoing{16};
-  std::vector<Ticket> downloads;  // by lane * entries of the log + entry
+  std::vector<Ticket> downloads;                           // by lane * entries of the log + entry
   std::vector<protocol::SubscriberPartition> subscribers;  // by TableLayout::subscriptions
   std::vector<Landing> landings;                           // the same
-  uint64_t fired_ns = 0;                  // the largest one of the landings' that were absorbed
-  std::vector<bool> frozen;               // the same: nobody updates the partition
+  uint64_t fired_ns = 0;                                   // the largest one of the landings' that were absorbed
+  std::vector<bool> frozen;                                // the same: nobody updates the partition
   std::vector<uint32_t> lane_of;          // subscription -> index in the contributor; kNone: frozen, or an observer's
   std::vector<uint32_t> subscription_of;  // the reverse
   std::vector<uint32_t> keepers;          // contributor's keeper index -> rank
@@ -167,7 +185,7 @@ struct OwnPart {
 };
 
 struct EpochPlan {
-  PlanCounters* counters = nullptr;  // [walk] in Epoch::statistics
+  PlanCounters* counters = nullptr;      // [walk] in Epoch::statistics
   std::unique_ptr<OpSlot[]> slots;       // [walk] by operation
   std::vector<device::RowIndex> gather;  // by operation
   std::vector<std::vector<PartGather>>
@@ -219,10 +237,10 @@ struct EpochInput {
   device::MemoryKind WireMemory() const {
     return device->is_host_accessible() ? device::MemoryKind::kDevice : device::MemoryKind::kPinned;
   }
-  const net::Endpoint* endpoint = nullptr;  // for memory that is mapped
-  const cache::ShardMap* shards = nullptr;  // of the epoch in force
+  const net::Endpoint* endpoint = nullptr;                       // for memory that is mapped
+  const cache::ShardMap* shards = nullptr;                       // of the epoch in force
   std::vector<std::shared_ptr<const plan::RecordedPlan>> plans;  // those of `layout`
-  StatisticsScope statistics;  // of the epoch in force
+  StatisticsScope statistics;                                    // of the epoch in force
 };
 
 // Steps of BuildEpoch and FinishEpoch: the counters of its tables and plans, their slots, and what its memory is.

@@ -279,6 +279,8 @@ absl::StatusOr<std::unique_ptr<Epoch>> BuildEpoch(const EpochInput& input) {
     table->mapped = given.mapped;
     table->observer = given.observer;
     table->host_reaches_device = input.device->is_host_accessible();
+    table->in_stream_order =
+        !input.device->is_synchronous() && !table->mapped && !table->LandsInCache() && !table->schema.read_my_writes;
     if (!table->mapped) GEEPS_RETURN_IF_ERROR(AllocateTable(input, epoch->layout.tables[t], table));
     GEEPS_RETURN_IF_ERROR(AllocateLandings(input, epoch->layout.tables[t], table));
   }

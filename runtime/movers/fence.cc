@@ -123,11 +123,11 @@ void Fence::OnWelcome(const protocol::Welcome& welcome) {
 }
 
 // Everything this worker owes for clocks before the fence is done: nothing is being filled, every version of the clock
-// is absorbed.
+// is absorbed, no device works on what the epoch has in memory.
 bool Fence::IsDrained() {
   if (*epoch_ == nullptr) return true;
   if (context_->program_is_held || !(*epoch_)->queue->IsEmpty()) return false;
-  if (!(*epoch_)->sequencer->Discard() || !IsAbsorbed()) return false;
+  if (!(*epoch_)->sequencer->Discard() || !IsAbsorbed() || !context_->fill_order.HasEnded()) return false;
   // What was ready for the next pass is void, and the next pass will have the same number.
   for (size_t q = 0; q < (*epoch_)->plans.size(); ++q) {
     for (size_t op = 0; op < (*epoch_)->layout.plans[q].ops.size(); ++op) {
@@ -228,8 +228,8 @@ bool Fence::IsConnected() const {
   return connected;
 }
 
-// A table is mapped when every worker can map it: an agreed value, since devices may differ, and observers use no mapped
-// memory.
+// A table is mapped when every worker can map it: an agreed value, since devices may differ, and observers use no
+// mapped memory.
 bool Fence::CanMap(const plan::LayoutInput::Table& table) const {
   if (table.schema.async || table.schema.read_my_writes || table.observer) return false;
   return endpoint_->transport().map != nullptr && context_->device->is_synchronous() &&

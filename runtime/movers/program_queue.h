@@ -15,7 +15,8 @@ struct ProgramEvent {
   Kind kind = Kind::kPosted;
   uint32_t set_id = 0;  // kPassBegin: the plan; kPassEnd: the plan expected next
   uint32_t op = 0;
-  // kPosted, kSkipped: when the work is over that the operation's EpochPlan::posted has captured in the program's stream.
+  // kPosted, kSkipped: when the work is over that the operation's EpochPlan::posted has captured in the program's
+  // stream.
   bool in_stream = false;
 };
 
@@ -71,6 +72,10 @@ struct OpSlot {
   uint64_t max_age = 0;
   // When the last of the others had fired what the operation waited for; written before ready (last_fire.h).
   std::atomic<uint64_t> fired_ns{0};
+  // Written before ready; not 0: what a read holds is there when the work is over that EpochPlan::fill has captured. A
+  // stream of the program's waits for that, the host until `over` has this number (FillOrder).
+  uint64_t position = 0;
+  std::atomic<uint64_t> over{0};
 };
 
 }  // namespace geeps::movers

@@ -2,6 +2,7 @@
 #include "runtime/movers/puller.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
@@ -143,6 +144,15 @@ void Puller::Absorb(uint32_t t, uint32_t i) {
       context_->fill_stream.Copy(table->cache + block.first * row_bytes, from, block.rows * row_bytes);
   if (status.ok()) status = AddOwnUpdates(t, i);
   if (!context_->Check(status)) return;
+  if (table->in_stream_order) {
+    // The version counts as absorbed: whoever reads it comes behind the copy. The credit does not leave before its end.
+    landing->after_absorb = table->subscribers[i].OnAbsorbed();
+    protocol::SubscriberEffects now = landing->after_absorb;
+    now.credit = false;
+    landing->after_absorb.age_changed = false;
+    context_->actions.Push(SubscriberAction{t, i, now});
+    landing->absorb.done.position = context_->fill_order.Put();
+  }
   context_->Await(context_->fill_stream, kWaitForAbsorb, &landing->absorb, landing->age);
 }
 
@@ -167,7 +177,11 @@ void Puller::OnAbsorbed(uint32_t t, uint32_t i) {
     table->landings[i].local = nullptr;
     context_->keeper->OnLocalAbsorbed(context_->epoch->layout.tables[t].subscriptions[i].partition);
   }
-  context_->actions.Push(SubscriberAction{t, i, table->subscribers[i].OnAbsorbed()});
+  if (table->in_stream_order) {
+    context_->actions.Push(SubscriberAction{t, i, std::exchange(table->landings[i].after_absorb, {})});
+  } else {
+    context_->actions.Push(SubscriberAction{t, i, table->subscribers[i].OnAbsorbed()});
+  }
 }
 
 // The slot is open again before the credit lets the next version come. A publish without values has left it open.

@@ -23,9 +23,10 @@ inline constexpr const char* kWaitForDownload = "pusher.download";  // a contrib
 inline constexpr std::array<const char*, 6> kWaitSites = {kWaitForFill,   kWaitForDrain,  kWaitForApply,
                                                           kWaitForGather, kWaitForAbsorb, kWaitForDownload};
 
-// These the option cannot leave out: the program's work in its own streams; a contribution on its way to the device,
-// whose end only tells when its memory may go.
+// These the option cannot leave out: the program's work in its own streams; what a read holds, waited for by such a
+// stream; a contribution on its way to the device, whose end only tells when its memory may go.
 inline constexpr const char* kWaitForProgram = "engine.program";
+inline constexpr const char* kWaitForRead = "program.read";
 inline constexpr const char* kWaitForUpload = "keeper.upload";
 
 // Errors: Invalid, listing the sites.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/movers/mapped_shape.h"
+#include "runtime/movers/wait_sites.h"
 
 namespace geeps::session {
 namespace {
@@ -193,10 +194,23 @@ absl::Status Walk::TellPosted(ProgramEvent::Kind kind, uint32_t op, const device
 
 absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
   const OpSlot& slot = epoch_->plans[set_id_].slots[op];
-  const uint64_t ready = OpSlot::Word(number_, OpSlot::kReady);
-  if (slot.word.load(std::memory_order_acquire) == ready) return true;
+  return AwaitWord(op, slot.word, OpSlot::Word(number_, OpSlot::kReady), limit_ns);
+}
+
+// What a ready read holds is on its way (OpSlot::position): the program's stream waits for it, or, without one, the
+// host.
+absl::StatusOr<bool> Walk::AwaitContents(uint32_t op, const device::Stream* in, uint64_t limit_ns) {
+  const OpSlot& slot = epoch_->plans[set_id_].slots[op];
+  if (in == nullptr) return AwaitWord(op, slot.over, slot.position, limit_ns);
+  GEEPS_RETURN_IF_ERROR(in->WaitFor(movers::kWaitForRead, epoch_->plans[set_id_].fill[op].event));
+  return true;
+}
+
+absl::StatusOr<bool> Walk::AwaitWord(uint32_t op, const std::atomic<uint64_t>& word, uint64_t value,
+                                     uint64_t limit_ns) {
+  if (word.load(std::memory_order_acquire) == value) return true;
   engine_->WakeForProgram();
-  const auto is_over = [&] { return slot.word.load(std::memory_order_seq_cst) == ready || engine_->failed(); };
+  const auto is_over = [&] { return word.load(std::memory_order_seq_cst) == value || engine_->failed(); };
   if (limit_ns > 0) {
     const uint64_t begin_ns = SteadyNs();
     for (movers::WaitCounters* waiting : WaitCountersOf(op)) waiting->Begin(begin_ns);
@@ -213,8 +227,8 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
     if (!engine_->failed()) return true;
   }
   if (engine_->failed()) return engine_->failure();
-  if (slot.word.load(std::memory_order_acquire) == ready) return true;
-  engine_->program_wait()->Arm(&slot.word, ready);
+  if (word.load(std::memory_order_acquire) == value) return true;
+  engine_->program_wait()->Arm(&word, value);
   armed_ = true;
   return false;
 }
@@ -298,22 +312,31 @@ void Walk::ChooseVersion(const plan::PlannedOp& op, View* view) const {
   view->fixed = false;
 }
 
-absl::StatusOr<bool> Walk::Read(uint64_t op, uint64_t limit_ns, View* out) {
+absl::StatusOr<bool> Walk::Read(uint64_t op, const device::Stream* in, uint64_t limit_ns, View* out) {
   GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kRead, op, false));
   const plan::PlannedOp& planned = pass().ops[index];
   const bool refillable = !planned.in_place && (planned.slack > 0 || planned.any_version);
   OpSlot& slot = epoch_->plans[set_id_].slots[index];
-  while (true) {
+  const uint64_t begin_ns = epoch_->tables[planned.table].in_stream_order ? SteadyNs() : 0;
+  const uint64_t taken = OpSlot::Word(number_, OpSlot::kTaken);
+  // Taken already: by a call that then found its contents on their way for longer than its limit.
+  while (!refillable || slot.word.load(std::memory_order_relaxed) != taken) {
     // The movers may be about to fill it again with a newer version: whoever changes the word first has it.
     GEEPS_ASSIGN_OR_RETURN(const bool ready, AwaitReady(index, limit_ns));
     if (!ready) return false;
     if (!refillable) break;
     uint64_t expected = OpSlot::Word(number_, OpSlot::kReady);
-    if (slot.word.compare_exchange_strong(expected, OpSlot::Word(number_, OpSlot::kTaken), std::memory_order_acq_rel)) {
+    if (slot.word.compare_exchange_strong(expected, taken, std::memory_order_acq_rel)) {
       GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kTaken, set_id_, index));
       engine_->WakeForProgram();
       break;
     }
+  }
+  if (slot.position != 0) {
+    const uint64_t left_ns = limit_ns - std::min(limit_ns, SteadyNs() - begin_ns);
+    GEEPS_ASSIGN_OR_RETURN(const bool is_there,
+                           AwaitContents(index, in, limit_ns > 0 ? std::max<uint64_t>(left_ns, 1) : 0));
+    if (!is_there) return false;
   }
   const movers::EpochTable& table = epoch_->tables[planned.table];
   out->dtype = static_cast<uint32_t>(table.schema.dtype);

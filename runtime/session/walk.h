@@ -52,7 +52,9 @@ class Walk {
   absl::Status Clock(uint64_t next);
 
   // op: as geeps_op. Limits: 0 only looks (false: not ready, nothing changed).
-  absl::StatusOr<bool> Read(uint64_t op, uint64_t limit_ns, View* out);
+  // in: the stream that the program is going to read it in, which then waits for copies under way, or nullptr: the call
+  // does.
+  absl::StatusOr<bool> Read(uint64_t op, const device::Stream* in, uint64_t limit_ns, View* out);
   // in: the stream that the program uses what it hands back in, or nullptr: it has done so.
   absl::Status PostRead(uint64_t op, const device::Stream* in);
   absl::StatusOr<bool> PreUpdate(uint64_t op, uint64_t limit_ns, View* out);
@@ -75,6 +77,8 @@ class Walk {
   absl::StatusOr<uint32_t> Due(plan::OpKind kind, uint64_t op, bool end);
   absl::Status NotDue(plan::OpKind kind, uint64_t op, bool end) const;
   absl::StatusOr<bool> AwaitReady(uint32_t op, uint64_t limit_ns);
+  absl::StatusOr<bool> AwaitContents(uint32_t op, const device::Stream* in, uint64_t limit_ns);
+  absl::StatusOr<bool> AwaitWord(uint32_t op, const std::atomic<uint64_t>& word, uint64_t value, uint64_t limit_ns);
   bool Wait(uint32_t op, uint64_t limit_ns, absl::FunctionRef<bool()> is_over);
   void AskWhoIsMissing(uint32_t op) noexcept;
   void SayWhoDoesNotAnswer() noexcept;

@@ -109,6 +109,50 @@ TEST_CASE(
   CheckJobs("lazy", 41, true);
 }
 
+TEST_CASE("a read is handed out for a stream before it holds anything; without one the call waits for that") {
+  REQUIRE(geeps_fake_configure("quiet=1 schedule=lazy"));
+  Setup setup;
+  setup.device = GEEPS_CUDA_MODULE;
+  const std::string wrong = RunWorkers(setup, [&](Worker& w) -> std::string {
+    geeps_runtime* const rt = w.rt.get();
+    geeps_error* const err = w.err.raw();
+    const geeps::Table table(w.rt, "t", 8, 4, GEEPS_F32, {{"rule", "add"}, {"init", "constant:3"}}, w.err);
+    geeps::Plan plan(w.rt, "look", w.err);
+    const geeps_rows all = {0, 8};
+    geeps_op op = 0;
+    geeps_plan_read(plan.get(), table.get(), &all, 1, 0, GEEPS_READ_COPY, &op, err);
+    plan.PostRead(op, w.err);
+    plan.End(GEEPS_PLAN_NO_CLOCK, w.err);
+    w.rt.Commit({plan.get()}, w.err);
+    Embedder embedder;
+    geeps_view view = {};
+    view.struct_size = sizeof view;
+    constexpr uint64_t kLimitNs = 60'000'000'000;
+    const auto value = [&] { return *reinterpret_cast<const float*>(embedder.Look(0, view)); };
+
+    geeps_pass_begin(rt, plan.get(), err);
+    CHECK(geeps_read(rt, op, nullptr, kLimitNs, &view, err) == GEEPS_OK);
+    CHECK(value() == 3);
+    // What is filled for the next pass stays undone.
+    geeps_fake_hold(true);
+    CHECK(geeps_post_read(rt, op, nullptr, err) == GEEPS_OK);
+    CHECK(geeps_pass_end(rt, plan.get(), err) == GEEPS_OK);
+    const uint64_t copies = geeps_fake_count("copies") + geeps_fake_count("launches");
+    CHECK(geeps_read(rt, op, nullptr, 0, &view, err) == GEEPS_AGAIN);
+    CHECK(geeps_read(rt, op, nullptr, 1'000'000, &view, err) == GEEPS_E_TIMEOUT);
+    const geeps_stream stream = {sizeof(geeps_stream), GEEPS_STREAM_DEVICE, embedder.stream()};
+    CHECK(geeps_read(rt, op, &stream, kLimitNs, &view, err) == GEEPS_OK);
+    CHECK(geeps_fake_count("copies") + geeps_fake_count("launches") == copies);
+    geeps_fake_hold(false);
+    CHECK(value() == 3);
+    CHECK(geeps_post_read(rt, op, &stream, err) == GEEPS_OK);
+    CHECK(geeps_pass_end(rt, nullptr, err) == GEEPS_OK);
+    return "";
+  });
+  CHECK(wrong == "");
+  CHECK(Findings() == "");
+}
+
 TEST_CASE("tables of every mode on the CUDA back end: async, read-my-writes, observers") {
   for (uint64_t seed = 51; seed < 57; ++seed) {
     ScenarioOptions options;

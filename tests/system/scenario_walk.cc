@@ -247,6 +247,12 @@ class Walk {
     return &stream_;
   }
 
+  // What is handed out may be looked at by host code where it is host memory: no stream stands for that.
+  const geeps_stream* LookingStream() {
+    const geeps_stream* const named = stream();
+    return embedder_.has_stream() ? named : nullptr;
+  }
+
   void Spoil(const PassSpec& pass, uint32_t index, const geeps_view& view) {
     if (!ok() || view.bytes == 0) return;
     std::memset(embedder_.Look(OperationOf(pass, index), view), 0x7f, view.bytes);
@@ -259,12 +265,12 @@ class Walk {
     const geeps_op id = ops_[pass.plan][index];
     view->struct_size = sizeof *view;
     if (op.is_update) {
-      Take(geeps_pre_update(rt(), id, stream(), kLimitNs, view, err()), "pre_update");
+      Take(geeps_pre_update(rt(), id, LookingStream(), kLimitNs, view, err()), "pre_update");
       if (ok() && pass.leave[index] == Leave::kNothing) WriteUpdate(op, index, pass, *view);
       // Left unused: what stands in the buffer must not matter.
       if (pass.leave[index] != Leave::kNothing) Spoil(pass, index, *view);
     } else {
-      Take(geeps_read(rt(), id, stream(), kLimitNs, view, err()), "read");
+      Take(geeps_read(rt(), id, LookingStream(), kLimitNs, view, err()), "read");
       if (ok()) CompareRead(op, index, pass, *view);
     }
   }

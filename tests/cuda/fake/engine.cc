@@ -231,10 +231,15 @@ uint64_t Engine::Draw(uint64_t below) {
   return (x ^ (x >> 31)) % below;
 }
 
+void Engine::Hold(bool held) {
+  is_held_ = held;
+  changed_.notify_all();
+}
+
 void Engine::Run(std::mutex* mutex) {
   std::unique_lock<std::mutex> lock(*mutex);
   for (;;) {
-    Stream* const stream = Choose();
+    Stream* const stream = is_held_ ? nullptr : Choose();
     if (stream == nullptr) {
       changed_.wait(lock);
     } else {

@@ -98,6 +98,8 @@ class Engine {
   // Waits for its work, unless it is broken; its streams end.
   void EndContext(Context* context, std::unique_lock<std::mutex>* lock);
   void Break(Context* context, cuda::Result result);
+  // While held, no work runs.
+  void Hold(bool held);
 
   Stream* NewStream(Context* context, bool is_blocking);
   void EndStream(Stream* stream);
@@ -138,6 +140,7 @@ class Engine {
 
   Counters& counters_;
   Schedule schedule_ = Schedule::kEager;
+  bool is_held_ = false;
   uint64_t random_ = 0;
   uint64_t steps_ahead_ = 0;   // seeded: pieces of work that may run though nobody waits
   uint64_t num_in_vain_ = 0;   // seeded: questions answered "not yet" since work has run

@@ -71,6 +71,12 @@ void geeps_fake_break(int device, int result) {
   }
 }
 
+void geeps_fake_hold(bool held) {
+  Driver& driver = Driver::The();
+  const std::lock_guard<std::mutex> lock(driver.mutex);
+  driver.engine->Hold(held);
+}
+
 void geeps_fake_add_kernel(const char* name, geeps_fake_kernel body) {
   Driver& driver = Driver::The();
   const std::lock_guard<std::mutex> lock(driver.mutex);

@@ -32,6 +32,9 @@ GEEPS_FAKE_EXPORT void* geeps_fake_current_context(uint64_t* depth);
 // From now on the device's context is broken by this result, as by a kernel that has failed.
 GEEPS_FAKE_EXPORT void geeps_fake_break(int device, int result);
 
+// While held, no work of any stream runs; whoever waits for some waits until it is let go. For schedules without draws.
+GEEPS_FAKE_EXPORT void geeps_fake_hold(bool held);
+
 // A kernel for tests, known in every module from now on as `name` and `name`_inline. It reaches memory by
 // geeps_fake_address alone: `bytes` at a device address, to read or to write.
 using geeps_fake_kernel = void (*)(const uint8_t* table, uint64_t scratch, uint32_t num_blocks, uint32_t num_threads);
