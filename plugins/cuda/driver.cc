@@ -54,9 +54,9 @@ std::string Initialize(Driver* driver) {
     return NoDriver("the NVIDIA driver supports CUDA ", version, ", ", VersionText(kVersionLeast),
                     " is needed: install version ", kDriverLeast, " or later of the driver");
   }
-  const std::string no_device = Text("the NVIDIA driver (CUDA ", version,
-                                     ") finds no device: is there a GPU, is its device file "
-                                     "(/dev/nvidia0 ..) accessible, does CUDA_VISIBLE_DEVICES hide it?");
+  std::string no_device = Text("the NVIDIA driver (CUDA ", version,
+                               ") finds no device: is there a GPU, is its device file "
+                               "(/dev/nvidia0 ..) accessible, does CUDA_VISIBLE_DEVICES hide it?");
   const Result result = driver->Init(0);
   if (result == kNoDevice) return no_device;
   if (result != kSuccess) {
