@@ -102,7 +102,7 @@ Status ForEachStruct(const T* first, uint64_t num, const char* type_name, Fn&& f
   if (first == nullptr) return Invalid(num, " of ", type_name, " at NULL");
   const uint32_t stride = first->struct_size;
   for (uint64_t i = 0; i < num; ++i) {
-    T copy;
+    T copy = {};
     Status status = ReadStruct(reinterpret_cast<const uint8_t*>(first) + i * stride, type_name, &copy);
     if (!status.ok()) return status;
     if (copy.struct_size != stride) {

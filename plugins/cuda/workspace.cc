@@ -61,7 +61,7 @@ Status Workspace::AddSlot(uint64_t bytes) {
   return Status();
 }
 
-Status Workspace::NextSlot(uint64_t bytes, Slot** out) {
+Status Workspace::PrepareSlot(uint64_t bytes) {
   Result result = kNotReady;
   if (!slots_.empty()) result = driver_.EventQuery(slots_[next_slot_]->copied);
   if (result == kNotReady && slots_.size() < kSlotsMax) {
@@ -80,14 +80,13 @@ Status Workspace::NextSlot(uint64_t bytes, Slot** out) {
     slot->memory = memory;
     slot->bytes = GrownBytes(bytes);
   }
-  *out = slot;
   return Status();
 }
 
 Status Workspace::CopyTable(const std::vector<uint8_t>& table, NativeStream stream, DevicePointer* out) {
   if (Status status = Grow(&table_, table.size()); !status.ok()) return status;
-  Slot* slot = nullptr;
-  if (Status status = NextSlot(table.size(), &slot); !status.ok()) return status;
+  if (Status status = PrepareSlot(table.size()); !status.ok()) return status;
+  Slot* const slot = slots_[next_slot_].get();
   std::memcpy(slot->memory, table.data(), table.size());
   const DevicePointer from = reinterpret_cast<uintptr_t>(slot->memory);
   if (Status status = loss_.Check(driver_.MemcpyAsync(table_.memory, from, table.size(), stream),

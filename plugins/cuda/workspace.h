@@ -47,7 +47,8 @@ class Workspace {
   };
 
   Status Grow(Region* region, uint64_t bytes);
-  Status NextSlot(uint64_t bytes, Slot** out);
+  // Afterwards slots_[next_slot_] is free and has room for as many bytes.
+  Status PrepareSlot(uint64_t bytes);
   Status AddSlot(uint64_t bytes);
 
   const Driver& driver_;
