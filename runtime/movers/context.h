@@ -206,7 +206,7 @@ struct MoverContext {
   absl::Status ExpectRecorded(device::WaitSite site, Ticket* ticket) {
     ticket->context = completions;
     completions->Expect();
-    const absl::Status status =
+    absl::Status status =
         CatchOutOfMemory([&] { return ticket->event.Notify(site, &Completions::Notice, ticket); });
     if (!status.ok()) completions->Cancel();
     return status;
