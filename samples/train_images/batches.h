@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Batches of labelled images from a data-source plugin: three slots that go round between this program and the plugin.
-//
-// One thread. The runtime that loaded the plugin must outlive it.
+// Batches: labelled images, this worker's share of each global batch, epoch after epoch. Two kinds: images in IDX
+// files, read by the data-source plugin (idx_batches.h), and images drawn from a seed (synthetic_batches.h). One
+// thread.
 #ifndef SAMPLES_TRAIN_IMAGES_BATCHES_H_
 #define SAMPLES_TRAIN_IMAGES_BATCHES_H_
 
 #include <cstdint>
-#include <string>
-#include <vector>
-
 #include <geeps.hpp>
-#include <geeps_source.h>
+#include <memory>
+#include <string>
+
+#include "samples/train_images/nets.h"
 
 namespace train_images {
 
@@ -24,43 +24,30 @@ struct Batch {
 
 class Batches {
  public:
-  // Opens the data set `split` (train or test) below `directory`.
-  Batches(geeps::Runtime& rt, const std::string& directory, const std::string& split, geeps::Error& err);
-  ~Batches();
-  Batches(const Batches&) = delete;
-  Batches& operator=(const Batches&) = delete;
+  // The images of `split` (train or test) of the data set `data`: a directory, or a synthetic one (options.h). `seed`
+  // is that of what is drawn. The runtime must outlive the batches. Not NULL; after a failure of no use.
+  static std::unique_ptr<Batches> Open(geeps::Runtime& rt, const std::string& data, const std::string& split,
+                                       uint64_t seed, geeps::Error& err);
+  virtual ~Batches() = default;
 
   uint64_t num_samples() const { return num_samples_; }
-  uint32_t image_side() const { return image_side_; }
-  uint32_t num_classes() const { return num_classes_; }
-  const geeps_source_layout& layout() const { return layout_; }
+  const ImageShape& shape() const { return shape_; }
+  // From Configure on: batches to an epoch, and images of this worker in one, both at most.
+  uint64_t max_batches() const { return max_batches_; }
+  uint32_t max_images() const { return max_images_; }
 
   // Every sample once over all workers: the last batch of an epoch may be smaller, and empty for some.
-  void Configure(uint32_t rank, uint32_t world, uint32_t global_batch, uint64_t seed, bool shuffled, geeps::Error& err);
+  virtual void Configure(uint32_t rank, uint32_t world, uint32_t global_batch, uint64_t seed, bool shuffled,
+                         geeps::Error& err) = 0;
   // The next batch, valid until the next call; NULL at the end of the epoch (the call after that begins the next one)
   // and after a failure.
-  const Batch* Next(geeps::Error& err);
+  virtual const Batch* Next(geeps::Error& err) = 0;
 
- private:
-  struct Slot {
-    std::vector<uint8_t> images;
-    std::vector<int64_t> labels;
-    std::vector<uint64_t> ids;
-    geeps_source_buffer buffers[2] = {};
-    geeps_source_slot slot = {};
-  };
-  void CheckFields(geeps::Error& err);
-  void Enqueue(Slot* slot, geeps::Error& err);
-
-  const geeps_source_api* api_ = nullptr;
-  geeps_source_handle* handle_ = nullptr;
-  geeps_source_layout layout_ = {};
+ protected:
   uint64_t num_samples_ = 0;
-  uint32_t image_side_ = 0;
-  uint32_t num_classes_ = 0;
-  std::vector<Slot> slots_;
-  Slot* lent_ = nullptr;  // what batch_ points into
-  Batch batch_ = {};
+  ImageShape shape_ = {};
+  uint64_t max_batches_ = 0;
+  uint32_t max_images_ = 0;
 };
 
 }  // namespace train_images

@@ -4,23 +4,18 @@
 #ifndef SAMPLES_TRAIN_IMAGES_MODEL_H_
 #define SAMPLES_TRAIN_IMAGES_MODEL_H_
 
-#include <cmath>
 #include <cstdint>
+#include <geeps.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include <geeps.hpp>
-
 #include "samples/train_images/batches.h"
+#include "samples/train_images/compute.h"
 #include "samples/train_images/net.h"
 #include "samples/train_images/storage.h"
 
 namespace train_images {
-
-// Mean 0 and deviation 1, roughly: those of Fashion-MNIST are 0.286 and 0.353 of the largest pixel.
-inline void NormalizePixels(const uint8_t* pixels, uint64_t n, float* out) {
-  for (uint64_t i = 0; i < n; ++i) out[i] = (static_cast<float>(pixels[i]) * (1.0f / 255) - 0.286f) * (1 / 0.353f);
-}
 
 template <typename Storage>
 class Model {
@@ -31,15 +26,20 @@ class Model {
   using Walker = typename Storage::Walker;
 
   // max_images: of a batch of this worker. rule: but for the bound, which is each layer's own.
-  Model(Storage& storage, std::vector<Layer> layers, uint64_t max_images, LayerRule rule)
-      : layers_(std::move(layers)), all_(geeps::Rows::All()),
+  Model(Storage& storage, Compute& compute, std::vector<Layer> layers, uint32_t max_images, LayerRule rule)
+      : compute_(compute),
+        layers_(std::move(layers)),
+        all_(geeps::Rows::All()),
         input_(storage.MakeLocal("input", max_images, layers_[0].in_values() * sizeof(float))) {
+    compute.Prepare(layers_, max_images);
     for (const Layer& l : layers_) {
-      rule.bound = 1 / std::sqrt(static_cast<double>(l.fan_in()));
+      rule.bound = l.init_bound();
       weights_.push_back(storage.MakeLayerTable(l.name, l.num_rows(), l.row_values(), rule));
       outputs_.push_back(storage.MakeLocal(l.name + ".out", max_images, l.out_values() * sizeof(float)));
       gradients_.push_back(storage.MakeLocal(l.name + ".grad", max_images, l.out_values() * sizeof(float)));
-      if (l.choice_bytes() > 0) choices_.push_back(storage.MakeLocal(l.name + ".choice", max_images, l.choice_bytes()));
+      choices_.emplace_back();
+      if (l.choice_bytes() > 0)
+        choices_.back().emplace(storage.MakeLocal(l.name + ".choice", max_images, l.choice_bytes()));
     }
   }
 
@@ -50,15 +50,14 @@ class Model {
     for (Table& table : weights_) table.SetParam("lr", lr, err);
   }
 
-  // One step of training on a batch; adds to *sum.
-  void Train(Walker& w, const Batch& batch, uint32_t slack, LossSum* sum) {
+  // One step of training on a batch; its loss goes to compute.
+  void Train(Walker& w, const Batch& batch, uint32_t slack) {
     const size_t last = layers_.size() - 1;
     Access logits = ForwardPass(w, batch, slack, GEEPS_LOCAL_KEEP);
     Access d_out = w.AccessLocal(gradients_[last], all_);
     if (w.live()) {
       const float scale = 1.0f / static_cast<float>(batch.global_images);
-      Add(SoftmaxLoss(logits.template data<float>(), batch.labels, batch.num_images, layers_[last].outputs, scale,
-                      d_out.template data<float>()), sum);
+      compute_.SoftmaxLoss(logits.template data<float>(), layers_[last].outputs, scale, d_out.template data<float>());
     }
     w.PostLocal(logits);
 
@@ -67,14 +66,14 @@ class Model {
     for (size_t l = layers_.size(); l-- > 0;) {
       Access in = w.AccessLocal(l == 0 ? input_ : outputs_[l - 1], all_, GEEPS_LOCAL_FETCH);
       Access choice, weights, d_in;
-      if (HasChoice(l)) choice = w.AccessLocal(choices_[l], all_, GEEPS_LOCAL_FETCH);
+      if (HasChoice(l)) choice = w.AccessLocal(*choices_[l], all_, GEEPS_LOCAL_FETCH);
       if (l > 0) weights = w.Read(weights_[l], all_, slack);  // nobody wants the gradient of the images
       if (l > 0) d_in = w.AccessLocal(gradients_[l - 1], all_);
       Access d_weights = w.PreUpdate(weights_[l], all_);
       if (w.live()) {
-        Backward(layers_[l], weights.template data<float>(), in.template data<float>(), out.template data<float>(),
-                 choice.template data<uint8_t>(), d_out.template data<float>(), batch.num_images,
-                 d_weights.template data<float>(), d_in.template data<float>(), &scratch_);
+        compute_.Backward(layers_[l], weights.template data<float>(), in.template data<float>(),
+                          out.template data<float>(), choice.template data<uint8_t>(), d_out.template data<float>(),
+                          batch.num_images, d_weights.template data<float>(), d_in.template data<float>());
       }
       if (l > 0) w.PostRead(weights);
       w.Update(d_weights);  // on its way while the layers before are still at work
@@ -87,49 +86,42 @@ class Model {
     w.PostLocal(out);
   }
 
-  // Loss and right answers on a batch; adds to *sum.
-  void Evaluate(Walker& w, const Batch& batch, LossSum* sum) {
+  // Loss and right answers on a batch, which go to compute.
+  void Evaluate(Walker& w, const Batch& batch) {
     Access logits = ForwardPass(w, batch, 0, 0);
-    if (w.live()) {
-      Add(SoftmaxLoss(logits.template data<float>(), batch.labels, batch.num_images, layers_.back().outputs, 0,
-                      nullptr), sum);
-    }
+    if (w.live()) compute_.SoftmaxLoss(logits.template data<float>(), layers_.back().outputs, 0, nullptr);
     w.PostLocal(logits);
   }
 
-  // Shows the parameters, layer by layer: fn(layer, values).
+  // Shows the parameters, layer by layer: fn(layer, values), in host memory.
   template <typename Fn>
   void ReadAll(Walker& w, Fn&& fn) {
     for (size_t l = 0; l < layers_.size(); ++l) {
       Access weights = w.Read(weights_[l], all_, 0);
-      if (w.live()) fn(layers_[l], weights.template data<const float>());
+      if (w.live()) {
+        std::vector<float> values(uint64_t{layers_[l].num_rows()} * layers_[l].row_values());
+        compute_.Download(values.data(), weights.template data<const float>(), values.size() * sizeof(float));
+        fn(layers_[l], values.data());
+      }
       w.PostRead(weights);
     }
   }
 
  private:
-  // The convolutions come first, so that choices_[l] belongs to layer l.
-  bool HasChoice(size_t l) const { return layers_[l].choice_bytes() > 0; }
-
-  static void Add(const LossSum& more, LossSum* sum) {
-    sum->loss += more.loss;
-    sum->correct += more.correct;
-  }
+  bool HasChoice(size_t l) const { return choices_[l].has_value(); }
 
   // Returns the last layer's outputs, still open. local_flags: KEEP when backward follows.
   Access ForwardPass(Walker& w, const Batch& batch, uint32_t slack, uint32_t local_flags) {
     Access in = w.AccessLocal(input_, all_, local_flags);
-    if (w.live()) {
-      NormalizePixels(batch.images, uint64_t{batch.num_images} * layers_[0].in_values(), in.template data<float>());
-    }
+    if (w.live()) compute_.Begin(batch, layers_[0].in_values(), in.template data<float>());
     for (size_t l = 0; l < layers_.size(); ++l) {
       Access weights = w.Read(weights_[l], all_, slack);
       Access out = w.AccessLocal(outputs_[l], all_, l + 1 < layers_.size() ? local_flags : 0);
       Access choice;
-      if (HasChoice(l)) choice = w.AccessLocal(choices_[l], all_, local_flags);
+      if (HasChoice(l)) choice = w.AccessLocal(*choices_[l], all_, local_flags);
       if (w.live()) {
-        Forward(layers_[l], weights.template data<float>(), in.template data<float>(), batch.num_images,
-                out.template data<float>(), choice.template data<uint8_t>(), &scratch_);
+        compute_.Forward(layers_[l], weights.template data<float>(), in.template data<float>(), batch.num_images,
+                         out.template data<float>(), choice.template data<uint8_t>());
       }
       w.PostRead(weights);
       if (HasChoice(l)) w.PostLocal(choice);
@@ -139,12 +131,13 @@ class Model {
     return in;
   }
 
+  Compute& compute_;
   const std::vector<Layer> layers_;
   const geeps::Rows all_;
   std::vector<Table> weights_;
   Local input_;
-  std::vector<Local> outputs_, gradients_, choices_;
-  Scratch scratch_;
+  std::vector<Local> outputs_, gradients_;
+  std::vector<std::optional<Local>> choices_;  // of layers that pool
 };
 
 }  // namespace train_images

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "samples/train_images/net.h"
 
+#include <cblas.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
-#include <cblas.h>
-
 namespace train_images {
 namespace {
 
-// Images whose patches are multiplied at once: enough work for one call of GEMM, few enough for the second-level cache.
+// Images whose patches are multiplied at once: enough work for one call of GEMM, few enough for the second-level cache,
+// and a single one where that is large.
 constexpr uint32_t kGroup = 4;
+constexpr uint64_t kPatchValuesMost = uint64_t{4} << 20;
+
+uint32_t GroupOf(const Layer& l) {
+  return uint64_t{kGroup} * l.conv_side() * l.conv_side() * l.fan_in() <= kPatchValuesMost ? kGroup : 1;
+}
 
 void Gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, uint32_t m, uint32_t n, uint32_t k, const float* a, uint32_t lda,
           const float* b, uint32_t ldb, float beta, float* c, uint32_t ldc) {
@@ -19,13 +25,31 @@ void Gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, uint32_t m, uint32_t n, uint32
               static_cast<blasint>(lda), b, static_cast<blasint>(ldb), beta, c, static_cast<blasint>(ldc));
 }
 
-// patches [conv_side^2, fan_in] of one image: a row holds what one output pixel sees.
+// A line of the kernel over the image, as far as it lies inside: pixels first .. end of the line.
+struct Line {
+  ptrdiff_t place;  // of its first pixel in the image: the number of a value, which may lie before the first one
+  uint32_t first, end;
+};
+
+// Line ky of the patch that output pixel (y, x) sees. first == end: beyond the upper or lower edge.
+Line LineOf(const Layer& l, uint32_t y, uint32_t x, uint32_t ky) {
+  const uint32_t in_y = y + ky - l.padding;  // above the image: wraps around, and is beyond it as well
+  if (in_y >= l.in_side) return {0, 0, 0};
+  const ptrdiff_t pixel = static_cast<ptrdiff_t>(in_y) * l.in_side + x - l.padding;
+  return {pixel * l.in_channels, x < l.padding ? l.padding - x : 0, std::min(l.kernel, l.in_side + l.padding - x)};
+}
+
+// patches [conv_side^2, fan_in] of one image: a row holds what one output pixel sees, 0 beyond the edges.
 void ImageToPatches(const Layer& l, const float* image, float* patches) {
-  const uint64_t line = uint64_t{l.kernel} * l.in_channels;  // one line of a patch is contiguous in the image
+  const uint64_t c = l.in_channels, values = l.kernel * c;  // of a line, which is contiguous in the image
   for (uint32_t y = 0; y < l.conv_side(); ++y) {
     for (uint32_t x = 0; x < l.conv_side(); ++x) {
-      for (uint32_t ky = 0; ky < l.kernel; ++ky, patches += line) {
-        std::memcpy(patches, image + (uint64_t{y + ky} * l.in_side + x) * l.in_channels, line * sizeof(float));
+      for (uint32_t ky = 0; ky < l.kernel; ++ky, patches += values) {
+        const Line line = LineOf(l, y, x, ky);
+        if (line.end - line.first < l.kernel) std::fill_n(patches, values, 0.0f);
+        if (line.first == line.end) continue;
+        std::memcpy(patches + line.first * c, image + line.place + line.first * c,
+                    (line.end - line.first) * c * sizeof(float));
       }
     }
   }
@@ -33,13 +57,14 @@ void ImageToPatches(const Layer& l, const float* image, float* patches) {
 
 // The transpose of ImageToPatches: adds every patch to its place.
 void AddPatchesToImage(const Layer& l, const float* patches, float* image) {
-  const uint64_t line = uint64_t{l.kernel} * l.in_channels;
+  const uint64_t c = l.in_channels, values = l.kernel * c;
   std::fill_n(image, l.in_values(), 0.0f);
   for (uint32_t y = 0; y < l.conv_side(); ++y) {
     for (uint32_t x = 0; x < l.conv_side(); ++x) {
-      for (uint32_t ky = 0; ky < l.kernel; ++ky, patches += line) {
-        float* to = image + (uint64_t{y + ky} * l.in_side + x) * l.in_channels;
-        for (uint64_t i = 0; i < line; ++i) to[i] += patches[i];
+      for (uint32_t ky = 0; ky < l.kernel; ++ky, patches += values) {
+        const Line line = LineOf(l, y, x, ky);
+        float* const to = image + line.place;
+        for (uint64_t i = line.first * c; i < line.end * c; ++i) to[i] += patches[i];
       }
     }
   }
@@ -85,6 +110,15 @@ void BackwardReluAndPool(const Layer& l, const float* out, const uint8_t* choice
   }
 }
 
+// Without a maximum, and of dense layers: d where the output was positive.
+void BackwardRelu(const float* out, const float* d_out, uint64_t n, float* d) {
+  for (uint64_t i = 0; i < n; ++i) d[i] = out[i] > 0.0f ? d_out[i] : 0.0f;
+}
+
+void Relu(uint64_t n, float* out) {
+  for (uint64_t i = 0; i < n; ++i) out[i] = std::max(0.0f, out[i]);
+}
+
 // Sums the columns of d [num_rows, outputs] into the bias places of d_weights.
 void SumBias(const float* d, uint64_t num_rows, uint32_t outputs, uint32_t row_values, bool add, float* sums,
              float* d_weights) {
@@ -100,18 +134,20 @@ void SumBias(const float* d, uint64_t num_rows, uint32_t outputs, uint32_t row_v
 
 void ForwardConvolution(const Layer& l, const float* weights, const float* in, uint32_t n, float* out, uint8_t* choice,
                         Scratch* scratch) {
-  const uint32_t pixels = l.conv_side() * l.conv_side(), k = l.fan_in();
-  float* patches = scratch->Floats(0, uint64_t{kGroup} * pixels * k);
-  float* conv = scratch->Floats(1, uint64_t{kGroup} * pixels * l.outputs);
-  for (uint32_t first = 0; first < n; first += kGroup) {
-    const uint32_t group = std::min(kGroup, n - first);
+  const uint32_t pixels = l.conv_side() * l.conv_side(), k = l.fan_in(), group_most = GroupOf(l);
+  float* patches = scratch->Floats(0, uint64_t{group_most} * pixels * k);
+  float* pooled_from = l.pools ? scratch->Floats(1, uint64_t{group_most} * pixels * l.outputs) : nullptr;
+  for (uint32_t first = 0; first < n; first += group_most) {
+    const uint32_t group = std::min(group_most, n - first);
+    float* conv = l.pools ? pooled_from : out + uint64_t{first} * l.out_values();
     for (uint32_t i = 0; i < group; ++i) {
       ImageToPatches(l, in + uint64_t{first + i} * l.in_values(), patches + uint64_t{i} * pixels * k);
     }
     FillWithBias(weights, l.row_values(), l.outputs, uint64_t{group} * pixels, conv);
     Gemm(CblasNoTrans, CblasTrans, group * pixels, l.outputs, k, patches, k, weights, l.row_values(), 1.0f, conv,
          l.outputs);
-    for (uint32_t i = 0; i < group; ++i) {
+    if (!l.pools) Relu(uint64_t{group} * l.out_values(), conv);
+    for (uint32_t i = 0; i < group && l.pools; ++i) {
       const uint64_t at = uint64_t{first + i} * l.out_values();
       ReluAndPool(l, conv + uint64_t{i} * pixels * l.outputs, out + at, choice + at);
     }
@@ -120,16 +156,21 @@ void ForwardConvolution(const Layer& l, const float* weights, const float* in, u
 
 void BackwardConvolution(const Layer& l, const float* weights, const float* in, const float* out, const uint8_t* choice,
                          const float* d_out, uint32_t n, float* d_weights, float* d_in, Scratch* scratch) {
-  const uint32_t pixels = l.conv_side() * l.conv_side(), k = l.fan_in();
-  float* patches = scratch->Floats(0, uint64_t{kGroup} * pixels * k);
-  float* d_conv = scratch->Floats(1, uint64_t{kGroup} * pixels * l.outputs);
+  const uint32_t pixels = l.conv_side() * l.conv_side(), k = l.fan_in(), group_most = GroupOf(l);
+  float* patches = scratch->Floats(0, uint64_t{group_most} * pixels * k);
+  float* d_conv = scratch->Floats(1, uint64_t{group_most} * pixels * l.outputs);
   float* sums = scratch->Floats(2, l.outputs);
-  for (uint32_t first = 0; first < n; first += kGroup) {
-    const uint32_t group = std::min(kGroup, n - first);
+  for (uint32_t first = 0; first < n; first += group_most) {
+    const uint32_t group = std::min(group_most, n - first);
     for (uint32_t i = 0; i < group; ++i) {
       const uint64_t at = uint64_t{first + i} * l.out_values();
+      float* const d_pixels = d_conv + uint64_t{i} * pixels * l.outputs;
       ImageToPatches(l, in + uint64_t{first + i} * l.in_values(), patches + uint64_t{i} * pixels * k);
-      BackwardReluAndPool(l, out + at, choice + at, d_out + at, d_conv + uint64_t{i} * pixels * l.outputs);
+      if (l.pools) {
+        BackwardReluAndPool(l, out + at, choice + at, d_out + at, d_pixels);
+      } else {
+        BackwardRelu(out + at, d_out + at, l.out_values(), d_pixels);
+      }
     }
     Gemm(CblasTrans, CblasNoTrans, l.outputs, k, group * pixels, d_conv, l.outputs, patches, k,
          first == 0 ? 0.0f : 1.0f, d_weights, l.row_values());
@@ -148,7 +189,7 @@ void BackwardDense(const Layer& l, const float* weights, const float* in, const 
   const float* d = d_out;
   if (l.kind == LayerKind::kDenseRelu) {
     float* masked = scratch->Floats(0, uint64_t{n} * l.outputs);
-    for (uint64_t i = 0; i < uint64_t{n} * l.outputs; ++i) masked[i] = out[i] > 0.0f ? d_out[i] : 0.0f;
+    BackwardRelu(out, d_out, uint64_t{n} * l.outputs, masked);
     d = masked;
   }
   Gemm(CblasTrans, CblasNoTrans, l.outputs, l.fan_in(), n, d, l.outputs, in, l.fan_in(), 0.0f, d_weights,
@@ -161,21 +202,16 @@ void BackwardDense(const Layer& l, const float* weights, const float* in, const 
 
 }  // namespace
 
-std::vector<Layer> LeNet(uint32_t image_side, uint32_t num_classes) {
-  std::vector<Layer> layers;
-  layers.push_back({"conv1", LayerKind::kConvolution, image_side, 1, 5, 20});
-  layers.push_back({"conv2", LayerKind::kConvolution, layers[0].out_side(), layers[0].outputs, 5, 50});
-  layers.push_back({"dense1", LayerKind::kDenseRelu, 1, layers[1].out_values(), 1, 500});
-  layers.push_back({"dense2", LayerKind::kDense, 1, layers[2].outputs, 1, num_classes});
-  return layers;
-}
-
 float* Scratch::Floats(uint32_t index, uint64_t n) {
   if (buffers_[index].size() < n) buffers_[index].resize(n);
   return buffers_[index].data();
 }
 
 void UseOneBlasThread() { openblas_set_num_threads(1); }
+
+void NormalizePixels(const uint8_t* pixels, uint64_t n, float* out) {
+  for (uint64_t i = 0; i < n; ++i) out[i] = (static_cast<float>(pixels[i]) * kPixelScale - kPixelMean) * kPixelGain;
+}
 
 void Forward(const Layer& layer, const float* weights, const float* in, uint32_t n, float* out, uint8_t* choice,
              Scratch* scratch) {
@@ -184,8 +220,7 @@ void Forward(const Layer& layer, const float* weights, const float* in, uint32_t
   FillWithBias(weights, layer.row_values(), layer.outputs, n, out);
   Gemm(CblasNoTrans, CblasTrans, n, layer.outputs, layer.fan_in(), in, layer.fan_in(), weights, layer.row_values(),
        1.0f, out, layer.outputs);
-  if (layer.kind != LayerKind::kDenseRelu) return;
-  for (uint64_t i = 0; i < uint64_t{n} * layer.outputs; ++i) out[i] = std::max(0.0f, out[i]);
+  if (layer.kind == LayerKind::kDenseRelu) Relu(uint64_t{n} * layer.outputs, out);
 }
 
 void Backward(const Layer& layer, const float* weights, const float* in, const float* out, const uint8_t* choice,
@@ -200,6 +235,7 @@ void Backward(const Layer& layer, const float* weights, const float* in, const f
 LossSum SoftmaxLoss(const float* logits, const int64_t* labels, uint32_t n, uint32_t classes, float scale,
                     float* d_logits) {
   LossSum sum;
+  sum.images = n;
   for (uint32_t i = 0; i < n; ++i, logits += classes) {
     const uint32_t label = static_cast<uint32_t>(labels[i]);
     const float largest = *std::max_element(logits, logits + classes);

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "samples/train_images/options.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
+#include <initializer_list>
+#include <sstream>
+#include <vector>
 
 namespace train_images {
 namespace {
+
+constexpr char kSynthetic[] = "synthetic:";
 
 bool ParseUnsigned(const char* text, uint64_t min, uint64_t max, uint64_t* out) {
   char* end = nullptr;
@@ -32,11 +38,26 @@ bool ParseU32(const char* text, uint32_t min, uint32_t max, uint32_t* out) {
   return true;
 }
 
+bool IsOneOf(const std::string& value, std::initializer_list<const char*> names) {
+  return std::any_of(names.begin(), names.end(), [&](const char* name) { return value == name; });
+}
+
 // Takes the value of an option. Returns what the option wants when the value is not that; *known: false for no option.
 const char* SetOption(const std::string& key, const char* value, TrainOptions* out, bool* known) {
   const auto wants = [](bool good, const char* what) { return good ? nullptr : what; };
   *known = true;
-  if (key == "--data") return wants(!(out->data = value).empty(), "a directory");
+  if (key == "--data") {
+    out->data = value;
+    SyntheticImages images;
+    const bool is_synthetic = out->data.compare(0, sizeof kSynthetic - 1, kSynthetic) == 0;
+    return wants(is_synthetic ? ParseSynthetic(out->data, &images) : !out->data.empty(),
+                 "a directory, or synthetic:SIDE:CHANNELS:CLASSES:N with a side of 1 to 1024 pixels, 1 to 16 channels, "
+                 "1 to 65536 classes and 1 to 16777216 images");
+  }
+  if (key == "--net") return wants(IsOneOf(out->net = value, {"lenet", "vgg"}), "lenet or vgg");
+  if (key == "--narrower") return wants(ParseU32(value, 1, 64, &out->narrower), "a whole number from 1 to 64");
+  if (key == "--device")
+    return wants(!(out->device = value).empty(), "host, cuda, cuda:N, auto or the path of a plugin");
   if (key == "--save") return wants(!(out->save = value).empty(), "a file");
   if (key == "--launcher") return wants(!(out->launcher = value).empty(), "the name of a launcher");
   if (key == "--rendezvous") return wants(!(out->rendezvous = value).empty(), "a URL");
@@ -56,18 +77,38 @@ const char* SetOption(const std::string& key, const char* value, TrainOptions* o
 
 }  // namespace
 
+bool ParseSynthetic(const std::string& text, SyntheticImages* out) {
+  if (text.compare(0, sizeof kSynthetic - 1, kSynthetic) != 0) return false;
+  std::vector<std::string> parts;
+  std::istringstream rest(text.substr(sizeof kSynthetic - 1));
+  for (std::string part; std::getline(rest, part, ':');) parts.push_back(part);
+  return parts.size() == 4 && text.back() != ':' && ParseU32(parts[0].c_str(), 1, 1024, &out->side) &&
+         ParseU32(parts[1].c_str(), 1, 16, &out->channels) && ParseU32(parts[2].c_str(), 1, 65536, &out->num_classes) &&
+         ParseUnsigned(parts[3].c_str(), 1, uint64_t{1} << 24, &out->num_samples);
+}
+
 const char* Usage() {
   return "usage: train_images [OPTIONS]\n"
          "\n"
-         "Trains a small convolutional net on images in IDX files, data-parallel over the workers that `geeps run`\n"
-         "starts, or alone without it.\n"
+         "Trains a convolutional net on images, data-parallel over the workers that `geeps run` starts, or alone "
+         "without\n"
+         "it.\n"
          "\n"
-         "  --data DIR         directory of the files    (/usr/share/datasets/fashion-mnist)\n"
+         "  --net NAME         lenet: two convolutions; vgg: thirteen    (lenet)\n"
+         "  --narrower N       the channels and units of vgg are divided by N    (1)\n"
+         "  --data DIR         directory of IDX files    (lenet: /usr/share/datasets/fashion-mnist)\n"
+         "  --data synthetic:SIDE:CHANNELS:CLASSES:N    N images and labels drawn from the seed, and N / 8, at least "
+         "one,\n"
+         "                     to test with    (vgg: synthetic:224:3:1000:1024)\n"
+         "  --device NAME      where parameters are kept and the net is calculated: host; cuda, cuda:N or auto (needs "
+         "the\n"
+         "                     NVIDIA driver and cuBLAS); the path of a device plugin    (host)\n"
          "  --epochs N         passes over the images    (5)\n"
          "  --batch N          images per step, over all workers    (256)\n"
          "  --slack N          clocks by which a read may be behind    (0)\n"
          "  --lr X             learning rate of the first epoch; falls in equal steps to X / epochs    (0.05)\n"
-         "  --rule NAME        update rule: sgd, adam, another one that has a learning rate, or the path of a plugin    (sgd)\n"
+         "  --rule NAME        update rule: sgd, adam, another one that has a learning rate, or the path of a plugin   "
+         " (sgd)\n"
          "  --momentum X       with the rule sgd    (0.9)\n"
          "  --seed N           of the order of the images and the initial weights    (1)\n"
          "  --limit-steps N    ends after N steps; 0: no limit    (0)\n"
@@ -104,6 +145,9 @@ bool ParseOptions(int argc, char** argv, TrainOptions* out, std::string* error) 
     if (value != nullptr && wanted == nullptr) continue;
     *error = "option " + key + (value == nullptr ? " needs a value" : " = '" + std::string(value) + "': " + wanted);
     return false;
+  }
+  if (out->data.empty()) {
+    out->data = out->net == "vgg" ? "synthetic:224:3:1000:1024" : "/usr/share/datasets/fashion-mnist";
   }
   return true;
 }

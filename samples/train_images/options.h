@@ -8,11 +8,25 @@
 
 namespace train_images {
 
+// Images and labels that are drawn: synthetic:SIDE:CHANNELS:CLASSES:N.
+struct SyntheticImages {
+  uint32_t side;
+  uint32_t channels;
+  uint32_t num_classes;
+  uint64_t num_samples;  // to train with; an eighth as many to test with
+};
+
+// False: the text does not name such images.
+bool ParseSynthetic(const std::string& text, SyntheticImages* out);
+
 struct TrainOptions {
-  std::string data = "/usr/share/datasets/fashion-mnist";  // directory of the IDX files
-  std::string save;                                        // file for the parameters; empty: none
-  std::string launcher = "geeps";                          // what has started the workers (docs/options.md)
-  std::string rendezvous;                                  // where they meet; empty: the launcher says it
+  std::string data;                // directory of the IDX files, or synthetic images
+  std::string net = "lenet";       // or vgg
+  uint32_t narrower = 1;           // of vgg: what its widths are divided by
+  std::string device = "host";     // of the runtime (docs/options.md)
+  std::string save;                // file for the parameters; empty: none
+  std::string launcher = "geeps";  // what has started the workers (docs/options.md)
+  std::string rendezvous;          // where they meet; empty: the launcher says it
   uint32_t epochs = 5;
   uint32_t batch = 256;      // over all workers
   uint32_t slack = 0;        // of the reads in training

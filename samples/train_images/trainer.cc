@@ -5,16 +5,15 @@
 
 namespace train_images {
 
-void TrainImages(geeps::Runtime& rt, const TrainOptions& options, geeps::Error& err) {
-  UseOneBlasThread();
+void TrainImages(geeps::Runtime& rt, Compute& compute, const TrainOptions& options, geeps::Error& err) {
   if (options.plain) {
     if (rt.info(err).world > 1) err.Fail(GEEPS_E_INVALID, "--plain is for one worker");
     if (options.rule != "sgd") err.Fail(GEEPS_E_INVALID, "--plain has the rule sgd alone, not " + options.rule);
-    InBuffers buffers;
-    Trainer<InBuffers>(buffers, rt, options, err).Run();
+    InBuffers buffers(compute, err);
+    Trainer<InBuffers>(buffers, compute, rt, options, err).Run();
   } else {
-    InTables tables(rt, err);
-    Trainer<InTables>(tables, rt, options, err).Run();
+    InTables tables(rt, compute, err);
+    Trainer<InTables>(tables, compute, rt, options, err).Run();
   }
 }
 

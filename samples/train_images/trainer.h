@@ -5,13 +5,14 @@
 
 #include <geeps.hpp>
 
+#include "samples/train_images/compute.h"
 #include "samples/train_images/options.h"
 
 namespace train_images {
 
 // Trains as the options say and prints a line per epoch on stdout, on rank 0. rt: started; options.plain: alone.
 // What goes wrong stands in err afterwards.
-void TrainImages(geeps::Runtime& rt, const TrainOptions& options, geeps::Error& err);
+void TrainImages(geeps::Runtime& rt, Compute& compute, const TrainOptions& options, geeps::Error& err);
 
 }  // namespace train_images
 

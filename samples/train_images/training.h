@@ -14,7 +14,9 @@
 #include <string>
 
 #include "samples/train_images/batches.h"
+#include "samples/train_images/compute.h"
 #include "samples/train_images/model.h"
+#include "samples/train_images/nets.h"
 #include "samples/train_images/options.h"
 #include "samples/train_images/progress.h"
 #include "samples/train_images/storage.h"
@@ -46,18 +48,19 @@ inline bool EachOnce(const Totals& t, uint64_t n) {
 template <typename Storage>
 class Trainer {
  public:
-  Trainer(Storage& storage, geeps::Runtime& rt, const TrainOptions& options, geeps::Error& err)
+  Trainer(Storage& storage, Compute& compute, geeps::Runtime& rt, const TrainOptions& options, geeps::Error& err)
       : options_(options),
         err_(err),
         storage_(storage),
+        compute_(compute),
         info_(rt.info(err)),
-        train_data_(rt, options.data, "train", err),
-        test_data_(rt, options.data, "test", err) {}
+        train_data_(Batches::Open(rt, options.data, "train", options.seed, err)),
+        test_data_(Batches::Open(rt, options.data, "test", options.seed, err)) {}
 
   void Run() {
     if (!Prepare()) return;
     if (info_.rank == 0) PrintTask();
-    Progress progress(info_.rank == 0, options_.epochs, train_data_.layout().max_batches);
+    Progress progress(info_.rank == 0, options_.epochs, train_data_->max_batches());
     for (uint32_t epoch = 1; epoch <= options_.epochs && err_.ok() && !LimitReached(); ++epoch) {
       RunEpoch(epoch, &progress);
     }
@@ -76,28 +79,31 @@ class Trainer {
   // Makes tables, local data and plans. False after a failure.
   bool Prepare() {
     if (!err_.ok()) return false;
-    if (test_data_.image_side() != train_data_.image_side() || test_data_.num_classes() > train_data_.num_classes()) {
-      err_.Fail(GEEPS_E_DATA, "the test images have " + std::to_string(test_data_.num_classes()) + " classes and " +
-                                  std::to_string(test_data_.image_side()) + " pixels a side, the training images " +
-                                  std::to_string(train_data_.num_classes()) + " and " +
-                                  std::to_string(train_data_.image_side()));
+    const ImageShape &images = train_data_->shape(), &tests = test_data_->shape();
+    if (tests.side != images.side || tests.num_classes > images.num_classes) {
+      err_.Fail(GEEPS_E_DATA, "the test images have " + std::to_string(tests.num_classes) + " classes and " +
+                                  std::to_string(tests.side) + " pixels a side, the training images " +
+                                  std::to_string(images.num_classes) + " and " + std::to_string(images.side));
     }
+    std::string why;
+    const std::vector<Layer> layers = MakeNet(options_.net, images, options_.narrower, &why);
+    if (layers.empty()) err_.Fail(GEEPS_E_UNSUPPORTED, why);
     if (options_.batch < info_.world) {
       err_.Fail(GEEPS_E_INVALID, "--batch " + std::to_string(options_.batch) + " is less than one image for each of " +
                                      std::to_string(info_.world) + " workers");
     }
     if (!options_.save.empty() && info_.rank == 0) CloseSaved(OpenSaved("ab"));  // rather now than after hours
-    train_data_.Configure(info_.rank, info_.world, options_.batch, options_.seed, true, err_);
-    test_data_.Configure(info_.rank, info_.world, options_.batch, 0, false, err_);
+    train_data_->Configure(info_.rank, info_.world, options_.batch, options_.seed, true, err_);
+    test_data_->Configure(info_.rank, info_.world, options_.batch, 0, false, err_);
     if (!err_.ok()) return false;
 
-    model_.reset(new Model<Storage>(storage_, LeNet(train_data_.image_side(), train_data_.num_classes()),
-                                    train_data_.layout().slot_samples,
+    model_.reset(new Model<Storage>(storage_, compute_, layers,
+                                    std::max(train_data_->max_images(), test_data_->max_images()),
                                     {options_.rule, options_.lr, options_.momentum, 0, options_.seed}));
     totals_.reset(new typename Storage::Table(storage_.MakeSumTable("totals", kNumTotals)));
-    train_.Record([this](Walker& w) { model_->Train(w, batch_, options_.slack, &loss_); });
+    train_.Record([this](Walker& w) { model_->Train(w, batch_, options_.slack); });
     idle_.Record([](Walker&) {});
-    evaluate_.Record([this](Walker& w) { model_->Evaluate(w, batch_, &loss_); }, GEEPS_PLAN_NO_CLOCK);
+    evaluate_.Record([this](Walker& w) { model_->Evaluate(w, batch_); }, GEEPS_PLAN_NO_CLOCK);
     report_.Record([this](Walker& w) { AddTotals(w); });
     look_.Record([this](Walker& w) { ReadTotals(w); }, GEEPS_PLAN_NO_CLOCK);
     save_.Record([this](Walker& w) { WriteParameters(w, nullptr); }, GEEPS_PLAN_NO_CLOCK);
@@ -109,7 +115,7 @@ class Trainer {
     uint64_t parameters = 0;
     for (const Layer& l : model_->layers()) parameters += uint64_t{l.num_rows()} * l.row_values();
     std::printf("%" PRIu64 " images, %" PRIu64 " parameters, %u worker%s, %u images per step over all, slack %u\n",
-                train_data_.num_samples(), parameters, info_.world, info_.world == 1 ? "" : "s", options_.batch,
+                train_data_->num_samples(), parameters, info_.world, info_.world == 1 ? "" : "s", options_.batch,
                 options_.slack);
     std::fflush(stdout);
   }
@@ -121,31 +127,33 @@ class Trainer {
     // Falls in equal steps over the epochs: the last ones settle what the first ones found.
     model_->SetLearningRate(options_.lr * (options_.epochs - epoch + 1) / options_.epochs, err_);
     mine_ = Totals();
-    idled_ = false;
+    idled_ = loss_is_known_ = false;
     ProgressFigures figures;
     const uint64_t wait_before_ns = train_.wait_ns();
     const Clock::time_point begin = Clock::now();
-    for (uint64_t step = 0; step < train_data_.layout().max_batches && err_.ok() && !LimitReached(); ++step, ++steps_) {
+    for (uint64_t step = 0; step < train_data_->max_batches() && err_.ok() && !LimitReached(); ++step, ++steps_) {
       Step(&figures);
       figures.seconds = SecondsSince(begin);
       figures.wait_seconds = static_cast<double>(train_.wait_ns() - wait_before_ns) * 1e-9;
       progress->Update(figures);
     }
     // Takes the end of the epoch, which a worker that idled in the last step has seen; after the limit nothing follows.
-    if (!idled_ && !LimitReached()) train_data_.Next(err_);
+    if (!idled_ && !LimitReached()) train_data_->Next(err_);
+    compute_.Finish();
     storage_.Fence();
     figures.seconds = SecondsSince(begin);
+    AddLoss(&figures);
     trained_.images += figures.images;
     trained_.seconds += figures.seconds;
     trained_.wait_seconds += figures.wait_seconds;
 
-    loss_ = LossSum();
-    while (const Batch* batch = test_data_.Next(err_)) {
+    while (const Batch* batch = test_data_->Next(err_)) {
       batch_ = *batch;
-      evaluate_.Walk([this](Walker& w) { model_->Evaluate(w, batch_, &loss_); });
+      evaluate_.Walk([this](Walker& w) { model_->Evaluate(w, batch_); });
       mine_.test_samples += batch_.num_images;
     }
-    mine_.test_correct = static_cast<double>(loss_.correct);
+    compute_.Finish();
+    mine_.test_correct = static_cast<double>(compute_.TakeLoss().correct);
     report_.Walk([this](Walker& w) { AddTotals(w); });
     storage_.Fence();
     look_.Walk([this](Walker& w) { ReadTotals(w); });
@@ -155,31 +163,38 @@ class Trainer {
 
   // One clock: on the next batch, or idle when this worker has none left.
   void Step(ProgressFigures* figures) {
-    const Batch* batch = train_data_.Next(err_);
+    const Batch* batch = train_data_->Next(err_);
     if (batch == nullptr) {
       idled_ = true;
       idle_.Walk([](Walker&) {});
       return;
     }
     batch_ = *batch;
-    loss_ = LossSum();
-    train_.Walk([this](Walker& w) { model_->Train(w, batch_, options_.slack, &loss_); });
+    train_.Walk([this](Walker& w) { model_->Train(w, batch_, options_.slack); });
     for (uint32_t i = 0; i < batch_.num_images; ++i) {
       mine_.id_sum += static_cast<double>(batch_.ids[i]);
       mine_.id_checksum += Checksum(batch_.ids[i]);
     }
     mine_.samples += batch_.num_images;
-    mine_.loss += loss_.loss;
-    const double loss = loss_.loss / batch_.num_images;
-    // A moving average over about twenty steps; the first step stands for itself.
-    figures->loss = figures->steps == 0 ? loss : 0.95 * figures->loss + 0.05 * loss;
     figures->images += batch_.global_images;
     ++figures->steps;
+    AddLoss(figures);
+  }
+
+  // Takes in what is known of the losses by now.
+  void AddLoss(ProgressFigures* figures) {
+    const LossSum known = compute_.TakeLoss();
+    if (known.images == 0) return;
+    mine_.loss += known.loss;
+    const double loss = known.loss / static_cast<double>(known.images);
+    // A moving average over about twenty steps; the first step stands for itself.
+    figures->loss = loss_is_known_ ? 0.95 * figures->loss + 0.05 * loss : loss;
+    loss_is_known_ = true;
   }
 
   void AddTotals(Walker& w) {
     auto access = w.PreUpdate(*totals_, all_);
-    if (w.live()) *access.template data<Totals>() = mine_;
+    if (w.live()) compute_.Upload(access.template data<Totals>(), &mine_, sizeof mine_);
     w.Update(access);
   }
 
@@ -187,7 +202,8 @@ class Trainer {
   void ReadTotals(Walker& w) {
     auto access = w.Read(*totals_, all_, 0);
     if (w.live()) {
-      const double* now = access.template data<const double>();
+      double now[kNumTotals] = {};
+      compute_.Download(now, access.template data<const double>(), sizeof now);
       double* epoch = reinterpret_cast<double*>(&epoch_totals_);
       for (uint64_t i = 0; i < kNumTotals; ++i) {
         epoch[i] = now[i] - before_[i];
@@ -199,7 +215,7 @@ class Trainer {
 
   void PrintEpoch(uint32_t epoch, const ProgressFigures& f) const {
     const Totals& t = epoch_totals_;
-    const uint64_t n = train_data_.num_samples();
+    const uint64_t n = train_data_->num_samples();
     const bool whole = EachOnce(t, n);
     std::printf("epoch %u: %.0f of %" PRIu64
                 " samples visited%s, training loss %.4f, test accuracy %.2f %%, "
@@ -254,8 +270,9 @@ class Trainer {
   const TrainOptions& options_;
   geeps::Error& err_;
   Storage& storage_;
+  Compute& compute_;
   const geeps_info info_;
-  Batches train_data_, test_data_;
+  const std::unique_ptr<Batches> train_data_, test_data_;
   const geeps::Rows all_ = geeps::Rows::All();
   std::unique_ptr<Model<Storage>> model_;
   std::unique_ptr<typename Storage::Table> totals_;
@@ -266,12 +283,12 @@ class Trainer {
   Walker look_ = storage_.MakeWalker("look");
   Walker save_ = storage_.MakeWalker("save");
   Batch batch_ = {};  // of the pass under way
-  LossSum loss_;      // of the pass under way
   Totals mine_, epoch_totals_;
   double before_[kNumTotals] = {};
   ProgressFigures trained_;  // images and times of all epochs so far
   uint64_t steps_ = 0;
-  bool idled_ = false;  // in this epoch: it ended for this worker one step before it did for others
+  bool loss_is_known_ = false;  // of a step of this epoch
+  bool idled_ = false;          // in this epoch: it ended for this worker one step before it did for others
 };
 
 }  // namespace train_images

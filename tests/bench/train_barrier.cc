@@ -16,6 +16,7 @@
 #include <geeps.hpp>
 #include <string>
 
+#include "samples/train_images/host_compute.h"
 #include "samples/train_images/training.h"
 
 namespace {
@@ -44,7 +45,8 @@ class BehindBarrier : public InBuffers {
  public:
   class Walker : public InBuffers::Walker {
    public:
-    Walker(Barrier* barrier, uint32_t world) : barrier_(barrier), world_(world) {}
+    Walker(const geeps::Error& err, Barrier* barrier, uint32_t world)
+        : InBuffers::Walker(err), barrier_(barrier), world_(world) {}
     uint64_t wait_ns() const { return wait_ns_; }
     template <typename Body>
     void Record(Body&& body, uint32_t flags = 0) {
@@ -67,13 +69,15 @@ class BehindBarrier : public InBuffers {
     uint64_t wait_ns_ = 0;
   };
 
-  BehindBarrier(Barrier* barrier, uint32_t world) : barrier_(barrier), world_(world) {}
-  Walker MakeWalker(const char*) { return Walker(barrier_, world_); }
+  BehindBarrier(train_images::Compute& compute, Barrier* barrier, uint32_t world, const geeps::Error& err)
+      : InBuffers(compute, err), barrier_(barrier), world_(world), err_(err) {}
+  Walker MakeWalker(const char*) { return Walker(err_, barrier_, world_); }
   void Commit(std::initializer_list<const Walker*>) {}
 
  private:
   Barrier* const barrier_;
   const uint32_t world_;
+  const geeps::Error& err_;
 };
 
 Barrier* MapBarrier(const char* path) {
@@ -97,12 +101,12 @@ int main(int argc, char** argv) {
     std::perror(argv[1]);
     return 1;
   }
-  train_images::UseOneBlasThread();
   geeps::Error err;
+  train_images::HostCompute compute(err);
   geeps::Runtime rt(geeps::Options{{"launcher", "geeps"}}, err);  // rank and world, and the data source
   rt.Start(err);
-  BehindBarrier storage(barrier, rt.info(err).world);
-  train_images::Trainer<BehindBarrier>(storage, rt, options, err).Run();
+  BehindBarrier storage(compute, barrier, rt.info(err).world, err);
+  train_images::Trainer<BehindBarrier>(storage, compute, rt, options, err).Run();
   rt.Shutdown(err);
   if (err.ok()) return 0;
   std::fprintf(stderr, "train_barrier: %s: %s\n", err.status_name(), err.message());

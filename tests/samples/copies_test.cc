@@ -7,7 +7,9 @@
 #include <thread>
 #include <vector>
 
+#include "samples/train_images/host_compute.h"
 #include "samples/train_images/model.h"
+#include "samples/train_images/nets.h"
 #include "samples/train_images/storage.h"
 
 namespace {
@@ -28,15 +30,16 @@ std::string Train(uint32_t rank, const std::string& rendezvous, geeps::Error& er
                                    {"transport", "inproc"}},
                     err);
   rt.Start(err);
-  InTables storage(rt, err);
-  train_images::Model<InTables> model(storage, train_images::LeNet(kSide, 10), kImages, {"sgd", 0.01, 0.9, 0, 1});
+  train_images::HostCompute compute(err);
+  InTables storage(rt, compute, err);
+  train_images::Model<InTables> model(storage, compute, train_images::LeNet({kSide, 1, 10}), kImages,
+                                      {"sgd", 0.01, 0.9, 0, 1});
   const std::vector<uint8_t> images(kImages * kSide * kSide, 100);
   const std::vector<int64_t> labels(kImages, 3);
   const std::vector<uint64_t> ids(kImages);
   const Batch batch = {images.data(), labels.data(), ids.data(), kImages, kWorkers * kImages};
-  train_images::LossSum loss;
-  const auto train = [&](geeps::Walker& w) { model.Train(w, batch, 0, &loss); };
-  const auto evaluate = [&](geeps::Walker& w) { model.Evaluate(w, batch, &loss); };
+  const auto train = [&](geeps::Walker& w) { model.Train(w, batch, 0); };
+  const auto evaluate = [&](geeps::Walker& w) { model.Evaluate(w, batch); };
   const auto look = [&](geeps::Walker& w) { model.ReadAll(w, [](const train_images::Layer&, const float*) {}); };
   geeps::Walker train_walker = storage.MakeWalker("train"), evaluate_walker = storage.MakeWalker("evaluate"),
                 look_walker = storage.MakeWalker("look");
@@ -54,7 +57,6 @@ std::string Train(uint32_t rank, const std::string& rendezvous, geeps::Error& er
 }
 
 TEST_CASE("train_images in one process copies no byte between caches and access buffers") {
-  train_images::UseOneBlasThread();
   std::string statistics[kWorkers];
   geeps::Error errors[kWorkers];
   std::vector<std::thread> threads;

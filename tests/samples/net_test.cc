@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "samples/train_images/net.h"
 
+#include <doctest/doctest.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <random>
 
-#include <doctest/doctest.h>
+#include "samples/train_images/nets.h"
 
 namespace train_images {
 namespace {
@@ -187,7 +189,7 @@ TEST_CASE("net: logits of any size have a finite loss") {
 }
 
 TEST_CASE("net: the layers of the LeNet fit together for images of 28 pixels") {
-  const std::vector<Layer> layers = LeNet(28, 10);
+  const std::vector<Layer> layers = LeNet({28, 1, 10});
   REQUIRE(layers.size() == 4);
   for (size_t i = 1; i < layers.size(); ++i) CHECK(layers[i].in_values() == layers[i - 1].out_values());
   CHECK(layers[0].in_values() == 784);
