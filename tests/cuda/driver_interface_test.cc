@@ -6,32 +6,12 @@
 #include <doctest/doctest.h>
 
 #include <string>
-#include <type_traits>
 
 #include "plugins/cuda/driver.h"
+#include "tests/cuda/same_function.h"
 
 namespace geeps::cuda {
 namespace {
-
-// Passed in the same way: both addresses, or both numbers of one size.
-template <typename A, typename B>
-constexpr bool kSameParameter =
-    std::is_pointer_v<A> == std::is_pointer_v<B> &&
-    sizeof(A) == sizeof(B) && std::is_integral_v<A> == (std::is_integral_v<B> || std::is_enum_v<B>);
-
-template <typename Ours, typename Theirs>
-struct SameFunction : std::false_type {};
-template <typename R, typename... A, typename S, typename... B>
-struct SameFunction<R (*)(A...), S (*)(B...)> {
-  static constexpr bool Compare() {
-    if constexpr (sizeof...(A) != sizeof...(B)) {
-      return false;
-    } else {
-      return sizeof(R) == sizeof(S) && (kSameParameter<A, B> && ...);
-    }
-  }
-  static constexpr bool value = Compare();
-};
 
 // X(member, version that the declaration has been in since), as in cudaTypedefs.h.
 #define GEEPS_CUDA_VERSIONS(X)      \
@@ -71,9 +51,9 @@ struct SameFunction<R (*)(A...), S (*)(B...)> {
   X(ModuleGetFunction, 2000)        \
   X(LaunchKernel, 4000)
 
-#define GEEPS_CUDA_SAME(member, version)                                                    \
-  static_assert(SameFunction<decltype(Driver::member), PFN_cu##member##_v##version>::value, \
-                #member " is declared in another way in cuda.h");                           \
+#define GEEPS_CUDA_SAME(member, version)                                                          \
+  static_assert(test::SameFunction<decltype(Driver::member), PFN_cu##member##_v##version>::value, \
+                #member " is declared in another way in cuda.h");                                 \
   static_assert((version) <= 12000, #member " is newer than CUDA 12.0");
 GEEPS_CUDA_VERSIONS(GEEPS_CUDA_SAME)
 

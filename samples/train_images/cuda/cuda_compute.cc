@@ -7,8 +7,6 @@
 namespace train_images {
 namespace {
 
-// Patches that are multiplied at once, and what the product takes: enough to fill any GPU, little beside its memory.
-constexpr uint64_t kGroupValuesMost = uint64_t{64} << 20;
 // Kernels count their pieces in 32 bits, cuBLAS its rows in 31.
 constexpr uint64_t kValuesMost = (uint64_t{1} << 31) - 1;
 // One piece of a sum over rows: short enough that a large sum has many pieces at once.
@@ -16,26 +14,27 @@ constexpr uint32_t kRowsEach = 64;
 
 uint32_t NumPixels(const Layer& l) { return l.conv_side() * l.conv_side(); }
 
-uint32_t GroupOf(const Layer& l, uint32_t num_images) {
-  const uint64_t image_values = uint64_t{NumPixels(l)} * std::max(l.fan_in(), l.outputs);
-  return static_cast<uint32_t>(std::min<uint64_t>(num_images, std::max<uint64_t>(kGroupValuesMost / image_values, 1)));
-}
-
 bool IsAligned(const void* memory) { return reinterpret_cast<uintptr_t>(memory) % sizeof(cuda::Quad) == 0; }
 
 }  // namespace
 
-std::unique_ptr<Compute> CudaCompute::Open(int ordinal, geeps::Error& err, const std::vector<std::string>* blas_names) {
-  std::unique_ptr<cuda::Device> device = cuda::Device::Open(ordinal, blas_names, err);
+std::unique_ptr<Compute> CudaCompute::Open(int ordinal, geeps::Error& err, const CudaSettings& settings) {
+  std::unique_ptr<cuda::Device> device = cuda::Device::Open(ordinal, settings.blas_names, err);
   if (device == nullptr) return nullptr;
-  return std::unique_ptr<Compute>(new CudaCompute(std::move(device), err));
+  return std::unique_ptr<Compute>(new CudaCompute(std::move(device), settings, err));
 }
 
-CudaCompute::CudaCompute(std::unique_ptr<cuda::Device> device, geeps::Error& err)
-    : err_(err), device_(std::move(device)) {
+CudaCompute::CudaCompute(std::unique_ptr<cuda::Device> device, const CudaSettings& settings, geeps::Error& err)
+    : err_(err), device_(std::move(device)), group_values_most_(settings.group_values_most) {
   stream_.struct_size = sizeof stream_;
   stream_.kind = GEEPS_STREAM_DEVICE;
   stream_.handle = reinterpret_cast<uintptr_t>(device_->stream());
+}
+
+uint32_t CudaCompute::GroupOf(const Layer& l, uint32_t num_images) const {
+  const uint64_t image_values = uint64_t{NumPixels(l)} * std::max(l.fan_in(), l.outputs);
+  return static_cast<uint32_t>(
+      std::min<uint64_t>(num_images, std::max<uint64_t>(group_values_most_ / image_values, 1)));
 }
 
 // Everything that steps need is allocated here: an allocation may wait for the device.
@@ -248,10 +247,7 @@ void* CudaCompute::Allocate(uint64_t bytes) {
   return memory;
 }
 
-void CudaCompute::Free(void* memory) {
-  device_->Finish();
-  device_->FreeDevice(memory);
-}
+void CudaCompute::Free(void* memory) { device_->FreeDevice(memory); }
 
 void CudaCompute::StepSgd(float* values, float* momentum, const float* update, uint64_t n, float lr,
                           float momentum_factor) {

@@ -12,12 +12,18 @@
 
 namespace train_images {
 
+// What tests change.
+struct CudaSettings {
+  std::vector<std::string> blas_names;  // libraries to try; empty: those that run on the driver
+  // Values of the patches that are multiplied at once, and of what the product takes: enough to fill any GPU, little
+  // beside its memory.
+  uint64_t group_values_most = uint64_t{64} << 20;
+};
+
 class CudaCompute : public Compute {
  public:
-  // NULL after a failure, and err says what is missing. blas_names: NULL, or what to try instead of the usual
-  // libraries.
-  static std::unique_ptr<Compute> Open(int ordinal, geeps::Error& err,
-                                       const std::vector<std::string>* blas_names = nullptr);
+  // NULL after a failure, and err says what is missing.
+  static std::unique_ptr<Compute> Open(int ordinal, geeps::Error& err, const CudaSettings& settings = CudaSettings());
 
   const geeps_stream* stream() const override { return &stream_; }
   void Prepare(const std::vector<Layer>& layers, uint32_t max_images) override;
@@ -47,7 +53,9 @@ class CudaCompute : public Compute {
     cuda::Event done = nullptr;
   };
 
-  CudaCompute(std::unique_ptr<cuda::Device> device, geeps::Error& err);
+  CudaCompute(std::unique_ptr<cuda::Device> device, const CudaSettings& settings, geeps::Error& err);
+  // Images whose patches are multiplied at once.
+  uint32_t GroupOf(const Layer& l, uint32_t num_images) const;
   // Waits for the slot's batch and takes in its loss.
   void FinishSlot(Slot* slot);
   void ImageToPatches(const Layer& l, const float* images, uint32_t n);
@@ -60,6 +68,7 @@ class CudaCompute : public Compute {
 
   geeps::Error& err_;
   const std::unique_ptr<cuda::Device> device_;
+  const uint64_t group_values_most_;
   geeps_stream stream_ = {};
   Slot slots_[kNumSlots];
   uint32_t next_slot_ = 0;

@@ -21,20 +21,20 @@ DevicePointer AddressOf(const void* memory) { return reinterpret_cast<uintptr_t>
 
 }  // namespace
 
-std::unique_ptr<Device> Device::Open(int ordinal, const std::vector<std::string>* blas_names, geeps::Error& err) {
+std::unique_ptr<Device> Device::Open(int ordinal, const std::vector<std::string>& blas_names, geeps::Error& err) {
   std::unique_ptr<Device> device(new Device(err));
   device->Initialize(ordinal, blas_names);
   return err.ok() ? std::move(device) : nullptr;
 }
 
-void Device::Initialize(int ordinal, const std::vector<std::string>* blas_names) {
+void Device::Initialize(int ordinal, const std::vector<std::string>& blas_names) {
   if (!err_.ok()) return;
   if (kKernelImage == nullptr) {
     err_.Fail(GEEPS_E_UNSUPPORTED, "this build of train_images has no kernels for CUDA: it was built without nvcc");
     return;
   }
   std::string missing = driver_.Open();
-  if (missing.empty()) missing = blas_.Open(blas_names != nullptr ? *blas_names : Cublas::NamesFor(driver_.version));
+  if (missing.empty()) missing = blas_.Open(blas_names.empty() ? Cublas::NamesFor(driver_.version) : blas_names);
   if (!missing.empty()) {
     err_.Fail(GEEPS_E_UNSUPPORTED, missing);
     return;
@@ -142,6 +142,7 @@ void* Device::AllocatePinned(uint64_t bytes, const char* what) {
 
 void Device::FreeDevice(void* memory) {
   if (memory == nullptr) return;
+  driver_.StreamSynchronize(stream_);
   device_memory_.erase(std::find(device_memory_.begin(), device_memory_.end(), memory));
   driver_.MemFree(AddressOf(memory));
 }

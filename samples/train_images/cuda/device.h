@@ -20,8 +20,9 @@ namespace train_images::cuda {
 
 class Device {
  public:
-  // ordinal: the driver's number of the device. blas_names: libraries to try. NULL after a failure.
-  static std::unique_ptr<Device> Open(int ordinal, const std::vector<std::string>* blas_names, geeps::Error& err);
+  // ordinal: the driver's number of the device. blas_names: libraries to try; empty: those that run on the driver. NULL
+  // after a failure.
+  static std::unique_ptr<Device> Open(int ordinal, const std::vector<std::string>& blas_names, geeps::Error& err);
   // Waits for the stream's work.
   ~Device();
   Device(const Device&) = delete;
@@ -32,7 +33,7 @@ class Device {
   // NULL after a failure. Freed with the device unless before.
   void* AllocateDevice(uint64_t bytes, const char* what);
   void* AllocatePinned(uint64_t bytes, const char* what);
-  // REQUIRES: no work uses it any more.
+  // Waits for the stream's work, also after a failure.
   void FreeDevice(void* memory);
 
   // In the stream's order:
@@ -55,7 +56,7 @@ class Device {
  private:
   explicit Device(geeps::Error& err) : err_(err) {}
 
-  void Initialize(int ordinal, const std::vector<std::string>* blas_names);
+  void Initialize(int ordinal, const std::vector<std::string>& blas_names);
   void InitializeBlas();
   void LoadKernels();
   void LaunchKernel(const char* name, uint32_t num, const void* kernel);

@@ -44,6 +44,37 @@ Result RunLaunch(const Op& op, const std::string& kernel, const KernelShape& sha
   return result;
 }
 
+// The same for a program's kernel, whose parameters lie one behind the other, each at a multiple of 16 bytes.
+struct ProgramParameters {
+  std::vector<uint8_t> bytes;
+  std::vector<size_t> places;
+};
+
+ProgramParameters CopyParameters(const ProgramKernel& kernel, void* const* parameters) {
+  ProgramParameters copied;
+  for (size_t i = 0; i < kernel.parameter_bytes.size(); ++i) {
+    const auto* const value = static_cast<const uint8_t*>(parameters[i]);
+    copied.places.push_back(copied.bytes.size());
+    copied.bytes.insert(copied.bytes.end(), value, value + kernel.parameter_bytes[i]);
+    copied.bytes.resize((copied.bytes.size() + 15) / 16 * 16);
+  }
+  return copied;
+}
+
+Result RunProgramLaunch(const Op& op, const ProgramKernel& kernel, const KernelShape& shape,
+                        const ProgramParameters& copied) {
+  Driver& driver = Driver::The();
+  driver.counters.Count("launches");
+  KernelRun run(&driver, op);
+  std::vector<uint8_t> bytes = copied.bytes;
+  std::vector<void*> parameters;
+  for (const size_t place : copied.places) parameters.push_back(bytes.data() + place);
+  kernel.body(parameters.data(), shape.num_blocks, shape.num_threads);
+  const Result result = run.Finish();
+  driver.ForgetOldAccesses();
+  return result;
+}
+
 }  // namespace
 
 Result FakeModuleLoadData(Module* module, const void* image) {
@@ -101,6 +132,15 @@ Result FakeLaunchKernel(Function function, unsigned grid_x, unsigned grid_y, uns
                         block_x, " ", block_y, " ", block_z, ", ", shared_bytes, " bytes shared");
   }
   std::string kernel = it->second.name;
+  const KernelShape shape = {grid_x, block_x, shared_bytes};
+  if (const ProgramKernel* const of_program = FindProgramKernel(kernel); of_program != nullptr) {
+    Op op;
+    op.work = [of_program, shape, copied = CopyParameters(*of_program, parameters)](const Op& run) {
+      return RunProgramLaunch(run, *of_program, shape, copied);
+    };
+    call->engine->Append(stream, Text("kernel ", kernel), std::move(op));
+    return kSuccess;
+  }
   const bool is_inline = kernel.ends_with(kInlineSuffix);
   Parameters copied;
   if (is_inline) {
@@ -111,7 +151,6 @@ Result FakeLaunchKernel(Function function, unsigned grid_x, unsigned grid_y, uns
     std::memcpy(&copied.table, parameters[0], sizeof(copied.table));
   }
   std::memcpy(&copied.scratch, parameters[1], sizeof(copied.scratch));
-  const KernelShape shape = {grid_x, block_x, shared_bytes};
   Op op;
   std::string text = Text("kernel ", kernel);
   op.work = [kernel = std::move(kernel), shape, copied = std::move(copied)](const Op& run) {

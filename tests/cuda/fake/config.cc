@@ -69,6 +69,10 @@ bool ParseWord(std::string_view name, std::string_view value, Config* out) {
   if (name == "break") {
     return ParseNumber(TakePart(&value, ':'), &out->break_at) && ParseNumber(value, &out->break_result);
   }
+  if (name == "kernels") {
+    out->kernels_path = std::string(value);
+    return !value.empty();
+  }
   if (name == "quiet") {
     out->is_quiet = value == "1";
     return value == "0" || value == "1";

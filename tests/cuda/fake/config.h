@@ -10,6 +10,7 @@
 //   where
 //                      the driver would; N+: from the N-th on
 //   break=N:RESULT     the N-th copy, fill or launch that runs breaks its context with this CUresult
+//   kernels=PATH       a shared object with the kernels of a program (fake.h)
 //   quiet=1            findings do not go to stderr
 // Thread contract: a value.
 #ifndef GEEPS_TESTS_CUDA_FAKE_CONFIG_H_
@@ -42,6 +43,7 @@ struct Config {
   std::vector<Refusal> refusals;
   uint64_t break_at = 0;  // 0: never
   int break_result = 0;
+  std::string kernels_path;  // "": none
   bool is_quiet = false;
 };
 

@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 
+#include "tests/cuda/fake/kernels.h"
+
 namespace geeps::fake {
 
 Driver& Driver::The() {
@@ -35,6 +37,9 @@ std::string Driver::Configure(const std::string& words) {
   if (std::string error = ParseConfig(words, &parsed); !error.empty()) return error;
   if (!contexts.empty() && (parsed.num_devices != config.num_devices || parsed.memory_bytes != config.memory_bytes)) {
     return Text(contexts.size(), " contexts live: devices and memory cannot change now");
+  }
+  if (!parsed.kernels_path.empty()) {
+    if (std::string error = LoadProgramKernels(parsed.kernels_path); !error.empty()) return error;
   }
   config = std::move(parsed);
   findings.Clear();

@@ -86,3 +86,15 @@ void geeps_fake_add_kernel(const char* name, geeps_fake_kernel body) {
 void* geeps_fake_address(uint64_t address, uint64_t bytes, bool writes) {
   return geeps::fake::KernelRun::Current()->Access(address, bytes, writes);
 }
+
+void geeps_fake_add_program_kernel(const geeps_fake_program_kernel* kernel) {
+  Driver& driver = Driver::The();
+  const std::lock_guard<std::mutex> lock(driver.mutex);
+  geeps::fake::AddProgramKernel(*kernel);
+}
+
+void geeps_fake_add_finding(const char* sentence) {
+  Driver& driver = Driver::The();
+  const std::lock_guard<std::mutex> lock(driver.mutex);
+  driver.findings.Add(sentence);
+}

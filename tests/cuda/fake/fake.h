@@ -41,4 +41,21 @@ using geeps_fake_kernel = void (*)(const uint8_t* table, uint64_t scratch, uint3
 GEEPS_FAKE_EXPORT void geeps_fake_add_kernel(const char* name, geeps_fake_kernel body);
 GEEPS_FAKE_EXPORT void* geeps_fake_address(uint64_t address, uint64_t bytes, bool writes);
 
+// A kernel of a program, known in every module from now on: its parameters are copied when it is launched, each of
+// these sizes, and its body runs in the order of its stream. The body reaches memory by geeps_fake_address alone.
+struct geeps_fake_program_kernel {
+  const char* name;
+  const uint32_t* parameter_bytes;  // [num_parameters]
+  uint32_t num_parameters;
+  void (*body)(void* const* parameters, uint32_t num_blocks, uint32_t num_threads);
+};
+GEEPS_FAKE_EXPORT void geeps_fake_add_program_kernel(const geeps_fake_program_kernel* kernel);
+// The word kernels=PATH names a shared object with kernels, for programs that were not made for tests: it exports this
+// function, which gives the kernel of a number from 0 on, nullptr behind the last one.
+#define GEEPS_FAKE_LIST_KERNELS "geeps_fake_list_kernels"
+using geeps_fake_list_kernels_fn = const geeps_fake_program_kernel* (*)(uint32_t index);
+
+// For libraries on top of the driver that are fakes as well: a finding of their own.
+GEEPS_FAKE_EXPORT void geeps_fake_add_finding(const char* sentence);
+
 #endif  // GEEPS_TESTS_CUDA_FAKE_FAKE_H_
