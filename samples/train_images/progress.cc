@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "samples/train_images/progress.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <string>
-
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 namespace train_images {
 namespace {
@@ -21,6 +21,13 @@ double ImagesPerSecond(const ProgressFigures& f) {
 
 double WaitPercent(const ProgressFigures& f) { return f.seconds > 0 ? 100 * f.wait_seconds / f.seconds : 0; }
 
+// "loss 0.123", or "loss ?" while none is known.
+std::string LossText(const ProgressFigures& f) {
+  char text[32];
+  std::snprintf(text, sizeof text, "loss %.3f", f.loss);
+  return std::isnan(f.loss) ? "loss ?" : text;
+}
+
 // 80 when the terminal does not say.
 size_t TerminalColumns() {
   winsize size = {};
@@ -30,7 +37,9 @@ size_t TerminalColumns() {
 }  // namespace
 
 Progress::Progress(bool draws, uint32_t num_epochs, uint64_t steps_per_epoch)
-    : draws_(draws), terminal_(isatty(STDERR_FILENO) != 0), num_epochs_(num_epochs),
+    : draws_(draws),
+      terminal_(isatty(STDERR_FILENO) != 0),
+      num_epochs_(num_epochs),
       steps_per_epoch_(std::max<uint64_t>(steps_per_epoch, 1)) {}
 
 void Progress::BeginEpoch(uint32_t epoch) {
@@ -61,7 +70,7 @@ void Progress::EndEpoch() {
 void Progress::DrawBar(const ProgressFigures& f) {
   char head[64], tail[128];
   std::snprintf(head, sizeof head, "epoch %u/%u [", epoch_, num_epochs_);
-  std::snprintf(tail, sizeof tail, "] loss %.3f  %.0f images/s  %.1f%% waiting", f.loss, ImagesPerSecond(f),
+  std::snprintf(tail, sizeof tail, "] %s  %.0f images/s  %.1f%% waiting", LossText(f).c_str(), ImagesPerSecond(f),
                 WaitPercent(f));
   // A line that is wrapped cannot be drawn over: the bar gives way first, then the end of the text.
   const size_t columns = TerminalColumns() - 1, text = std::strlen(head) + std::strlen(tail);
@@ -74,9 +83,9 @@ void Progress::DrawBar(const ProgressFigures& f) {
 }
 
 void Progress::PrintLine(const ProgressFigures& f) {
-  std::fprintf(stderr, "epoch %u/%u  step %llu/%llu  loss %.3f  %.0f images/s  %.1f%% waiting\n", epoch_, num_epochs_,
-               static_cast<unsigned long long>(f.steps), static_cast<unsigned long long>(steps_per_epoch_), f.loss,
-               ImagesPerSecond(f), WaitPercent(f));
+  std::fprintf(stderr, "epoch %u/%u  step %llu/%llu  %s  %.0f images/s  %.1f%% waiting\n", epoch_, num_epochs_,
+               static_cast<unsigned long long>(f.steps), static_cast<unsigned long long>(steps_per_epoch_),
+               LossText(f).c_str(), ImagesPerSecond(f), WaitPercent(f));
 }
 
 }  // namespace train_images

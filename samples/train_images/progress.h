@@ -4,6 +4,7 @@
 #define SAMPLES_TRAIN_IMAGES_PROGRESS_H_
 
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 
 namespace train_images {
@@ -11,7 +12,7 @@ namespace train_images {
 struct ProgressFigures {
   uint64_t steps = 0;       // done in this epoch
   uint64_t images = 0;      // done in this epoch, over all workers
-  double loss = 0;          // per image, of late
+  double loss = NAN;        // per image, of late; NaN: none is known yet, since a GPU is some steps behind
   double seconds = 0;       // since the epoch began
   double wait_seconds = 0;  // of these: waiting for parameters or buffers
 };

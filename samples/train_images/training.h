@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cinttypes>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -127,7 +128,7 @@ class Trainer {
     // Falls in equal steps over the epochs: the last ones settle what the first ones found.
     model_->SetLearningRate(options_.lr * (options_.epochs - epoch + 1) / options_.epochs, err_);
     mine_ = Totals();
-    idled_ = loss_is_known_ = false;
+    idled_ = false;
     ProgressFigures figures;
     const uint64_t wait_before_ns = train_.wait_ns();
     const Clock::time_point begin = Clock::now();
@@ -188,8 +189,7 @@ class Trainer {
     mine_.loss += known.loss;
     const double loss = known.loss / static_cast<double>(known.images);
     // A moving average over about twenty steps; the first step stands for itself.
-    figures->loss = loss_is_known_ ? 0.95 * figures->loss + 0.05 * loss : loss;
-    loss_is_known_ = true;
+    figures->loss = std::isnan(figures->loss) ? loss : 0.95 * figures->loss + 0.05 * loss;
   }
 
   void AddTotals(Walker& w) {
@@ -287,8 +287,7 @@ class Trainer {
   double before_[kNumTotals] = {};
   ProgressFigures trained_;  // images and times of all epochs so far
   uint64_t steps_ = 0;
-  bool loss_is_known_ = false;  // of a step of this epoch
-  bool idled_ = false;          // in this epoch: it ended for this worker one step before it did for others
+  bool idled_ = false;  // in this epoch: it ended for this worker one step before it did for others
 };
 
 }  // namespace train_images

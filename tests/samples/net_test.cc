@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 #include <random>
+#include <string>
 
 #include "samples/train_images/nets.h"
 
@@ -14,6 +15,9 @@ namespace train_images {
 namespace {
 
 const Layer kConvolution = {"conv", LayerKind::kConvolution, 8, 3, 5, 4};
+const Layer kPadded = {"padded", LayerKind::kConvolution, 6, 3, 3, 4, 1};
+const Layer kUnpooled = {"unpooled", LayerKind::kConvolution, 5, 2, 3, 3, 1, false};
+const Layer kWide = {"wide", LayerKind::kConvolution, 3, 2, 5, 3, 2, false};  // every patch reaches beyond the edge
 const Layer kDenseRelu = {"relu", LayerKind::kDenseRelu, 1, 11, 1, 7};
 const Layer kDense = {"dense", LayerKind::kDense, 1, 11, 1, 7};
 
@@ -48,14 +52,16 @@ double Reference(const Layer& l, const std::vector<float>& w, const float* in, u
     return l.kind == LayerKind::kDenseRelu ? std::max(0.0, sum) : sum;
   }
   double largest = 0;  // the maximum and the ReLU in one
-  for (uint32_t p = 0; p < 4; ++p) {
-    const uint32_t cy = 2 * y + p / 2, cx = 2 * x + p % 2;
+  for (uint32_t p = 0; p < (l.pools ? 4 : 1); ++p) {
+    const uint32_t cy = l.pools ? 2 * y + p / 2 : y, cx = l.pools ? 2 * x + p % 2 : x;
     double sum = row[l.fan_in()];
     for (uint32_t ky = 0; ky < l.kernel; ++ky) {
       for (uint32_t kx = 0; kx < l.kernel; ++kx) {
+        const int64_t in_y = int64_t{cy} + ky - l.padding, in_x = int64_t{cx} + kx - l.padding;
+        if (std::min(in_y, in_x) < 0 || std::max(in_y, in_x) >= l.in_side) continue;
         for (uint32_t c = 0; c < l.in_channels; ++c) {
           sum += double{row[(ky * l.kernel + kx) * l.in_channels + c]} *
-                 in[((cy + ky) * l.in_side + cx + kx) * l.in_channels + c];
+                 in[static_cast<uint64_t>(in_y * l.in_side + in_x) * l.in_channels + c];
         }
       }
     }
@@ -135,7 +141,7 @@ void CheckBackward(const Layer& l, uint32_t n) {
 
 TEST_CASE("net: forward is what the definition of the layer says") {
   UseOneBlasThread();
-  CheckForward(kConvolution);
+  for (const Layer& l : {kConvolution, kPadded, kUnpooled, kWide}) CheckForward(l);
   CheckForward(kDenseRelu);
   CheckForward(kDense);
 }
@@ -143,7 +149,7 @@ TEST_CASE("net: forward is what the definition of the layer says") {
 TEST_CASE("net: backward agrees with finite differences in every weight, bias and input") {
   UseOneBlasThread();
   for (uint32_t n : {1u, 6u}) {
-    CheckBackward(kConvolution, n);
+    for (const Layer& l : {kConvolution, kPadded, kUnpooled, kWide}) CheckBackward(l, n);
     CheckBackward(kDenseRelu, n);
     CheckBackward(kDense, n);
   }
@@ -198,6 +204,37 @@ TEST_CASE("net: the layers of the LeNet fit together for images of 28 pixels") {
   uint64_t parameters = 0;
   for (const Layer& l : layers) parameters += uint64_t{l.num_rows()} * l.row_values();
   CHECK(parameters == 520 + 25050 + 400500 + 5010);
+}
+
+TEST_CASE("net: the layers of the VGG fit together for images of 224 pixels, and are as wide as they are asked for") {
+  for (const uint32_t narrower : {1u, 16u, 64u}) {
+    const std::vector<Layer> layers = Vgg({224, 3, 1000}, narrower);
+    REQUIRE(layers.size() == 15);
+    CHECK(layers[0].in_values() == 224 * 224 * 3);
+    uint32_t num_pools = 0;
+    uint64_t parameters = 0;
+    for (size_t i = 0; i < layers.size(); ++i) {
+      if (i > 0) CHECK(layers[i].in_values() == layers[i - 1].out_values());
+      num_pools += layers[i].choice_bytes() > 0 ? 1 : 0;
+      parameters += uint64_t{layers[i].num_rows()} * layers[i].row_values();
+    }
+    CHECK(num_pools == 5);
+    CHECK(layers[12].out_values() == 7 * 7 * 512 / narrower);
+    CHECK(layers[14].out_values() == 1000);
+    // The 14,714,688 of the paper's thirteen convolutions, and two dense layers.
+    if (narrower == 1) CHECK(parameters == 14714688 + (7 * 7 * 512 + 1) * 4096 + 4097 * 1000);
+  }
+}
+
+TEST_CASE("net: images that a net cannot take are told which it can") {
+  std::string why;
+  CHECK(MakeNet("lenet", {28, 1, 10}, 1, &why).size() == 4);
+  CHECK(MakeNet("vgg", {32, 3, 10}, 1, &why).size() == 15);
+  CHECK(why == "");
+  CHECK(MakeNet("lenet", {30, 1, 10}, 1, &why).empty());
+  CHECK(why == "the net lenet wants images of 16, 20, 24, 28 ... 1024 pixels a side, found 30");
+  CHECK(MakeNet("vgg", {28, 1, 10}, 1, &why).empty());
+  CHECK(why == "the net vgg wants images of 32, 64, 96 ... 224 ... 1024 pixels a side, found 28");
 }
 
 }  // namespace train_images

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "samples/train_images/options.h"
 
-#include <vector>
-
 #include <doctest/doctest.h>
+
+#include <vector>
 
 namespace train_images {
 namespace {
@@ -24,13 +24,35 @@ TEST_CASE("train_images: without arguments the defaults hold") {
   CHECK(options.slack == 0);
   CHECK(options.epochs <= 5);
   CHECK(options.save.empty());
+  CHECK(options.device == "host");
+  CHECK(options.net == "lenet");
+  CHECK(options.data == "/usr/share/datasets/fashion-mnist");
+}
+
+TEST_CASE("train_images: the net vgg has images of its own unless told otherwise") {
+  TrainOptions options;
+  std::string error;
+  REQUIRE(Parse({"--net", "vgg"}, &options, &error));
+  CHECK(options.data == "synthetic:224:3:1000:1024");
+  SyntheticImages images;
+  REQUIRE(ParseSynthetic(options.data, &images));
+  CHECK(images.side == 224);
+  CHECK(images.channels == 3);
+  CHECK(images.num_classes == 1000);
+  CHECK(images.num_samples == 1024);
+  REQUIRE(Parse({"--data", "/images", "--net=vgg", "--narrower", "4", "--device", "cuda:1"}, &options, &error));
+  CHECK(options.data == "/images");
+  CHECK(options.narrower == 4);
+  CHECK(options.device == "cuda:1");
+  CHECK(!ParseSynthetic(options.data, &images));
 }
 
 TEST_CASE("train_images: a value may follow its option or an equals sign") {
   TrainOptions options;
   std::string error;
   REQUIRE(Parse({"--slack", "3", "--batch=64", "--lr", "0.125", "--save=a=b", "--limit-steps", "7", "--launcher", "mpi",
-                 "--rendezvous=file:///a", "--rule", "./r.so"}, &options, &error));
+                 "--rendezvous=file:///a", "--rule", "./r.so"},
+                &options, &error));
   CHECK(options.slack == 3);
   CHECK(options.batch == 64);
   CHECK(options.lr == 0.125);
@@ -42,10 +64,33 @@ TEST_CASE("train_images: a value may follow its option or an equals sign") {
 }
 
 TEST_CASE("train_images: unknown options, missing and bad values are named") {
-  const std::vector<std::vector<std::string>> bad = {
-      {"--slak", "3"}, {"--slack"}, {"--slack", "65"}, {"--slack", "-1"}, {"--epochs", "0"}, {"--batch", "1e3"},
-      {"--lr", "nan"}, {"--lr", ""}, {"--momentum", "2"}, {"--data", ""}, {"--launcher", ""}, {"--rendezvous"}, {"--rule", ""}, {"file"},
-      {"--json=1"}};
+  const std::vector<std::vector<std::string>> bad = {{"--slak", "3"},
+                                                     {"--slack"},
+                                                     {"--slack", "65"},
+                                                     {"--slack", "-1"},
+                                                     {"--epochs", "0"},
+                                                     {"--batch", "1e3"},
+                                                     {"--lr", "nan"},
+                                                     {"--lr", ""},
+                                                     {"--momentum", "2"},
+                                                     {"--data", ""},
+                                                     {"--launcher", ""},
+                                                     {"--rendezvous"},
+                                                     {"--rule", ""},
+                                                     {"file"},
+                                                     {"--json=1"},
+                                                     {"--net", "alexnet"},
+                                                     {"--narrower", "0"},
+                                                     {"--narrower", "65"},
+                                                     {"--device", ""},
+                                                     {"--data", "synthetic:"},
+                                                     {"--data", "synthetic:8:1:2"},
+                                                     {"--data", "synthetic:8:1:2:3:4"},
+                                                     {"--data", "synthetic:8:1:2:"},
+                                                     {"--data", "synthetic:0:1:2:3"},
+                                                     {"--data", "synthetic:8:17:2:3"},
+                                                     {"--data", "synthetic:8:1:x:3"},
+                                                     {"--data", "synthetic:8:1:2:0"}};
   for (const std::vector<std::string>& args : bad) {
     TrainOptions options;
     std::string error;
@@ -63,8 +108,9 @@ TEST_CASE("train_images: a number out of range is told the range") {
 
 TEST_CASE("train_images: the help names every option") {
   const std::string usage = Usage();
-  for (const char* option : {"--data", "--epochs", "--batch", "--slack", "--lr", "--momentum", "--seed",
-                             "--limit-steps", "--save", "--json", "--plain", "--help"}) {
+  for (const char* option :
+       {"--net", "--narrower", "--data", "--data synthetic:", "--device", "--epochs", "--batch", "--slack", "--lr",
+        "--momentum", "--seed", "--limit-steps", "--save", "--json", "--plain", "--help"}) {
     CHECK(usage.find(option) != std::string::npos);
   }
 }

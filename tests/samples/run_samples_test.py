@@ -216,6 +216,37 @@ class TrainImages(unittest.TestCase):
         self.assertNotEqual(result.returncode, 0)
         self.assertIn("--plain is for one worker", result.stderr)
 
+    def test_synthetic_images_are_visited_each_once_and_learned(self):
+        command = [TRAIN, "--data", "synthetic:16:2:4:129", "--batch", "32", "--epochs", "10"]
+        for world in (1, 3):
+            result = run(*command) if world == 1 else run(GEEPS, "run", "-n", str(world), *command)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(result.stdout.count("129 of 129 samples visited, each once"), 10, result.stdout)
+        self.assertGreater(float(re.findall(r"test accuracy ([\d.]+) %", result.stdout)[-1]), 90.0, result.stdout)
+
+    def test_the_vgg_trains_in_tables_and_plain_buffers_with_the_same_bits_in_every_run(self):
+        command = [TRAIN, "--net", "vgg", "--narrower", "16", "--data", "synthetic:32:3:4:64", "--batch", "16",
+                   "--epochs", "2", "--lr", "0.01"]
+        for world, more in ((1, []), (2, []), (1, ["--plain"])):
+            for name in ("first", "second"):
+                arguments = [*command, *more, "--save", self.path(name)]
+                result = run(*arguments) if world == 1 else run(GEEPS, "run", "-n", str(world), *arguments)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertEqual(result.stdout.count("64 of 64 samples visited, each once"), 2, result.stdout)
+            self.assertEqual(self.saved("first"), self.saved("second"))
+            self.assertEqual(self.saved("first").count(b"conv"), 13)
+
+    def test_images_that_do_not_suit_the_net_are_refused(self):
+        result = self.train(1, "--net", "vgg")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("the net vgg wants images of 32, 64, 96 ... 224 ... 1024 pixels a side, found 16", result.stderr)
+
+    def test_a_device_that_is_not_there_is_refused(self):
+        result = self.train(1, "--device", "./no_device.so")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("./no_device.so: no such file", result.stderr)
+        self.assertEqual(result.stdout, "")
+
     def test_a_truncated_and_a_missing_file_are_refused_with_a_sentence(self):
         with tempfile.TemporaryDirectory() as folder:
             write_data_set(folder)

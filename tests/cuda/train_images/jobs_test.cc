@@ -184,6 +184,19 @@ TEST_CASE("train_images on a GPU: with slack, two workers train and the driver f
   }
 }
 
+// How often the program or the runtime has waited for all work of a stream.
+uint64_t CountWaits(const std::vector<std::string>& arguments) {
+  CHECK(TrainOnFake(1, arguments, "schedule=eager").error == "");
+  return geeps_fake_count("cuStreamSynchronize");
+}
+
+TEST_CASE("train_images on a GPU: more steps wait for no stream more often") {
+  std::vector<std::string> few = kLeNet, many = kLeNet;
+  few[1] = "synthetic:16:1:4:32";
+  many[1] = "synthetic:16:1:4:320";
+  CHECK(CountWaits(few) == CountWaits(many));
+}
+
 TEST_CASE("train_images on a GPU: a kernel that cannot be launched ends the job with its sentence on both workers") {
   geeps::test::AddTrainKernels();
   REQUIRE(geeps_fake_configure("quiet=1 schedule=eager refuse=cuLaunchKernel:400:719"));
