@@ -155,6 +155,60 @@ int LaunchInline(cuda::Function function, cuda::DevicePointer first, uint64_t by
   return FakeLaunchKernel(function, 2, 1, 1, 32, 1, 1, 0, stream, parameters, nullptr);
 }
 
+// bytes [first, first + num) += addend; three parameters of three sizes.
+void AddToRange(void* const* parameters, uint32_t num_blocks, uint32_t num_threads) {
+  CHECK(num_blocks * num_threads == 64);
+  uint64_t first = 0;
+  uint32_t num = 0;
+  uint8_t addend = 0;
+  std::memcpy(&first, parameters[0], sizeof first);
+  std::memcpy(&num, parameters[1], sizeof num);
+  std::memcpy(&addend, parameters[2], sizeof addend);
+  const auto* const from = static_cast<const uint8_t*>(geeps_fake_address(first, num, false));
+  auto* const to = static_cast<uint8_t*>(geeps_fake_address(first, num, true));
+  for (uint32_t i = 0; i < num; ++i) to[i] = static_cast<uint8_t>(from[i] + addend);
+}
+
+TEST_CASE("Fake CUDA: a program's kernel runs with copies of its parameters, and its accesses are judged") {
+  constexpr uint32_t kSizes[] = {8, 4, 1};
+  const geeps_fake_program_kernel kernel = {"add_to_range", kSizes, 3, &AddToRange};
+  geeps_fake_add_program_kernel(&kernel);
+  for (const std::string& schedule : Schedules()) {
+    CAPTURE(schedule);
+    Session session("schedule=" + schedule);
+    cuda::Module module = nullptr;
+    cuda::Function function = nullptr;
+    REQUIRE(FakeModuleLoadData(&module, "image") == kSuccess);
+    REQUIRE(FakeModuleGetFunction(&function, module, "add_to_range") == kSuccess);
+    const auto stream = session.NewStream(), other = session.NewStream();
+    const auto x = session.NewMemory(8);
+    const auto launch = [&](uint64_t first, uint32_t num, uint8_t addend, cuda::NativeStream in) {
+      void* parameters[] = {&first, &num, &addend};  // gone when this returns
+      return FakeLaunchKernel(function, 2, 1, 1, 32, 1, 1, 0, in, parameters, nullptr);
+    };
+    CHECK(FakeMemsetD8Async(x, 1, 8, stream) == kSuccess);
+    CHECK(launch(x, 8, 3, stream) == kSuccess);
+    CHECK(launch(x + 2, 4, 100, stream) == kSuccess);
+    CHECK(Read(&session, x, 8, stream) == std::vector<uint8_t>({4, 4, 104, 104, 104, 104, 4, 4}));
+    CHECK(Findings().empty());
+    CHECK(launch(x, 4, 1, stream) == kSuccess);
+    CHECK(launch(x + 3, 4, 1, other) == kSuccess);
+    CHECK(FakeStreamSynchronize(stream) == kSuccess);
+    CHECK(FakeStreamSynchronize(other) == kSuccess);
+    CHECK(FoundOnly("race between kernel add_to_range in stream"));
+    CHECK(FakeModuleUnload(module) == kSuccess);
+  }
+}
+
+TEST_CASE("Fake CUDA: kernels=PATH tells what is wrong with the shared object; a finding can be added") {
+  CHECK(!geeps_fake_configure("kernels=/no/such/object.so"));
+  CHECK(!geeps_fake_configure("kernels=libcuda.so.1"));  // no list of kernels in it
+  CHECK(!geeps_fake_configure("kernels="));
+  REQUIRE(geeps_fake_configure("quiet=1"));
+  geeps_fake_add_finding("a finding of somebody else");
+  CHECK(FoundOnly("a finding of somebody else"));
+}
+
 TEST_CASE("Fake CUDA: kernels run with the parameters of their launch, and race as copies do") {
   for (const std::string& schedule : Schedules()) {
     CAPTURE(schedule);
