@@ -144,6 +144,9 @@ class Trainer {
     storage_.Fence();
     figures.seconds = SecondsSince(begin);
     AddLoss(&figures);
+    latest_ = figures;
+    latest_.steps = steps_ - trained_.steps;  // idle ones, too
+    trained_.steps = steps_;
     trained_.images += figures.images;
     trained_.seconds += figures.seconds;
     trained_.wait_seconds += figures.wait_seconds;
@@ -227,13 +230,21 @@ class Trainer {
   }
 
   // Training alone: from the first step of an epoch until its last update is in every cache; start-up, evaluation and
-  // reports are left out.
+  // reports are left out. The last epoch by itself has nothing of what a device does once, at its first steps.
   void PrintJson() const {
-    std::printf("{\"workers\": %u, \"steps\": %" PRIu64 ", \"images\": %" PRIu64
-                ", \"seconds\": %.6f, \"wait_seconds\": %.6f, \"test_accuracy\": %.4f}\n",
-                info_.world, steps_, trained_.images, trained_.seconds, trained_.wait_seconds,
+    std::printf("{\"net\": \"%s\", \"device\": \"%s\", \"storage\": \"%s\", \"workers\": %u, ", options_.net.c_str(),
+                info_.mem_kind == GEEPS_MEM_CUDA ? "cuda" : "host", options_.plain ? "plain" : "tables", info_.world);
+    PrintFigures(trained_);
+    std::printf(", \"last_epoch\": {");
+    PrintFigures(latest_);
+    std::printf("}, \"test_accuracy\": %.4f}\n",
                 epoch_totals_.test_correct / std::max(1.0, epoch_totals_.test_samples));
     std::fflush(stdout);
+  }
+
+  static void PrintFigures(const ProgressFigures& f) {
+    std::printf("\"steps\": %" PRIu64 ", \"images\": %" PRIu64 ", \"seconds\": %.6f, \"wait_seconds\": %.6f", f.steps,
+                f.images, f.seconds, f.wait_seconds);
   }
 
   // The file: a line "NAME ROWS ROW_VALUES" per layer, each followed by its values as f32 of this machine.
@@ -285,7 +296,8 @@ class Trainer {
   Batch batch_ = {};  // of the pass under way
   Totals mine_, epoch_totals_;
   double before_[kNumTotals] = {};
-  ProgressFigures trained_;  // images and times of all epochs so far
+  ProgressFigures trained_;  // steps, images and times of all epochs so far
+  ProgressFigures latest_;   // of the epoch just over
   uint64_t steps_ = 0;
   bool idled_ = false;  // in this epoch: it ended for this worker one step before it did for others
 };

@@ -191,6 +191,10 @@ class TrainImages(unittest.TestCase):
         figures = json.loads(result.stdout.splitlines()[-1])
         self.assertEqual((figures["workers"], figures["steps"], figures["images"]), (1, 8, 2 * TRAIN_SAMPLES))
         self.assertGreater(figures["seconds"], figures["wait_seconds"])
+        self.assertEqual((figures["net"], figures["device"], figures["storage"]), ("lenet", "host", "tables"))
+        last = figures["last_epoch"]
+        self.assertEqual((last["steps"], last["images"]), (4, TRAIN_SAMPLES))
+        self.assertGreater(figures["seconds"], last["seconds"])
 
     def test_a_file_that_cannot_be_written_is_refused_before_training(self):
         result = run(TRAIN, "--data", self.folder.name, "--save", self.path("missing/file"))

@@ -9,17 +9,21 @@ namespace train_images::cuda {
 namespace {
 
 std::atomic<ReachFn> reach = nullptr;
+std::atomic<bool> is_descending_order = false;
 
 template <typename Kernel>
 void RunAll(const void* parameter) {
   Kernel kernel;
   std::memcpy(&kernel, parameter, sizeof kernel);
-  for (uint32_t i = 0; i < kernel.num; ++i) kernel.Run(i);
+  const bool is_descending = is_descending_order.load(std::memory_order_relaxed);
+  for (uint32_t i = 0; i < kernel.num; ++i) kernel.Run(is_descending ? kernel.num - 1 - i : i);
 }
 
 }  // namespace
 
 void SetReach(ReachFn fn) { reach = fn; }
+
+void SetOrder(bool is_descending) { is_descending_order = is_descending; }
 
 void* Reach(const void* address, uint64_t bytes, bool is_written) {
   const ReachFn fn = reach.load(std::memory_order_relaxed);

@@ -4,6 +4,7 @@
 #include <cuda.h>
 #include <cudaTypedefs.h>
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -88,6 +89,23 @@ TEST_CASE("train_images: the names of statuses are those of cuBLAS") {
   CHECK(Cublas::NameOf(CUBLAS_STATUS_INTERNAL_ERROR) == "CUBLAS_STATUS_INTERNAL_ERROR");
   CHECK(Cublas::NameOf(CUBLAS_STATUS_NOT_SUPPORTED) == "CUBLAS_STATUS_NOT_SUPPORTED");
   CHECK(Cublas::NameOf(99) == "cuBLAS status 99");
+}
+
+TEST_CASE("train_images: the cuBLAS of the installed toolkit exports every function that is called") {
+  for (const std::string& name : Cublas::NamesFor(99000)) {
+    if (access(name.c_str(), R_OK) != 0) continue;
+    CAPTURE(name);
+    Cublas cublas;
+    CHECK(cublas.Open({name}) == "");
+  }
+}
+
+TEST_CASE("train_images: a library of cuBLAS is that of the driver's major version or an older one") {
+  const std::vector<std::string> names = Cublas::NamesFor(13020);
+  REQUIRE(names.size() == 4);
+  CHECK(names[0] == "libcublas.so.13");
+  CHECK(names[1] == "/usr/local/cuda/lib64/libcublas.so.13");
+  CHECK(names[2] == "libcublas.so.12");
 }
 
 }  // namespace
