@@ -90,25 +90,21 @@ bool ParseSynthetic(const std::string& text, SyntheticImages* out) {
 const char* Usage() {
   return "usage: train_images [OPTIONS]\n"
          "\n"
-         "Trains a convolutional net on images, data-parallel over the workers that `geeps run` starts, or alone "
-         "without\n"
-         "it.\n"
+         "Trains a convolutional net on images, data-parallel over the workers that `geeps run` starts, or\n"
+         "alone without it.\n"
          "\n"
          "  --net NAME         lenet: two convolutions; vgg: thirteen    (lenet)\n"
          "  --narrower N       the channels and units of vgg are divided by N    (1)\n"
          "  --data DIR         directory of IDX files    (lenet: /usr/share/datasets/fashion-mnist)\n"
-         "  --data synthetic:SIDE:CHANNELS:CLASSES:N    N images and labels drawn from the seed, and N / 8, at least "
-         "one,\n"
-         "                     to test with    (vgg: synthetic:224:3:1000:1024)\n"
-         "  --device NAME      where parameters are kept and the net is calculated: host; cuda, cuda:N or auto (needs "
-         "the\n"
-         "                     NVIDIA driver and cuBLAS); the path of a device plugin    (host)\n"
+         "  --data synthetic:SIDE:CHANNELS:CLASSES:N\n"
+         "                     N images drawn from the seed, N / 8 to test with    (vgg: synthetic:224:3:1000:1024)\n"
+         "  --device NAME      where parameters are kept and the net is calculated: host, cuda, cuda:N, auto, or the\n"
+         "                     path of a device plugin; cuda needs the NVIDIA driver and cuBLAS    (host)\n"
          "  --epochs N         passes over the images    (5)\n"
          "  --batch N          images per step, over all workers    (256)\n"
          "  --slack N          clocks by which a read may be behind    (0)\n"
          "  --lr X             learning rate of the first epoch; falls in equal steps to X / epochs    (0.05)\n"
-         "  --rule NAME        update rule: sgd, adam, another one that has a learning rate, or the path of a plugin   "
-         " (sgd)\n"
+         "  --rule NAME        update rule: sgd, adam, another one with a learning rate, or a plugin's path    (sgd)\n"
          "  --momentum X       with the rule sgd    (0.9)\n"
          "  --seed N           of the order of the images and the initial weights    (1)\n"
          "  --limit-steps N    ends after N steps; 0: no limit    (0)\n"
@@ -144,6 +140,10 @@ bool ParseOptions(int argc, char** argv, TrainOptions* out, std::string* error) 
     }
     if (value != nullptr && wanted == nullptr) continue;
     *error = "option " + key + (value == nullptr ? " needs a value" : " = '" + std::string(value) + "': " + wanted);
+    return false;
+  }
+  if (out->narrower != 1 && out->net != "vgg") {
+    *error = "option --narrower is for the net vgg, not " + out->net;
     return false;
   }
   if (out->data.empty()) {

@@ -26,6 +26,7 @@ struct LayerRule {
 // Tables and local data of geeps.
 class InTables {
  public:
+  static constexpr const char* kName = "tables";
   using Table = geeps::Table;
   using Local = geeps::Local;
   using Access = geeps::Access;
@@ -50,6 +51,7 @@ class InTables {
 // The same on plain buffers of compute: reads and updates are pointers, the rule runs at the end of a pass.
 class InBuffers {
  public:
+  static constexpr const char* kName = "plain buffers";
   class Walker;
   class Table {
    public:

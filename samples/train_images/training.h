@@ -233,7 +233,7 @@ class Trainer {
   // reports are left out. The last epoch by itself has nothing of what a device does once, at its first steps.
   void PrintJson() const {
     std::printf("{\"net\": \"%s\", \"device\": \"%s\", \"storage\": \"%s\", \"workers\": %u, ", options_.net.c_str(),
-                info_.mem_kind == GEEPS_MEM_CUDA ? "cuda" : "host", options_.plain ? "plain" : "tables", info_.world);
+                info_.mem_kind == GEEPS_MEM_CUDA ? "cuda" : "host", Storage::kName, info_.world);
     PrintFigures(trained_);
     std::printf(", \"last_epoch\": {");
     PrintFigures(latest_);

@@ -99,6 +99,13 @@ TEST_CASE("train_images: unknown options, missing and bad values are named") {
   }
 }
 
+TEST_CASE("train_images: the LeNet has one width") {
+  TrainOptions options;
+  std::string error;
+  CHECK(!Parse({"--narrower", "2"}, &options, &error));
+  CHECK(error == "option --narrower is for the net vgg, not lenet");
+}
+
 TEST_CASE("train_images: a number out of range is told the range") {
   TrainOptions options;
   std::string error;

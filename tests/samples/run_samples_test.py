@@ -216,6 +216,7 @@ class TrainImages(unittest.TestCase):
 
     def test_plain_buffers_train_one_worker_and_refuse_two(self):
         self.check_epochs(self.train(1, "--plain"))
+        self.assertIn('"storage": "plain buffers"', self.train(1, "--plain", "--json").stdout)
         result = self.train(2, "--plain")
         self.assertNotEqual(result.returncode, 0)
         self.assertIn("--plain is for one worker", result.stderr)
