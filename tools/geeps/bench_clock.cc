@@ -82,7 +82,8 @@ std::string MeasureClock(const ClockJob& what, ClockFigures* out) {
 std::string BenchClock(const BenchOptions& options) {
   for (const uint64_t bytes : options.bytes) {
     ClockJob what;
-    what.job = {options.transport, options.workers};
+    what.job.transport = options.transport;
+    what.job.world = options.workers;
     what.bytes = bytes;
     what.clocks = options.clocks != 0 ? options.clocks : DefaultClocks(bytes);
     ClockFigures figures;

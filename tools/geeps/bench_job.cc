@@ -26,14 +26,14 @@ struct Outcome {
 Outcome RunWorker(const BenchJob& job, const std::string& rendezvous, uint32_t rank,
                   const std::function<BenchFigures(BenchWorker&)>& body) {
   Outcome outcome;
-  if (!BindToRank(rank)) {
+  if (job.bind && !BindToRank(rank)) {
     outcome.problem = "worker " + std::to_string(rank) + " cannot be bound to a core";
     return outcome;
   }
   BenchWorker worker;
   worker.rank = rank;
   worker.world = job.world;
-  geeps::Options options{{"rank", std::to_string(rank)}, {"world", std::to_string(job.world)}};
+  geeps::Options options{{"rank", std::to_string(rank)}, {"world", std::to_string(job.world)}, {"device", job.device}};
   if (job.world > 1) options.Set("rendezvous", rendezvous).Set("transport", job.transport);
   worker.rt = geeps::Runtime(options, worker.err);
   worker.rt.Start(worker.err);
@@ -96,6 +96,39 @@ void RunInThreads(const BenchJob& job, const std::function<BenchFigures(BenchWor
   for (std::thread& thread : threads) thread.join();
 }
 
+// In threads of a child.
+void RunInChild(const BenchJob& job, const std::function<BenchFigures(BenchWorker&)>& body,
+                std::vector<Outcome>* outcomes) {
+  int ends[2];
+  for (Outcome& outcome : *outcomes) outcome.problem = "the process of the workers has ended without an answer";
+  if (pipe(ends) != 0) return;
+  const pid_t child = fork();
+  if (child == 0) {
+    RunInThreads(job, body, outcomes);
+    // One after the other: what all have measured, or what is wrong.
+    Outcome all;
+    for (const Outcome& outcome : *outcomes) {
+      all.figures.push_back(static_cast<double>(outcome.figures.size()));
+      all.figures.insert(all.figures.end(), outcome.figures.begin(), outcome.figures.end());
+      if (all.problem.empty()) all.problem = outcome.problem;
+    }
+    Send(ends[1], all);
+    _exit(0);
+  }
+  close(ends[1]);
+  const Outcome all = Receive(ends[0], 0);
+  close(ends[0]);
+  if (child > 0) waitpid(child, nullptr, 0);
+  auto at = all.figures.begin();
+  for (Outcome& outcome : *outcomes) {
+    outcome.problem = all.problem;
+    if (at == all.figures.end()) continue;
+    const auto end = at + 1 + static_cast<std::ptrdiff_t>(*at);
+    outcome.figures.assign(at + 1, end);
+    at = end;
+  }
+}
+
 void RunInProcesses(const BenchJob& job, const std::function<BenchFigures(BenchWorker&)>& body,
                     std::vector<Outcome>* outcomes) {
   const std::string rendezvous = "tcp://127.0.0.1:" + std::to_string(FindFreeLoopbackPort().value_or(0));
@@ -124,7 +157,8 @@ void RunInProcesses(const BenchJob& job, const std::function<BenchFigures(BenchW
 std::string RunBenchJob(const BenchJob& job, const std::function<BenchFigures(BenchWorker&)>& body,
                         std::vector<BenchFigures>* figures) {
   std::vector<Outcome> outcomes(job.world);
-  (job.transport == "inproc" ? RunInThreads : RunInProcesses)(job, body, &outcomes);
+  const bool in_threads = job.transport == "inproc";
+  (in_threads ? job.in_a_child ? RunInChild : RunInThreads : RunInProcesses)(job, body, &outcomes);
   figures->clear();
   for (Outcome& outcome : outcomes) {
     if (!outcome.problem.empty()) return outcome.problem;

@@ -13,8 +13,11 @@
 namespace geeps::tool {
 
 struct BenchJob {
-  std::string transport = "inproc";  // "inproc": runtimes of this process; else processes over it
+  std::string transport = "inproc";  // "inproc": runtimes of one process; else processes over it
   uint32_t world = 1;
+  std::string device = "host";
+  bool bind = true;         // each to a core
+  bool in_a_child = false;  // with inproc: that process is another one than the caller's
 };
 
 struct BenchWorker {

@@ -20,6 +20,14 @@ struct BenchOptions {
   uint64_t ids = 10000000;
   uint64_t rows = 10000000;
   bool json = false;
+  // gpu
+  std::string device = "cuda";
+  uint64_t gpu_bytes = uint64_t{8} << 30;  // of the table of `moves`; everything else follows from it
+  uint64_t samples = 9;
+  uint64_t sample_us = 5000;
+  uint64_t tables = 1000;
+  uint64_t work = 150;
+  std::vector<std::string> sections;  // none: all
 };
 
 using BenchFields = std::vector<std::pair<std::string, double>>;
@@ -34,6 +42,11 @@ std::string BenchClock(const BenchOptions& options);
 std::string BenchAccess(const BenchOptions& options);
 std::string BenchPlan(const BenchOptions& options);
 std::string BenchRules(const BenchOptions& options);
+std::string BenchGpu(const BenchOptions& options);
+
+// The sections of BenchGpu.
+bool IsGpuSection(const std::string& name);
+std::string GpuSectionNames();  // separated by commas
 
 }  // namespace geeps::tool
 

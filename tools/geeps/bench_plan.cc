@@ -103,8 +103,11 @@ BenchFigures RunPlan(const BenchOptions& options, BenchWorker& worker) {
 
 std::string BenchPlan(const BenchOptions& options) {
   std::vector<BenchFigures> workers;
+  BenchJob job;
+  job.transport = options.transport;
+  job.world = options.workers;
   const std::string problem = RunBenchJob(
-      {options.transport, options.workers}, [&](BenchWorker& worker) { return RunPlan(options, worker); }, &workers);
+      job, [&](BenchWorker& worker) { return RunPlan(options, worker); }, &workers);
   if (!problem.empty()) return problem;
   BenchFigures most(kNumFigures);
   for (const BenchFigures& worker : workers) {
