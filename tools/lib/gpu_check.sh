@@ -304,11 +304,12 @@ on_signal() {
   state=interrupted
   if [ "$is_open" = 1 ]; then
     if [ "${!:-}" != "$last_child" ]; then
-      # Again after a second: a signal that comes while the shell becomes the program is lost.
-      kill -TERM "$!" 2>/dev/null
+      # Again after a second, and to the group that timeout leads: a signal that comes while programs start is lost.
+      kill -s TERM "$!" 2>/dev/null
       sleep 1
-      kill -TERM "$!" 2>/dev/null
+      kill -s TERM "$!" "-$!" 2>/dev/null
       wait "$!" 2>/dev/null
+      kill -s KILL "-$!" 2>/dev/null
     fi
     add "$title" "interrupted" $(($(date +%s) - section_begun)) "$log" 40
   else
