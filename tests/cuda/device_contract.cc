@@ -118,7 +118,8 @@ int Run(const Arguments& arguments) {
   // It stays open, so that what the driver keeps for a device is not made anew for each case.
   const auto device = Open(back_end);
   if (!device.ok()) {
-    std::fprintf(stderr, "device_contract: %s: %s\n", arguments.device.c_str(), device.status().ToString().c_str());
+    std::fprintf(stderr, "device_contract: %s: %s\n", arguments.device.c_str(),
+                 std::string(device.status().message()).c_str());
     return 1;
   }
   std::printf("%s\n", (*device)->info().name);

@@ -5,6 +5,7 @@ sections that fail, hang, or have no time left.
 usage: gpu_check_test.py BUILD SOURCES
 """
 import glob
+import gzip
 import os
 import re
 import shutil
@@ -104,8 +105,12 @@ class GpuCheck(unittest.TestCase):
         self.assertIn(f"{self.pack}/gpu-check --quick ", self.said)
 
     def test_every_library_that_is_needed_is_in_the_pack_or_of_the_c_library(self):
-        there = {os.path.basename(path) for path in self.files()}
-        elves = [path for path in self.files() if is_elf(path)]
+        unpacked = self.folder()  # as gpu-check does with libraries of train_images
+        for path in glob.glob(os.path.join(glob.escape(self.pack), "lib", "training", "*.gz")):
+            with gzip.open(path) as f, open(os.path.join(unpacked, os.path.basename(path)[:-3]), "wb") as out:
+                shutil.copyfileobj(f, out)
+        there = {os.path.basename(path) for path in self.files()} | set(os.listdir(unpacked))
+        elves = [path for path in self.files() + glob.glob(unpacked + "/*") if is_elf(path)]
         self.assertGreater(len(elves), 10)
         for path in elves:
             dynamic = subprocess.run(["readelf", "-d", path], stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -117,9 +122,9 @@ class GpuCheck(unittest.TestCase):
         # As the loader sees it: nothing of this machine beside the C library.
         for path in glob.glob(os.path.join(glob.escape(self.pack), "bin", "*")):
             listed = subprocess.run(["ldd", path], stdout=subprocess.PIPE, text=True, check=True,
-                                    env={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": os.path.join(self.pack, "lib")}).stdout
+                                    env={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": os.path.join(self.pack, "lib") + ":" + unpacked}).stdout
             for name, place in re.findall(r"(\S+) => (.+?) \(0x", listed):
-                self.assertTrue(place.startswith(self.pack + os.sep) or C_LIBRARY.fullmatch(name), f"{path}: {name} is {place}")
+                self.assertTrue(place.startswith((self.pack + os.sep, unpacked)) or C_LIBRARY.fullmatch(name), f"{path}: {name} is {place}")
 
     def test_it_runs_to_its_end_without_an_environment(self):
         # A stand-in for compute-sanitizer that runs what it is given.
@@ -215,6 +220,45 @@ class GpuCheck(unittest.TestCase):
             self.assertEqual(results[section], "FAIL: exit code 1", document)
         self.assertEqual(results["two workers"], "PASS")
         self.assertIn("no device can be used: see the line cuda above\n", document)
+
+    def train(self, device):
+        """The section train_images with a stand-in whose device is the host; `device`: what it adds to runs on it."""
+        if not os.path.exists(os.path.join(self.pack, "data")):
+            self.skipTest("the pack holds no images")
+        pack = self.variant()
+        os.rename(os.path.join(pack, "bin", "train_images"), os.path.join(pack, "bin", "real"))
+        write_program(os.path.join(pack, "bin", "train_images"), f"""
+if [ "$1" = --help ]; then echo "  --device NAME"; exit; fi
+more=
+for argument; do
+  shift
+  case $argument in
+    --device) more="{device}" ;;
+    cuda | --plain) ;;
+    *) set -- "$@" "$argument" ;;
+  esac
+done
+exec "${{0%/*}}/real" "$@" $more
+""")
+        with tempfile.TemporaryDirectory() as work:
+            done = subprocess.run(["sh", os.path.join(pack, "gpu-check"), "--section", "1", "0", work, "training"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  env={"PATH": "/usr/bin:/bin"}, check=False, timeout=LIMIT_S)
+            return done, sorted(n for n in os.listdir(work) if n.endswith(".bin"))
+
+    def test_training_on_the_device_is_held_beside_the_host_and_repeated(self):
+        done, saved = self.train("")
+        self.assertEqual((done.returncode, saved), (0, ["first.bin", "host.bin", "plain.bin", "second.bin"]), done.stdout)
+        self.assertRegex(done.stdout, r"\ntest accuracy: host 0\.\d+, device 0\.\d+; parameters of two runs on the device: the same bits\n"
+                                      r"(images per second, (host|first|second|plain): \d+\n){4}$")
+
+    def test_training_that_is_not_repeated_to_the_bit_or_does_not_learn_fails(self):
+        done, _ = self.train("--seed $$")
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue(done.stdout.endswith("two runs on the device end with different parameters\n"), done.stdout)
+        done, _ = self.train("--lr 0")
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue(done.stdout.endswith("the device's test accuracy is more than 0.02 below the host's\n"), done.stdout)
 
     def test_the_c_library_of_the_pack_serves_where_that_of_the_system_is_older(self):
         with tempfile.TemporaryDirectory() as work:

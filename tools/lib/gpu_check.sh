@@ -81,7 +81,8 @@ section_machine() {
       done
     done
     # shellcheck disable=SC2086  # words
-    echo "$library: $(echo ${found:-not found} | tr ' ' '\n' | sort -u | tr '\n' ' ')"
+    set -- $found
+    echo "$library: ${1:-not found}"
   done
   echo "compute-sanitizer: $(sanitizer || echo 'not found')"
   program geeps info | grep -q '^ *cuda:0 ' || {
@@ -164,6 +165,13 @@ section_training() {
     echo "the pack holds no images: $(fact images)"
     return 77
   fi
+  # Libraries that nothing else needs are compressed.
+  mkdir -p "$work/lib"
+  for file in "$here"/lib/training/*.gz; do
+    if [ ! -e "$file" ]; then continue; fi
+    gzip -dc "$file" >"$work/lib/$(basename "$file" .gz)" || return 1
+  done
+  libraries=$work/lib:$libraries
   program train_images --help | grep -q -e '--device' || {
     echo "train_images of this pack has no option --device"
     return 77
@@ -171,7 +179,7 @@ section_training() {
   epochs=3
   if [ "$quick" = 1 ]; then epochs=1; fi
   set -- --epochs $epochs
-  if [ "$(fact fake)" = 1 ]; then set -- --epochs 1 --batch 16 --limit-steps 2; fi
+  if [ "$(fact fake)" = 1 ]; then set -- --epochs 1 --batch 16 --limit-steps 4; fi
   echo "images: $(fact images)"
   train host "$@" || return 1
   train first "$@" --device cuda || return 1
