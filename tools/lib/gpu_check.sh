@@ -176,6 +176,12 @@ section_training() {
     echo "train_images of this pack has no option --device"
     return 77
   }
+  # The fake driver's words are separated by blanks, which the pack's path may have.
+  if [ -e "$here/lib/fake/train_images_fake_kernels.so" ]; then
+    ln -sf "$here/lib/fake/train_images_fake_kernels.so" "$work/kernels.so"
+    GEEPS_FAKE_CUDA="kernels=$work/kernels.so"
+    export GEEPS_FAKE_CUDA
+  fi
   epochs=3
   if [ "$quick" = 1 ]; then epochs=1; fi
   set -- --epochs $epochs

@@ -26,6 +26,9 @@ LIBGEEPS = ("runtime/libgeeps.so.0", "lib/libgeeps.so.0")
 KERNELS = "plugins/cuda/geeps_device_cuda.so"
 FAKE_MODULE = "tests/cuda/geeps_device_cuda.so"
 FAKE_DRIVERS = "tests/cuda/fake*/lib*.so*"
+# train_images for the fake driver, and its kernels; where they are not built, the sample itself is packed.
+FAKE_TRAINING = [("tests/cuda/train_images/train_images_on_fake", "bin/train_images"),
+                 ("tests/cuda/train_images/train_images_fake_kernels.so", "lib/fake/train_images_fake_kernels.so")]
 MODULE_PLACE = "lib/geeps/plugins/geeps_device_cuda.so"
 
 # What a C library brings. The pack has its own copy, for machines whose C library is older.
@@ -105,7 +108,7 @@ class Pack:
                           "without nvcc (CUDA 12.0 or later) when the build folder was set up, or not built since, the pack "
                           "would hold no kernels. --fake tests the procedure without them"))
         self.take(module, MODULE_PLACE)
-        for target, place in OPTIONAL:
+        for target, place in [*OPTIONAL, *(FAKE_TRAINING if self.fake else [])]:
             if os.path.exists(os.path.join(self.build, target)):
                 self.take(self.built(target), place)
         if self.fake:
@@ -233,7 +236,7 @@ def build_release(root, fake):
         raise Problem("there is no nvcc (CUDA 12.0 or later): the pack would hold no kernels. --fake tests the procedure "
                       "without them")
     wanted = [target for target, _ in [*PROGRAMS, *MODULES]] + [FAKE_MODULE if fake else KERNELS]
-    wanted += [target for target, _ in OPTIONAL if target in known]
+    wanted += [target for target, _ in [*OPTIONAL, *(FAKE_TRAINING if fake else [])] if target in known]
     wanted += [target for target in sorted(known) if fake and re.fullmatch(r"tests/cuda/fake[^/]*/lib[^/]*\.so\.\d+", target)]
     if not check.quiet(["ninja", "-C", folder, *wanted], os.path.join(logs, "gpu-check-build.log"), check.environment(part)):
         raise Problem("the build has failed")
