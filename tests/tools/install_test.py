@@ -101,7 +101,7 @@ class InstallTest(unittest.TestCase):
     def test_everything_is_there(self):
         for pattern in ("include/geeps.h", "include/geeps_plugin.h", "include/geeps_transport.h", "include/geeps_source.h",
                         "include/geeps_device.h", "include/geeps_rule.h", "include/geeps.hpp", "libgeeps.so", "libgeeps.so.0",
-                        "geeps/plugins/geeps_transport_tcp.so", "geeps/plugins/geeps_source_idx.so",
+                        "geeps/plugins/geeps_transport_tcp.so", "geeps/plugins/geeps_source_idx.so", "geeps/geeps_device_counted.so",
                         "cmake/geeps/geepsConfig.cmake", "cmake/geeps/geepsConfigVersion.cmake", "bin/geeps"):
             self.one(pattern)
 

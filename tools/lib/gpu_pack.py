@@ -39,7 +39,7 @@ NO_FILE = re.compile(r"linux-(vdso|gate)")
 # Fashion-MNIST, a part of it, and less where there is no room; the images of the set are in no order, so the first ones are a sample of it.
 IMAGES = "/usr/share/datasets/fashion-mnist"
 TRAIN_MAX, TEST_MAX = 20000, 5000
-TRAIN_FAKE, TEST_FAKE = 2000, 500  # the fake driver is slow
+TRAIN_FAKE, TEST_FAKE = 1000, 200  # the fake driver is slow
 BYTES_PER_IMAGE = 460  # compressed
 
 
