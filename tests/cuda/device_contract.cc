@@ -35,8 +35,8 @@ struct BackEnd {
 struct Arguments {
   std::string device;
   uint64_t first_seed = 0, last_seed = 0;
-  double seconds = 0;  // no new seed after them; 0: no limit
-  std::string only;
+  double seconds = 0;             // no new seed after them; 0: no limit
+  std::vector<std::string> only;  // parts of names; none: all cases
 };
 
 bool ParseArguments(int argc, char** argv, Arguments* out) {
@@ -49,12 +49,18 @@ bool ParseArguments(int argc, char** argv, Arguments* out) {
   }
   for (int i = 3; i < argc; i += 2) {
     if (std::string(argv[i]) == "--only") {
-      out->only = argv[i + 1];
+      out->only = absl::StrSplit(argv[i + 1], '|');
     } else if (std::string(argv[i]) != "--seconds" || !absl::SimpleAtod(argv[i + 1], &out->seconds)) {
       return false;
     }
   }
   return true;
+}
+
+bool IsChosen(const Arguments& arguments, const ContractCase& contract_case) {
+  bool is_named = arguments.only.empty();
+  for (const std::string& part : arguments.only) is_named = is_named || absl::StrContains(contract_case.name, part);
+  return is_named;
 }
 
 // "host", "deferred:VARIANT", or the path of a module with ":N" behind it or without. "" or what is wrong.
@@ -131,7 +137,7 @@ int Run(const Arguments& arguments) {
     if (seed > arguments.first_seed && arguments.seconds > 0 && seconds() > arguments.seconds) break;
     for (const auto& cases : {EventCases(), KernelCases(), QueueCases()}) {
       for (const ContractCase& contract_case : cases) {
-        if (!absl::StrContains(contract_case.name, arguments.only)) continue;
+        if (!IsChosen(arguments, contract_case)) continue;
         ++num_run;
         const std::string why = RunCase(back_end, contract_case, seed);
         if (why.empty()) continue;

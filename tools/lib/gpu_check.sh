@@ -116,7 +116,8 @@ section_sanitizer() {
     echo "--quick runs memcheck alone"
     return 77
   fi
-  if [ "$quick" = 1 ]; then only=reference; else only=; fi
+  # Cases that launch kernels: these tools make a start of a device slow.
+  if [ "$quick" = 1 ]; then only=reference; else only='rows|reference|queue'; fi
   echo "\$ compute-sanitizer --tool $1 --error-exitcode 9 device_contract $module 1 --only '$only'"
   if [ "$own_c" = 1 ]; then
     LD_LIBRARY_PATH=$libraries "$found" --tool "$1" --error-exitcode 9 "$loader" --library-path \
