@@ -42,15 +42,18 @@ LONG = ("sim-search", "sim-mutants", "protocol-mutants")
 # Mostly waits for other processes; what it shows does not depend on the optimizer.
 FAULTS = ("faults-drill", "faults-points", "faults-moments", "faults-kill-times", "faults-churn",
           "network-silence", "network-namespaces", "oom")
+# Calculate for minutes where nothing is optimized or every access is looked at; the threads of geeps that work meanwhile
+# are those of the other tests.
+TRAINING = ("cuda-train-jobs", "cuda-train-run")
 PARTS = [
     Part("gcc", "gcc", "g++", ["-Doptimization=1", "-Ddebug=false"], without=DEEP),
-    Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=LONG + DEEP + FAULTS),
+    Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=LONG + DEEP + FAULTS + TRAINING),
     Part("release", "gcc", "g++", ["--buildtype=release"], ["--no-suite", "style", "--no-suite", "abi"], without=LONG + FAULTS),
     Part("asan", "gcc", "g++", ["-Doptimization=1", *LINES, "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
          {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
           "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, LONG + DEEP, only_tested=True),
     Part("tsan", "gcc", "g++", ["-Doptimization=1", *LINES, "-Db_sanitize=thread", "-Db_lundef=false"], TSAN_TESTS,
-         {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}, LONG + DEEP, only_tested=True),
+         {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}, LONG + DEEP + TRAINING, only_tested=True),
 ]
 
 
