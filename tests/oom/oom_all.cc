@@ -49,6 +49,8 @@ struct Totals {
 
 // Requests of other threads may be fewer in one run than in another: this many runs without a failure are the end.
 constexpr int kQuietMax = 5;
+// Each job has a folder and a process.
+constexpr uint64_t kJobsMax = 1024;
 // More reports than this say nothing new.
 constexpr int kReportsMax = 20;
 
@@ -83,7 +85,7 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
   if (arguments->scenarios.empty()) {
     for (const Scenario& scenario : Scenarios()) arguments->scenarios.push_back(&scenario);
   }
-  return arguments->step > 0 && arguments->jobs > 0;
+  return arguments->step > 0 && arguments->jobs > 0 && arguments->jobs <= kJobsMax;
 }
 
 // One job's share of the attempts: requests first, first + step, ..

@@ -15,9 +15,7 @@
 
 #include "samples/train_images/compute.h"
 #include "samples/train_images/trainer.h"
-#include "tests/cuda/fake/fake.h"
-#include "tests/cuda/fake_cublas/fake_cublas.h"
-#include "tests/cuda/train_images/fake_kernels.h"
+#include "tests/cuda/train_images/fake_session.h"
 
 namespace train_images {
 namespace {
@@ -96,16 +94,9 @@ Done Train(uint32_t world, std::vector<std::string> arguments, const std::string
 }
 
 Done TrainOnFake(uint32_t world, const std::vector<std::string>& arguments, const std::string& words) {
-  geeps::test::AddTrainKernels();
-  REQUIRE(geeps_fake_configure(("quiet=1 " + words).c_str()));
+  ConfigureFake(words);
   Done done = Train(world, arguments, GEEPS_CUDA_MODULE);
-  char text[500];
-  for (uint64_t i = 0; i < geeps_fake_findings(i, text, sizeof text); ++i) FAIL_CHECK(std::string(text));
-  for (const char* what : {"contexts", "streams", "events", "modules", "allocations", "pinned"}) {
-    CHECK_MESSAGE(geeps_fake_living(what) == 0, std::string(what));
-  }
-  CHECK(geeps_fake_cublas_living() == 0);
-  CHECK(geeps_fake_count("legacy") == 0);
+  CheckFakeIsClean();
   return done;
 }
 
@@ -200,8 +191,7 @@ TEST_CASE("train_images on a GPU: more steps wait for no stream more often") {
 }
 
 TEST_CASE("train_images on a GPU: a kernel that cannot be launched ends the job with its sentence on both workers") {
-  geeps::test::AddTrainKernels();
-  REQUIRE(geeps_fake_configure("quiet=1 schedule=eager refuse=cuLaunchKernel:400:719"));
+  ConfigureFake("schedule=eager refuse=cuLaunchKernel:400:719");
   CHECK(Train(2, kLeNet, GEEPS_CUDA_MODULE).error.find("CUDA_ERROR_LAUNCH_FAILED") != std::string::npos);
 }
 

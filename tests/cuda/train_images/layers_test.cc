@@ -11,9 +11,7 @@
 #include "samples/train_images/cuda/cuda_compute.h"
 #include "samples/train_images/cuda/kernels_host.h"
 #include "samples/train_images/host_compute.h"
-#include "tests/cuda/fake/fake.h"
-#include "tests/cuda/fake_cublas/fake_cublas.h"
-#include "tests/cuda/train_images/fake_kernels.h"
+#include "tests/cuda/train_images/fake_session.h"
 
 namespace train_images {
 namespace {
@@ -73,21 +71,6 @@ Result RunLayer(Compute& compute, const Layer& l) {
   return {out.Get(), d_weights.Get(), d_in.Get(), alone.Get(), choice.Get()};
 }
 
-void Configure(const std::string& words) {
-  geeps::test::AddTrainKernels();
-  REQUIRE(geeps_fake_configure(("quiet=1 " + words).c_str()));
-}
-
-void CheckClean() {
-  char text[500];
-  for (uint64_t i = 0; i < geeps_fake_findings(i, text, sizeof text); ++i) FAIL_CHECK(std::string(text));
-  for (const char* what : {"contexts", "streams", "events", "modules", "allocations", "pinned"}) {
-    CHECK_MESSAGE(geeps_fake_living(what) == 0, std::string(what));
-  }
-  CHECK(geeps_fake_cublas_living() == 0);
-  CHECK(geeps_fake_count("legacy") == 0);
-}
-
 const Layer kLayers[] = {
     {"five", LayerKind::kConvolution, 12, 1, 5, 6},              // as in the LeNet
     {"padded", LayerKind::kConvolution, 8, 3, 3, 5, 1},          // padding, and a maximum
@@ -106,7 +89,7 @@ TEST_CASE("train_images on a GPU: every layer gives the host's bits where sums a
         CAPTURE(schedule);
         CAPTURE(layer.name);
         CAPTURE(group_values_most);
-        Configure("schedule=" + schedule);
+        ConfigureFake("schedule=" + schedule);
         cuda::SetOrder(group_values_most == 1 || schedule == "lazy");
         geeps::Error err;
         HostCompute host(err);
@@ -124,7 +107,7 @@ TEST_CASE("train_images on a GPU: every layer gives the host's bits where sums a
           CHECK(found.d_weights_alone == expected.d_weights_alone);
         }
         CHECK(err.ok());
-        CheckClean();
+        CheckFakeIsClean();
         cuda::SetOrder(false);
       }
     }
@@ -135,7 +118,7 @@ TEST_CASE("train_images on a GPU: pixels, losses and gradients of batch after ba
   constexpr uint32_t kSide = 6, kChannels = 2, kClasses = 7, kBatches = 11;
   for (const std::string schedule : {"lazy", "eager", "seeded:3", "seeded:4", "seeded:5"}) {
     CAPTURE(schedule);
-    Configure("schedule=" + schedule);
+    ConfigureFake("schedule=" + schedule);
     geeps::Error err;
     HostCompute host(err);
     {
@@ -181,12 +164,12 @@ TEST_CASE("train_images on a GPU: pixels, losses and gradients of batch after ba
       CHECK(seen[0] == seen[1]);
     }
     CHECK(err.ok());
-    CheckClean();
+    CheckFakeIsClean();
   }
 }
 
 TEST_CASE("train_images on a GPU: the program waits for the device only when all its slots are in use") {
-  Configure("schedule=lazy");
+  ConfigureFake("schedule=lazy");
   geeps::Error err;
   {
     const std::unique_ptr<Compute> cuda = CudaCompute::Open(0, err);
@@ -213,18 +196,18 @@ TEST_CASE("train_images on a GPU: the program waits for the device only when all
     cuda->SoftmaxLoss(logits.data(), 3, 1, nullptr);
   }
   CHECK(err.ok());
-  CheckClean();
+  CheckFakeIsClean();
 }
 
 // The sentence of a failure to open a device and use one layer.
 std::string Failure(const std::string& words, const CudaSettings& settings = CudaSettings(), int ordinal = 0) {
-  Configure(words);
+  ConfigureFake(words);
   geeps::Error err;
   {
     const std::unique_ptr<Compute> cuda = CudaCompute::Open(ordinal, err, settings);
     if (cuda != nullptr) RunLayer(*cuda, kLayers[1]);
   }
-  CheckClean();
+  CheckFakeIsClean();
   CHECK(!err.ok());
   return err.message();
 }
@@ -252,7 +235,7 @@ TEST_CASE("train_images on a GPU: what is missing or fails is told in a sentence
 }
 
 TEST_CASE("train_images on a GPU: a batch that kernels cannot count is refused with the largest one") {
-  Configure("");
+  ConfigureFake("");
   geeps::Error err;
   {
     const std::unique_ptr<Compute> cuda = CudaCompute::Open(0, err);
@@ -261,7 +244,7 @@ TEST_CASE("train_images on a GPU: a batch that kernels cannot count is refused w
   }
   CHECK(std::string(err.message()) ==
         "a batch of 1000 images for a worker is too large for the GPU code: at most 127 of this net's");
-  CheckClean();
+  CheckFakeIsClean();
 }
 
 }  // namespace
