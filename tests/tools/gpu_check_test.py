@@ -83,7 +83,9 @@ class GpuCheck(unittest.TestCase):
             for name, text in shims.items():
                 write_program(os.path.join(cwd, "shims", name), text)
         process = subprocess.Popen([os.path.join(pack, "gpu-check"), *arguments], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd, env={"PATH": path})
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd, env={"PATH": path},
+                                   # A shell cannot trap what was ignored when it began, as SIGINT is in the background.
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.kill)
         return process, cwd
