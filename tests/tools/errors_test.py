@@ -131,6 +131,16 @@ class Finder(unittest.TestCase):
                          [("GEEPS_E_NOMEM", "…: no memory")])
         self.assertEqual(texts('return Status(GEEPS_END, "");', "plugins/idx/a.cc"), [])
 
+    def test_texts_that_functions_of_a_plugin_return_are_found_with_the_code_that_goes_with_them(self):
+        source = ('std::string CheckSupported(int a) {\n  if (a) return Text("rule ", a);\n  return "";\n}\n'
+                  'std::string Check(int a, int* code) {\n  *code = GEEPS_E_NOMEM;\n  if (a) return "early";\n'
+                  '  *code = GEEPS_E_INVALID;\n  return a ? "one" : Text("other ", a);\n}\n'
+                  'std::string Plain() {\n  return "plain";\n}\n')
+        self.assertEqual(texts(source, "plugins/cuda/check_apply.cc"),
+                         [("GEEPS_E_UNSUPPORTED", "rule …"), ("GEEPS_E_NOMEM", "early"), ("GEEPS_E_INVALID", "one"),
+                          ("GEEPS_E_INVALID", "other …"), ("GEEPS_E_INVALID", "plain")])
+        self.assertEqual(texts(source), [])
+
     def test_a_text_that_nothing_is_known_about_is_an_error(self):
         with self.assertRaisesRegex(error_texts.Unreadable, "runtime/x/y.cc:2: the text given to Invalid holds no constant"):
             texts("\nreturn Invalid(text);")

@@ -64,6 +64,15 @@ FOREIGN_MAKERS = re.compile(
     r"(?:Aborted|AlreadyExists|Cancelled|DataLoss|DeadlineExceeded|FailedPrecondition|Internal|InvalidArgument|NotFound|"
     r"OutOfRange|PermissionDenied|ResourceExhausted|Unauthenticated|Unavailable|Unimplemented|Unknown)Error")
 
+# Functions of these files return texts that become statuses elsewhere: with the code that was assigned last before the
+# `return`, else with that of the function, else GEEPS_E_INVALID.
+RETURNING = {
+    "plugins/cuda/check_apply.cc": {"CheckSupported": "GEEPS_E_UNSUPPORTED"},
+    "plugins/cuda/index.cc": {},
+    "plugins/cuda/launch_applies.cc": {},
+    "plugins/cuda/launch_moves.cc": {},
+}
+
 # A status's own text, or one of the system's.
 OTHERS_TEXT = re.compile(r"\bmessage$|strerror$|dlerror$")
 # (path, function that is called): passes on a text that was made elsewhere.
@@ -291,6 +300,24 @@ class File:
             if maker is None or self.is_declaration(i):
                 continue
             yield from self.texts_of_call(name, maker, i)
+        yield from self.texts_of_returns()
+
+    def texts_of_returns(self):
+        """Of a file of RETURNING."""
+        codes = RETURNING.get(self.path)
+        if codes is None:
+            return
+        function = ""
+        for i, token in enumerate(self.tokens):
+            if token.column == 0 and token.kind == "name" and self.tokens[i + 1].kind == "name":
+                function = self.tokens[i + 1].value
+            if token.kind != "name" or token.value != "return" or self.tokens[i + 1].value == "{":
+                continue
+            given = list(itertools.takewhile(lambda t: not (t.kind == "mark" and t.value == ";"), self.tokens[i + 1:]))
+            code = self.code_of([Token("name", "code", 0, 0)], i)
+            for skeleton in self.says(given, i) if any(t.kind == "text" for t in given) else ():
+                if is_constant(skeleton):
+                    yield Text(codes.get(function, "GEEPS_E_INVALID") if code == ANY else code, tidy(skeleton), self.path, token.line)
 
     def is_declaration(self, at):
         """Whether the name at `at` is declared or defined here rather than called."""
