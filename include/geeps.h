@@ -453,7 +453,8 @@ GEEPS_API geeps_status geeps_post_local(geeps_runtime *rt, geeps_op op, const ge
 struct geeps_plugin; /* geeps_plugin.h */
 struct geeps_host;
 
-/* [serial per runtime] Loads a plugin by name ("idx") or by path (contains a '/'). Never unloaded. Loading twice is no error. */
+/* [serial per runtime] Loads a plugin by name ("idx") or by path (contains a '/'). Built in are the transport "inproc" and the
+ * devices "host" and "deferred". Never unloaded. Loading twice is no error. */
 GEEPS_API geeps_status geeps_plugin_load(geeps_runtime *rt, const char *name_or_path, geeps_error *err);
 
 /* [serial per runtime] Adds a plugin that is linked into the program, under the name it gives itself. */

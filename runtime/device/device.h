@@ -198,6 +198,9 @@ class Device {
 const geeps_device* HostDeviceTable();
 // Variants: lazy, eager, seeded:SEED.
 const geeps_device* DeferredDeviceTable();
+// The same as plugins "host" and "deferred", as loadable ones would return them.
+const geeps_plugin* HostPlugin(uint32_t host_abi);
+const geeps_plugin* DeferredPlugin(uint32_t host_abi);
 
 // Opens "host", "deferred:lazy", "deferred:eager", "deferred:seeded:7". memory_limit as in Device::Create.
 // Errors: Invalid for a malformed name; NotFound for a back end that is not built in.

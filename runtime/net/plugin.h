@@ -45,9 +45,9 @@ class PluginRegistry {
   PluginRegistry(const PluginRegistry&) = delete;
   PluginRegistry& operator=(const PluginRegistry&) = delete;
 
-  // Loads a plugin by path (it contains a '/') or by name: geeps_KIND_NAME.so for the kinds transport, source, device and
-  // rule, or geeps_NAME.so, in plugin_path, beside libgeeps in geeps/plugins and in plugins. Returns the name it is known by: the one
-  // it gives itself. Loading twice is no error.
+  // Loads a plugin by path (it contains a '/') or by name: one that is built in, or geeps_KIND_NAME.so for the kinds transport,
+  // source, device and rule, or geeps_NAME.so, in plugin_path, beside libgeeps in geeps/plugins and in plugins. Returns the
+  // name it is known by: the one it gives itself. Loading twice is no error.
   // Errors: NotFound, whose text names each file tried with its reason; kAbi for a plugin that does not fit.
   absl::StatusOr<std::string> Load(absl::string_view name_or_path);
 

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
-#include "transports/inproc/inproc.h"
 
 namespace geeps::net {
 
@@ -30,11 +29,7 @@ absl::Status PluginStatus(geeps_status code, const geeps_error& error, absl::str
 
 absl::StatusOr<Transport> OpenTransport(PluginRegistry* registry, absl::string_view name_or_path) {
   Transport transport;
-  if (name_or_path == "inproc") {
-    GEEPS_ASSIGN_OR_RETURN(transport.name, registry->Add(&inproc::Query));
-  } else {
-    GEEPS_ASSIGN_OR_RETURN(transport.name, registry->Load(name_or_path));
-  }
+  GEEPS_ASSIGN_OR_RETURN(transport.name, registry->Load(name_or_path));
   GEEPS_ASSIGN_OR_RETURN(const PluginRegistry::Interface base, registry->GetInterface(transport.name, GEEPS_TRANSPORT_ID));
   transport.table = static_cast<const geeps_transport*>(base.table);
   transport.host = base.host;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "geeps_device.h"
 #include "geeps_transport.h"
 #include "runtime/base/status.h"
 #include "runtime/net/plugin.h"
@@ -38,6 +39,21 @@ TEST_CASE_FIXTURE(Fixture, "PluginRegistry: a plugin is found by name, loading t
   CHECK(reinterpret_cast<uintptr_t>(memory) % 4096 == 0);
   transport->host->free(transport->host->ctx, memory, 100, 4096);
   CHECK(transport->host->alloc(transport->host->ctx, 100, 3) == nullptr);
+}
+
+TEST_CASE_FIXTURE(Fixture, "PluginRegistry: what is built in is found by its name, with the tables of a loaded one") {
+  const std::pair<const char*, const char*> kBuiltIn[] = {
+      {"inproc", GEEPS_TRANSPORT_ID}, {"host", GEEPS_DEVICE_ID}, {"deferred", GEEPS_DEVICE_ID}};
+  for (const auto& [name, id] : kBuiltIn) {
+    CAPTURE(std::string(name));
+    REQUIRE(registry.Load(name).ok());
+    CHECK(*registry.Load(name) == name);
+    const auto table = registry.GetInterface(name, id);
+    REQUIRE(table.ok());
+    CHECK(table->host->plugin_path == nullptr);
+    CHECK_FALSE(registry.GetInterface(name, "geeps.nothing/1").ok());
+  }
+  CHECK(registry.List().size() == 3);
 }
 
 TEST_CASE_FIXTURE(Fixture, "PluginRegistry: a name that is nowhere is NOT_FOUND with every directory tried") {

@@ -10,13 +10,6 @@
 
 #include "tools/geeps/options.h"
 
-// The back ends that are built into libgeeps, which exports them to nobody: this program links their archive
-// (runtime/device/device.h declares them there).
-namespace geeps::device {
-const geeps_device* HostDeviceTable();
-const geeps_device* DeferredDeviceTable();
-}  // namespace geeps::device
-
 namespace geeps::tool {
 namespace {
 
@@ -66,23 +59,19 @@ void GpuDevice::Open(const std::string& spec) {
   if (spec.substr(0, first) == "host" || spec.substr(0, first) == "deferred") {
     name = spec.substr(0, first);
     if (first != std::string::npos) variant = spec.substr(first + 1);
-    table_ = name == "host" ? device::HostDeviceTable() : device::DeferredDeviceTable();
-  } else {
-    if (last != std::string::npos) {
-      const std::optional<int> number = ParseInt(spec.substr(last + 1), 0, kDevicesMax - 1);
-      if (!number.has_value()) {
-        err_->Fail(GEEPS_E_INVALID,
-                   "device " + spec + ": behind the last ':' stands the number of a device, from 0 on");
-        return;
-      }
-      device_id_ = *number;
-      name = spec.substr(0, last);
+  } else if (last != std::string::npos) {
+    const std::optional<int> number = ParseInt(spec.substr(last + 1), 0, kDevicesMax - 1);
+    if (!number.has_value()) {
+      err_->Fail(GEEPS_E_INVALID, "device " + spec + ": behind the last ':' stands the number of a device, from 0 on");
+      return;
     }
-    loader_ = geeps::Runtime(geeps::Options{}, *err_);
-    loader_.LoadPlugin(name.c_str(), *err_);
-    // A path is a name of what was loaded from it, too.
-    table_ = loader_.GetInterface<geeps_device>(name.c_str(), GEEPS_DEVICE_ID, &host_, *err_);
+    device_id_ = *number;
+    name = spec.substr(0, last);
   }
+  loader_ = geeps::Runtime(geeps::Options{}, *err_);
+  loader_.LoadPlugin(name.c_str(), *err_);
+  // A path is a name of what was loaded from it, too.
+  table_ = loader_.GetInterface<geeps_device>(name.c_str(), GEEPS_DEVICE_ID, &host_, *err_);
   if (!ok()) return;
   geeps_dev_config config = {};
   config.struct_size = sizeof config;
