@@ -54,13 +54,16 @@ void Allocator::Fill(const protocol::SequencerEffect& effect) {
       const protocol::SubscriberPartition& subscriber = table->subscribers[part.subscription];
       gather(MappedValues(*table, subscriber.absorbed(), 0), part.index);
     }
-    if (!moves_.empty()) status = context_->fill_stream.MoveRows(moves_);
+    if (!moves_.empty()) {
+      status = context_->fill_stream.MoveRows(moves_, op.num_rows * row_bytes, op.table, MoverStream::Use::kReads);
+    }
   }
   if (!context_->Check(status)) return;
   if (op.kind == plan::OpKind::kRead && table->in_stream_order) {
     context_->GoOn(effect.set_id, effect.op, effect.clock);
   } else {
-    context_->Await(context_->fill_stream, kWaitForFill, &plan->fill[effect.op], effect.clock);
+    context_->Await(&context_->fill_stream, kWaitForFill,
+                    {Done::Kind::kFill, effect.set_id, effect.op, GEEPS_OK, effect.clock});
   }
 }
 
@@ -93,8 +96,7 @@ void Allocator::MakeReady(const protocol::SequencerEffect& effect) {
   // Work that is still under way in the stream may be what the read holds.
   slot->position = 0;
   if (op.kind == plan::OpKind::kRead && table->in_stream_order && context_->fill_order.MayLast()) {
-    const Ticket& fill = epoch->plans[effect.set_id].fill[effect.op];
-    if (!context_->Check(context_->fill_stream.Record(fill.event))) return;
+    if (!context_->Check(context_->fill_stream.Record(epoch->plans[effect.set_id].filled[effect.op]))) return;
     slot->position = context_->fill_order.TellEnd(&slot->over);
   }
   slot->word.store(OpSlot::Word(effect.pass, OpSlot::kReady), std::memory_order_seq_cst);
@@ -139,8 +141,13 @@ void Reclaimer::Drain(const protocol::SequencerEffect& effect) {
   }
   context_->statistics->drains.Add();
   context_->statistics->drain_bytes.Add(op.num_rows * table->schema.row_bytes());
-  if (num_moves > 0 && !context_->Check(context_->drain_stream.MoveRows(absl::MakeConstSpan(moves, num_moves)))) return;
-  context_->Await(context_->drain_stream, kWaitForDrain, &plan->drain[effect.op], effect.clock);
+  const uint64_t bytes = op.num_rows * table->schema.row_bytes();
+  if (num_moves > 0 && !context_->Check(context_->drain_stream.MoveRows(absl::MakeConstSpan(moves, num_moves), bytes,
+                                                                        op.table, MoverStream::Use::kWrites))) {
+    return;
+  }
+  context_->Await(&context_->drain_stream, kWaitForDrain,
+                  {Done::Kind::kDrain, effect.set_id, effect.op, GEEPS_OK, effect.clock});
 }
 
 void Reclaimer::OnDrained(uint32_t set_id, uint32_t op, protocol::Clock clock) {

@@ -23,22 +23,19 @@ void MoverContext::Queue(const protocol::Sequencer::Effects& effects) {
 }
 
 void MoverContext::GoOn(uint32_t set_id, uint32_t op, uint64_t clock) {
-  if (free_fill_ends.empty()) {
-    absl::StatusOr<device::Event> event = device->CreateEvent();
-    if (!Check(event.status())) return;
-    free_fill_ends.reserve(fill_ends.size() + 1);
-    fill_ends.push_back(std::make_unique<Ticket>());
-    fill_ends.back()->event = *std::move(event);
-    free_fill_ends.push_back(static_cast<uint32_t>(fill_ends.size() - 1));
+  Done done{Done::Kind::kFillEnd, set_id, op, GEEPS_OK, clock, 0, fill_order.Put()};
+  Await(&fill_stream, kWaitForFill, done);
+  done.kind = Done::Kind::kFillPut;
+  actions.Push(done);
+}
+
+absl::Status MoverContext::Flush() {
+  absl::Status first;
+  for (MoverStream* stream : {&fill_stream, &drain_stream, &keep_stream, &host_keep_stream}) {
+    const absl::Status status = stream->Flush();
+    if (first.ok()) first = status;
   }
-  const uint32_t index = free_fill_ends.back();
-  free_fill_ends.pop_back();
-  Ticket* const ticket = fill_ends[index].get();
-  ticket->done = {Done::Kind::kFillEnd, set_id, op, GEEPS_OK, clock, TraceTime(), fill_order.Put(), index};
-  Check(Expect(fill_stream, kWaitForFill, ticket));
-  Done put = ticket->done;
-  put.kind = Done::Kind::kFillPut;
-  actions.Push(put);
+  return first;
 }
 
 void MoverContext::Refuse(uint32_t rank, const std::string& text) {

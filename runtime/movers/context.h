@@ -2,13 +2,10 @@
 // MoverContext: what the movers share: the epoch in force, the device, the links, and the queue of what is to be done
 // next. Every machine of the protocol answers with effects; they go through this queue instead of being executed at
 // once, so that no machine is entered while another one's answer is being worked off.
-// Thread contract: the mover
-// thread; Completions from any thread.
+// Thread contract: the mover thread.
 #ifndef GEEPS_RUNTIME_MOVERS_CONTEXT_H_
 #define GEEPS_RUNTIME_MOVERS_CONTEXT_H_
 
-#include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,10 +16,11 @@
 
 #include "absl/status/status.h"
 #include "runtime/base/log.h"
-#include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
+#include "runtime/movers/completions.h"
 #include "runtime/movers/epoch.h"
 #include "runtime/movers/fill_order.h"
+#include "runtime/movers/mover_stream.h"
 #include "runtime/movers/ring_queue.h"
 #include "runtime/movers/statistics.h"
 #include "runtime/movers/trace.h"
@@ -62,89 +60,17 @@ using Action = std::variant<protocol::SequencerEffect, ContributorAction, Keeper
 
 using ActionQueue = RingQueue<Action>;
 
-// What threads of the device back end report.
-class Completions {
- public:
-  explicit Completions(std::function<void()> wake) : wake_(std::move(wake)) {}
-
-  // geeps_device's notice; ctx is a Ticket.
-  static void Notice(void* ctx, geeps_status status) {
-    Ticket* const ticket = static_cast<Ticket*>(ctx);
-    Done done = ticket->done;
-    done.status = status;
-    static_cast<Completions*>(ticket->context)->Push(done);
-  }
-  // A notice is going to be asked for. Makes room for it: threads of the back end do not allocate here.
-  void Expect() {
-    MutexLock lock(&mutex_);
-    MakeRoom(&arrived_, arrived_.size() + num_due_ + 1);
-    ++num_due_;
-  }
-  // The notice will not come after all.
-  void Cancel() {
-    MutexLock lock(&mutex_);
-    --num_due_;
-  }
-  void Push(const Done& done) {
-    MutexLock lock(&mutex_);
-    arrived_.push_back(done);
-    --num_due_;
-    any_.store(true, std::memory_order_seq_cst);
-    // With the lock: whoever waits until nothing is due may end right after it.
-    if (!detached_) wake_();
-    if (num_due_ == 0) none_due_.NotifyAll();
-  }
-  // From now on nobody is woken; what is still due is counted and kept. No call of `wake` is under way afterwards.
-  void Detach() {
-    MutexLock lock(&mutex_);
-    detached_ = true;
-  }
-  bool HasAny() const { return any_.load(std::memory_order_seq_cst); }
-  // False when `limit` has passed.
-  bool WaitUntilNoneIsDue(std::chrono::nanoseconds limit) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    MutexLock lock(&mutex_);
-    while (num_due_ > 0) {
-      if (!none_due_.WaitUntil(&mutex_, end)) return num_due_ == 0;
-    }
-    return true;
-  }
-  // Moves what has arrived to `out`; false when there was nothing.
-  bool Take(std::vector<Done>* out) {
-    if (!any_.load(std::memory_order_acquire)) return false;
-    MutexLock lock(&mutex_);
-    out->clear();
-    MakeRoom(out, num_due_);
-    out->swap(arrived_);
-    any_.store(false, std::memory_order_relaxed);
-    return !out->empty();
-  }
-
- private:
-  static void MakeRoom(std::vector<Done>* done, size_t wanted) {
-    if (wanted > done->capacity()) done->reserve(2 * wanted);
-  }
-
-  const std::function<void()> wake_;
-  std::atomic<bool> any_{false};
-  Mutex mutex_;
-  CondVar none_due_;
-  uint64_t num_due_ GEEPS_GUARDED_BY(mutex_) = 0;
-  std::vector<Done> arrived_ GEEPS_GUARDED_BY(mutex_);
-  bool detached_ GEEPS_GUARDED_BY(mutex_) = false;
-};
-
 struct MoverContext {
   MoverContext(uint32_t own_rank, uint32_t world_size) : rank(own_rank), world(world_size) {}
 
   uint32_t rank = 0;
   uint32_t world = 1;
   const device::Device* device = nullptr;
-  device::Stream fill_stream;       // reads of the cache and writes into it, in order
-  device::Stream drain_stream;      // writes into the log, in order
-  device::Stream keep_stream;       // writes into the shard, where it is kept on the device
-  device::Stream host_keep_stream;  // and where it is kept on the host beside another device
-  cache::Home device_home;          // of the partitions kept here
+  MoverStream fill_stream;       // reads of the cache and writes into it, in order; keys: tables
+  MoverStream drain_stream;      // writes into the log, in order; keys: tables
+  MoverStream keep_stream;       // writes into the shard, where it is kept on the device; keys: kept partitions
+  MoverStream host_keep_stream;  // and where it is kept on the host beside another device
+  cache::Home device_home;       // of the partitions kept here
   cache::Home host_home;
   Epoch* epoch = nullptr;
   Links* links = nullptr;
@@ -154,10 +80,8 @@ struct MoverContext {
   RowCalls* rows = nullptr;
   Log* log = nullptr;
   Statistics* statistics = nullptr;
-  Trace* trace = nullptr;                          // nullptr: none is wanted
-  FillOrder fill_order;                            // of tables in the stream's order
-  std::vector<std::unique_ptr<Ticket>> fill_ends;  // as many as were ever due at once
-  std::vector<uint32_t> free_fill_ends;            // indexes of those that are not due
+  Trace* trace = nullptr;  // nullptr: none is wanted
+  FillOrder fill_order;    // of tables in the stream's order
   // The program's stream still works on what was handed back: what the program did after that is not looked at yet.
   bool program_is_held = false;
   ActionQueue actions;
@@ -182,35 +106,23 @@ struct MoverContext {
   // The end of a device's work, of a send.
   void TraceDone(const Done& done);
   void TraceSent(const Sent& sent);
-  // Work for `clock` was put into `stream`: its end comes back as ticket->done. `site` names the wait for the test
-  // switch.
-  void Await(const device::Stream& stream, device::WaitSite site, Ticket* ticket, uint64_t clock) {
-    ticket->done.clock = clock;
-    ticket->done.begin_ns = TraceTime();
-    if (stream.device().is_synchronous()) {
-      actions.Push(ticket->done);
-      return;
+  // `end` is told when the work of `stream` so far is over. `site` names the wait for the test switch.
+  void Await(MoverStream* stream, device::WaitSite site, Done end) {
+    end.begin_ns = TraceTime();
+    if (stream->is_synchronous()) {
+      actions.Push(end);
+    } else {
+      Check(stream->Await(site, end));
     }
-    const absl::Status status = Expect(stream, site, ticket);
-    if (!status.ok()) fail(status);
   }
   // A fill was put into the fill stream; what it leads to comes behind it there, and need not wait.
   void GoOn(uint32_t set_id, uint32_t op, uint64_t clock);
-  void OnFillEnd(const Done& done) { free_fill_ends.push_back(done.ticket); }
-  // A notice comes when the work of the stream so far is done, unless this fails.
-  absl::Status Expect(const device::Stream& stream, device::WaitSite site, Ticket* ticket) {
-    const absl::Status recorded = CatchOutOfMemory([&] { return stream.Record(ticket->event); });
-    return recorded.ok() ? ExpectRecorded(site, ticket) : recorded;
+  // The stream of shards that are at home there.
+  MoverStream* KeepStream(const cache::Home& home) {
+    return home.stream == &keep_stream.stream() ? &keep_stream : &host_keep_stream;
   }
-  // The same for what the ticket's event has captured.
-  absl::Status ExpectRecorded(device::WaitSite site, Ticket* ticket) {
-    ticket->context = completions;
-    completions->Expect();
-    absl::Status status =
-        CatchOutOfMemory([&] { return ticket->event.Notify(site, &Completions::Notice, ticket); });
-    if (!status.ok()) completions->Cancel();
-    return status;
-  }
+  // Sends off what a turn has collected. Returns the first error.
+  absl::Status Flush();
   // False after fail was told.
   bool Check(const absl::Status& status) {
     if (status.ok()) return true;

@@ -43,14 +43,14 @@ Engine::Engine(const Options& options)
 }
 
 absl::Status Engine::Start() {
-  GEEPS_ASSIGN_OR_RETURN(context_.fill_stream, options_.device->CreateStream());
-  GEEPS_ASSIGN_OR_RETURN(context_.drain_stream, options_.device->CreateStream());
-  GEEPS_ASSIGN_OR_RETURN(context_.keep_stream, options_.device->CreateStream());
-  context_.device_home = {options_.device, &context_.keep_stream, nullptr};
+  for (MoverStream* stream : {&context_.fill_stream, &context_.drain_stream, &context_.keep_stream}) {
+    GEEPS_RETURN_IF_ERROR(stream->Create(*options_.device, completions_.get()));
+  }
+  context_.device_home = {options_.device, &context_.keep_stream.stream(), nullptr};
   context_.host_home = context_.device_home;
   if (options_.host_device != options_.device) {
-    GEEPS_ASSIGN_OR_RETURN(context_.host_keep_stream, options_.host_device->CreateStream());
-    context_.host_home = {options_.host_device, &context_.host_keep_stream, options_.device};
+    GEEPS_RETURN_IF_ERROR(context_.host_keep_stream.Create(*options_.host_device, completions_.get()));
+    context_.host_home = {options_.host_device, &context_.host_keep_stream.stream(), options_.device};
   }
   GEEPS_ASSIGN_OR_RETURN(event_fd_, options_.endpoint->EventFd());
   return thread_.Start("geeps-mover", [this] { Run(); });
@@ -149,6 +149,8 @@ void Engine::EndWork() noexcept {
   work_ended_ = true;
   links_.Silence();
   context_.actions.Clear();
+  // What a device was given must be waited for, also where the turn was left half done.
+  CatchOutOfMemory([this] { return context_.Flush(); }).IgnoreError();
   EndCalls(failure());
 }
 
@@ -301,12 +303,15 @@ bool Engine::CanTakeProgram() const {
 
 // Streams work in order: what the program did later is seldom over earlier.
 void Engine::Hold(const ProgramEvent& event) {
-  Ticket* const ticket = &epoch_->plans[event.set_id].posted[event.op];
-  const absl::StatusOr<bool> is_over = ticket->event.IsComplete();
+  const device::Event& posted = epoch_->plans[event.set_id].posted[event.op];
+  const absl::StatusOr<bool> is_over = posted.IsComplete();
   if (is_over.ok() && *is_over) return OnProgramEvent(event);
   held_ = event;
   context_.program_is_held = true;
-  context_.Check(is_over.ok() ? context_.ExpectRecorded(kWaitForProgram, ticket) : is_over.status());
+  if (!context_.Check(is_over.status())) return;
+  Completions::Notice* const notice = completions_->New();
+  notice->ends.push_back({Done::Kind::kPosted, event.set_id, event.op});
+  context_.Check(completions_->AskFor(kWaitForProgram, posted, notice));
 }
 
 void Engine::OnProgramEvent(const ProgramEvent& event) {
@@ -351,6 +356,7 @@ bool Engine::RunActions() {
       Execute(*sent);
     }
   }
+  context_.Check(context_.Flush());
   return any;
 }
 
@@ -424,7 +430,6 @@ void Engine::Execute(const Done& done) {
       pusher_.OnDownloaded(done.first, done.second, done.clock);
       break;
     case Done::Kind::kFillEnd:
-      context_.OnFillEnd(done);
       if (context_.fill_order.OnEnd(done.position)) program_wait_.Notify();
       break;
   }

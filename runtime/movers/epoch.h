@@ -35,39 +35,6 @@ namespace geeps::movers {
 
 inline constexpr uint32_t kNone = ~uint32_t{0};
 
-// What a device event means to the movers. Small and copyable: it travels through the completion queue.
-struct Done {
-  enum class Kind : uint8_t {
-    kFill,
-    kDrain,
-    kApply,
-    kAbsorb,
-    kGather,
-    kUpload,
-    kDownload,
-    kPosted,
-    kFillPut,
-    kFillEnd
-  };
-  Kind kind = Kind::kFill;
-  uint32_t first = 0;   // kFill.., kDrain, kPosted: plan; kApply, kGather, kUpload: index of the kept partition;
-                        // kAbsorb, kDownload: table
-  uint32_t second = 0;  // kFill.., kDrain, kPosted: operation; kGather: participant; kAbsorb: subscription;
-                        // kDownload: lane; kApply: the one participant whose contribution it is, or kNone
-  geeps_status status = GEEPS_OK;
-  uint64_t clock = 0;     // clock or age that the work is for
-  uint64_t begin_ns = 0;  // when it began, while there is a trace
-  uint64_t position = 0;  // kFillEnd, kAbsorb: in FillOrder
-  uint32_t ticket = 0;    // kFillEnd: index in MoverContext::fill_ends
-};
-
-// One effect that takes time on the device. Its event notifies the mover thread.
-struct Ticket {
-  device::Event event;
-  Done done;
-  void* context = nullptr;  // the completion queue
-};
-
 // What leaves for the keepers of a table whose log the host cannot reach, in the order in which the contributor said
 // so: a contribution may go when it has been copied to where the host reaches it, and FIRE not before it.
 struct Outgoing {
@@ -83,7 +50,8 @@ struct Landing {
   const uint8_t* local = nullptr;  // a version of this worker's own shard, instead of a message
   protocol::Age age = 0;           // of what landed last
   uint64_t fired_ns = 0;           // the same: when the last of the others had fired its clock; 0: not known
-  Ticket absorb;
+  // A version of a shard on the same device goes into the cache by it.
+  device::RowIndex place;
   protocol::SubscriberEffects after_absorb;  // EpochTable::in_stream_order: what waits for the end of the copy
 };
 
@@ -114,7 +82,6 @@ struct EpochTable {
   std::vector<bool> leaves_device;
   device::Memory log_staging;
   RingQueue<Outgoing> outgoing{16};
-  std::vector<Ticket> downloads;                           // by lane * entries of the log + entry
   std::vector<protocol::SubscriberPartition> subscribers;  // by TableLayout::subscriptions
   std::vector<Landing> landings;                           // the same
   uint64_t fired_ns = 0;                                   // the largest one of the landings' that were absorbed
@@ -153,12 +120,10 @@ struct Kept {
     std::vector<uint8_t*> slots;         // [W] where its contributions land
     std::vector<device::Memory> slot_memory;
     std::vector<device::Memory> uploads;  // [W] where they go from there when the device cannot use them there
-    std::vector<Ticket> uploading;        // [W]
     std::vector<const uint8_t*> arrived;  // [W] where the contribution of clock mod W lies now
     device::RowIndex gather;              // rows of a publish that are not one run
     device::Memory staging;
-    device::Memory download;  // what is sent to another rank, where the host cannot reach the shard
-    Ticket staged;
+    device::Memory download;               // what is sent to another rank, where the host cannot reach the shard
     protocol::KeeperEffect staged_effect;  // kPublish
   };
   uint32_t partition = 0;
@@ -169,7 +134,6 @@ struct Kept {
   std::vector<Participant> participants;
   std::shared_ptr<cache::ShardPartition> shard;
   std::unique_ptr<LastFires> last_fires;
-  Ticket apply;
 };
 
 // The part of a copied read that lies in one partition of a mapped table with several versions.
@@ -194,9 +158,8 @@ struct EpochPlan {
   std::vector<device::RowIndex> add;
   std::vector<device::RowIndex> own_add;        // by operation
   std::vector<std::vector<OwnPart>> own_parts;  // by operation
-  std::vector<Ticket> fill;
-  std::vector<Ticket> drain;
-  std::vector<Ticket> posted;  // [walk] records the events, and tells the movers by ProgramEvent::in_stream
+  std::vector<device::Event> filled;            // [walk] by operation: OpSlot::position
+  std::vector<device::Event> posted;  // [walk] by operation; the walk records, and tells by ProgramEvent::in_stream
 };
 
 struct Epoch {

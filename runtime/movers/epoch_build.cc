@@ -46,7 +46,6 @@ absl::Status AllocateLandings(const EpochInput& input, const plan::TableLayout& 
   for (size_t i = 0; i < layout.subscriptions.size(); ++i) {
     const plan::Block& block = layout.subscriptions[i].block;
     Landing* const landing = &table->landings[i];
-    GEEPS_ASSIGN_OR_RETURN(landing->absorb.event, input.device->CreateEvent());
     const bool keeper_is_self = input.layout.partitions[layout.subscriptions[i].partition].keeper == input.rank;
     if (block.rows == 0 || keeper_is_self) continue;
     if (table->LandsInCache()) {
@@ -111,8 +110,7 @@ absl::Status BuildPlan(const EpochInput& input, uint32_t set_id, Epoch* epoch) {
   plan->add.resize(num_ops);
   plan->own_add.resize(num_ops);
   plan->own_parts.resize(num_ops);
-  plan->fill.resize(num_ops);
-  plan->drain.resize(num_ops);
+  plan->filled.resize(num_ops);
   plan->posted.resize(num_ops);
   for (uint32_t op = 0; op < num_ops; ++op) {
     plan::PlannedOp& planned = pass.ops[op];
@@ -129,12 +127,9 @@ absl::Status BuildPlan(const EpochInput& input, uint32_t set_id, Epoch* epoch) {
     GEEPS_ASSIGN_OR_RETURN(plan->add[op], MakeIndex(*input.device, planned.add, log_rows, planned.num_rows));
     GEEPS_RETURN_IF_ERROR(BuildOwnRows(input, cache_rows, log_rows, op, &planned, plan));
     for (plan::RowIndex* index : {&planned.gather, &planned.store, &planned.add}) *index = plan::RowIndex();
-    GEEPS_ASSIGN_OR_RETURN(plan->fill[op].event, input.device->CreateEvent());
-    GEEPS_ASSIGN_OR_RETURN(plan->drain[op].event, input.device->CreateEvent());
-    GEEPS_ASSIGN_OR_RETURN(plan->posted[op].event, input.device->CreateEvent());
-    plan->posted[op].done = {Done::Kind::kPosted, set_id, op};
-    plan->fill[op].done = {Done::Kind::kFill, set_id, op};
-    plan->drain[op].done = {Done::Kind::kDrain, set_id, op};
+    GEEPS_ASSIGN_OR_RETURN(plan->posted[op], input.device->CreateEvent());
+    if (!epoch->tables[planned.table].in_stream_order || planned.kind != plan::OpKind::kRead) continue;
+    GEEPS_ASSIGN_OR_RETURN(plan->filled[op], input.device->CreateEvent());
   }
   return absl::OkStatus();
 }
@@ -222,7 +217,7 @@ void BuildSequencer(const EpochInput& input, Epoch* epoch) {
   epoch->sequencer = std::make_unique<protocol::Sequencer>(std::move(options), std::move(tables));
 }
 
-// Memory and a ticket for each contribution that the log may hold, where any of them leaves the device.
+// Memory for each contribution that the log may hold, where any of them leaves the device.
 absl::Status PrepareDownloads(const EpochInput& input, const Epoch& epoch, uint32_t t, EpochTable* table) {
   if (table->mapped || table->host_reaches_device) return absl::OkStatus();
   const auto& lanes = table->contributor->options().partitions;
@@ -234,11 +229,21 @@ absl::Status PrepareDownloads(const EpochInput& input, const Epoch& epoch, uint3
   if (std::find(leaves.begin(), leaves.end(), true) == leaves.end()) return absl::OkStatus();
   GEEPS_ASSIGN_OR_RETURN(table->log_staging,
                          input.device->Allocate(device::MemoryKind::kPinned, table->log_memory.size()));
-  table->downloads.resize(lanes.size() * table->log.num_entries());
-  for (size_t i = 0; i < table->downloads.size(); ++i) {
-    Ticket* const ticket = &table->downloads[i];
-    GEEPS_ASSIGN_OR_RETURN(ticket->event, input.device->CreateEvent());
-    ticket->done = {Done::Kind::kDownload, t, static_cast<uint32_t>(i / table->log.num_entries())};
+  return absl::OkStatus();
+}
+
+// What moves versions of the own shards into the cache, where both lie on a device that is better asked once for many
+// moves than once for each copy.
+absl::Status PrepareLocalAbsorbs(const EpochInput& input, const Epoch& epoch, uint32_t t, EpochTable* table) {
+  if (table->mapped || input.device->is_synchronous()) return absl::OkStatus();
+  const plan::TableLayout& layout = epoch.layout.tables[t];
+  for (size_t i = 0; i < layout.subscriptions.size(); ++i) {
+    const plan::Block& block = layout.subscriptions[i].block;
+    const uint32_t kept = epoch.kept_of_partition[layout.subscriptions[i].partition];
+    if (block.rows == 0 || kept == kNone || epoch.kept[kept].shard->home != input.device_home) continue;
+    const geeps_row_run run = {block.first, 0, block.rows};
+    GEEPS_ASSIGN_OR_RETURN(table->landings[i].place,
+                           input.device->CreateIndex(absl::MakeConstSpan(&run, 1), {}, layout.cache_rows, block.rows));
   }
   return absl::OkStatus();
 }
@@ -311,6 +316,7 @@ absl::Status FinishEpoch(const EpochInput& input, absl::Span<const std::string> 
     EpochTable* const table = &epoch->tables[t];
     BuildContributor(input, epoch->layout, t, is_frozen, table);
     GEEPS_RETURN_IF_ERROR(PrepareDownloads(input, *epoch, t, table));
+    GEEPS_RETURN_IF_ERROR(PrepareLocalAbsorbs(input, *epoch, t, table));
     const std::vector<plan::Subscription>& subscriptions = epoch->layout.tables[t].subscriptions;
     for (uint32_t i = 0; i < subscriptions.size(); ++i) {
       protocol::SubscriberOptions options;
@@ -321,7 +327,6 @@ absl::Status FinishEpoch(const EpochInput& input, absl::Span<const std::string> 
       options.observer = table->observer;
       options.read_my_writes = table->schema.read_my_writes;
       table->subscribers.emplace_back(options);
-      table->landings[i].absorb.done = {Done::Kind::kAbsorb, t, i};
     }
   }
   BuildSequencer(input, epoch);

@@ -30,7 +30,6 @@ void NameKept(const EpochInput& input, Epoch* epoch) {
     kept.table = epoch->table_of_partition[id];
     kept.first_row = partition.first_row;
     kept.num_rows = partition.num_rows;
-    kept.apply.done = {Done::Kind::kApply, static_cast<uint32_t>(epoch->kept.size()), kNone};
     epoch->kept_of_partition[id] = static_cast<uint32_t>(epoch->kept.size());
     epoch->kept_of_table[kept.table].push_back(static_cast<uint32_t>(epoch->kept.size()));
     epoch->kept.push_back(std::move(kept));
@@ -116,9 +115,6 @@ absl::Status AllocateSlots(const EpochInput& input, const EpochTable& table, boo
     if (!uploads) continue;
     GEEPS_ASSIGN_OR_RETURN(memory, input.device->Allocate(device::MemoryKind::kDevice, bytes));
     participant->uploads.push_back(std::move(memory));
-    participant->uploading.emplace_back();
-    participant->uploading.back().done.kind = Done::Kind::kUpload;
-    GEEPS_ASSIGN_OR_RETURN(participant->uploading.back().event, input.device->CreateEvent());
   }
   return absl::OkStatus();
 }
@@ -144,8 +140,6 @@ absl::Status BuildMachine(const EpochInput& input, Epoch* epoch, uint32_t index)
     options.participants.push_back(std::move(peer));
     const bool by_message = !table.mapped && participant->rank != input.rank;
     GEEPS_RETURN_IF_ERROR(AllocateSlots(input, table, !home.is_host_accessible(), by_message, participant));
-    participant->staged.done = {Done::Kind::kGather, index, i};
-    GEEPS_ASSIGN_OR_RETURN(participant->staged.event, home.CreateEvent());
     if (!table.mapped && !participant->reads.IsContiguous()) {
       GEEPS_RETURN_IF_ERROR(PrepareGather(home, table.schema.row_bytes(), kept->num_rows, participant));
     }
@@ -157,7 +151,6 @@ absl::Status BuildMachine(const EpochInput& input, Epoch* epoch, uint32_t index)
   }
   kept->machine = std::make_unique<protocol::KeeperPartition>(options);
   kept->last_fires = std::make_unique<LastFires>(protocol::NumLandingSlots(table.slack_max));
-  GEEPS_ASSIGN_OR_RETURN(kept->apply.event, home.CreateEvent());
   return absl::OkStatus();
 }
 

@@ -86,9 +86,10 @@ void Keeper::OnContributionMessage(uint32_t rank, uint32_t slot, const protocol:
   if (peer.uploads.empty() || payload_bytes == 0) return OnContribution(rank, header, peer.slots[place]);
   // The step that uses it is put into the same stream.
   uint8_t* const values = peer.uploads[place].bytes();
-  const device::Stream& stream = *kept->shard->home->stream;
-  if (!context_->Check(stream.Copy(values, peer.slots[place], payload_bytes))) return;
-  context_->Await(stream, kWaitForUpload, &kept->participants[participant].uploading[place], header.clock);
+  MoverStream* const stream = context_->KeepStream(*kept->shard->home);
+  if (!context_->Check(stream->Copy(values, peer.slots[place], payload_bytes))) return;
+  const uint32_t index = context_->epoch->kept_of_partition[header.partition];
+  context_->Await(stream, kWaitForUpload, {Done::Kind::kUpload, index, participant, GEEPS_OK, header.clock});
   OnContribution(rank, header, values);
 }
 
@@ -292,10 +293,10 @@ void Keeper::Apply(uint32_t index, const protocol::KeeperEffect& effect) {
   apply.num_segments = segments_.size();
   apply.inputs = inputs_.data();
   apply.num_inputs = inputs_.size();
-  const device::Stream& stream = *kept->shard->home->stream;
-  if (!context_->Check(stream.Apply(absl::MakeConstSpan(&apply, 1)))) return;
-  kept->apply.done.second = effect.alone ? effect.participant : kNone;
-  context_->Await(stream, kWaitForApply, &kept->apply, clock);
+  MoverStream* const stream = context_->KeepStream(*kept->shard->home);
+  if (!context_->Check(stream->Apply(apply, kept->num_rows * row_bytes, index, MoverStream::Use::kWrites))) return;
+  context_->Await(stream, kWaitForApply,
+                  {Done::Kind::kApply, index, effect.alone ? effect.participant : kNone, GEEPS_OK, clock});
 }
 
 // The landing slots are open again before the version can be published: a publish is what lets the next contribution
@@ -333,7 +334,7 @@ void Keeper::Publish(uint32_t index, const protocol::KeeperEffect& effect) {
     Queue(index);
     return;
   }
-  const device::Stream& stream = *kept->shard->home->stream;
+  MoverStream* const stream = context_->KeepStream(*kept->shard->home);
   const table::RowRun run = peer->reads.runs()[0];
   const uint8_t* values = kept->shard->values + run.first * row_bytes;
   const uint64_t bytes = peer->reads.NumRows() * row_bytes;
@@ -342,15 +343,17 @@ void Keeper::Publish(uint32_t index, const protocol::KeeperEffect& effect) {
     const geeps_row_move move =
         device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table.schema.dtype), table.schema.row_values,
                             peer->staging.data(), kept->shard->values, peer->gather);
-    status = stream.MoveRows(absl::MakeConstSpan(&move, 1));
+    status = stream->MoveRows(absl::MakeConstSpan(&move, 1), bytes, index, MoverStream::Use::kReads);
     values = peer->staging.bytes();
   } else if (!peer->download) {
     return Deliver(kept, effect, values, bytes);
   }
-  if (status.ok() && peer->download) status = stream.Copy(peer->download.data(), values, bytes);
+  if (status.ok() && peer->download) {
+    status = stream->CopyBehind(peer->download.data(), values, bytes, index, MoverStream::Use::kReads);
+  }
   if (!context_->Check(status)) return;
   peer->staged_effect = effect;
-  context_->Await(stream, kWaitForGather, &peer->staged, effect.age);
+  context_->Await(stream, kWaitForGather, {Done::Kind::kGather, index, effect.participant, GEEPS_OK, effect.age});
 }
 
 // The values are in memory of their own, which is safe until the send is over.

@@ -140,10 +140,19 @@ void Puller::Absorb(uint32_t t, uint32_t i) {
   const plan::Block& block = context_->epoch->layout.tables[t].subscriptions[i].block;
   const uint64_t row_bytes = table->schema.row_bytes();
   const uint8_t* const from = landing->local != nullptr ? landing->local : landing->memory;
-  absl::Status status =
-      context_->fill_stream.Copy(table->cache + block.first * row_bytes, from, block.rows * row_bytes);
+  const uint64_t bytes = block.rows * row_bytes;
+  absl::Status status;
+  if (landing->local != nullptr && landing->place) {
+    const geeps_row_move move = device::MakeRowMove(GEEPS_MOVE_COPY, static_cast<uint32_t>(table->schema.dtype),
+                                                    table->schema.row_values, table->cache, from, landing->place);
+    status = context_->fill_stream.MoveRows(absl::MakeConstSpan(&move, 1), bytes, t, MoverStream::Use::kWritesOwnPart);
+  } else {
+    status = context_->fill_stream.Copy(table->cache + block.first * row_bytes, from, bytes, t,
+                                        MoverStream::Use::kWritesOwnPart);
+  }
   if (status.ok()) status = AddOwnUpdates(t, i);
   if (!context_->Check(status)) return;
+  Done done{Done::Kind::kAbsorb, t, i, GEEPS_OK, landing->age};
   if (table->in_stream_order) {
     // The version counts as absorbed: whoever reads it comes behind the copy. The credit does not leave before its end.
     landing->after_absorb = table->subscribers[i].OnAbsorbed();
@@ -151,24 +160,27 @@ void Puller::Absorb(uint32_t t, uint32_t i) {
     now.credit = false;
     landing->after_absorb.age_changed = false;
     context_->actions.Push(SubscriberAction{t, i, now});
-    landing->absorb.done.position = context_->fill_order.Put();
+    done.position = context_->fill_order.Put();
   }
-  context_->Await(context_->fill_stream, kWaitForAbsorb, &landing->absorb, landing->age);
+  context_->Await(&context_->fill_stream, kWaitForAbsorb, done);
 }
 
 // Read-my-writes: what the version does not contain comes on top of it, out of the log, in the order of the clocks.
 absl::Status Puller::AddOwnUpdates(uint32_t t, uint32_t i) {
   const EpochTable& table = context_->epoch->tables[t];
   moves_.clear();
+  uint64_t rows = 0;
   for (const protocol::OwnUpdate& update : table.subscribers[i].own_updates()) {
     for (const OwnPart& part : context_->epoch->plans[update.set_id].own_parts[update.op]) {
       if (part.subscription != i || !part.again) continue;
       moves_.push_back(device::MakeRowMove(GEEPS_MOVE_ADD, static_cast<uint32_t>(table.schema.dtype),
                                            table.schema.row_values, table.cache, table.log.values(update.clock),
                                            part.again));
+      rows += context_->epoch->layout.plans[update.set_id].ops[update.op].num_rows;
     }
   }
-  return moves_.empty() ? absl::OkStatus() : context_->fill_stream.MoveRows(moves_);
+  if (moves_.empty()) return absl::OkStatus();
+  return context_->fill_stream.MoveRows(moves_, rows * table.schema.row_bytes(), t, MoverStream::Use::kWrites);
 }
 
 void Puller::OnAbsorbed(uint32_t t, uint32_t i) {

@@ -101,12 +101,12 @@ void Pusher::Download(EpochTable* table, uint32_t t, const protocol::Contributor
   const uint64_t first = block.first * table->schema.row_bytes();
   uint8_t* const to = table->log_staging.bytes() + table->log.values_offset(effect.clock) + first;
   if (!context_->Check(context_->drain_stream.Copy(to, table->log.values(effect.clock) + first,
-                                                   block.rows * table->schema.row_bytes()))) {
+                                                   block.rows * table->schema.row_bytes(), t,
+                                                   MoverStream::Use::kReads))) {
     return;
   }
-  const uint32_t num_entries = table->log.num_entries();
-  context_->Await(context_->drain_stream, kWaitForDownload,
-                  &table->downloads[effect.index * num_entries + effect.clock % num_entries], effect.clock);
+  context_->Await(&context_->drain_stream, kWaitForDownload,
+                  {Done::Kind::kDownload, t, effect.index, GEEPS_OK, effect.clock});
 }
 
 void Pusher::OnDownloaded(uint32_t t, uint32_t lane, protocol::Clock clock) {

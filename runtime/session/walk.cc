@@ -187,7 +187,7 @@ absl::Status Walk::Tell(ProgramEvent::Kind kind, uint32_t set_id, uint32_t op, b
 }
 
 absl::Status Walk::TellPosted(ProgramEvent::Kind kind, uint32_t op, const device::Stream* in) {
-  if (in != nullptr) GEEPS_RETURN_IF_ERROR(in->Record(epoch_->plans[set_id_].posted[op].event));
+  if (in != nullptr) GEEPS_RETURN_IF_ERROR(in->Record(epoch_->plans[set_id_].posted[op]));
   return Tell(kind, set_id_, op, in != nullptr);
 }
 

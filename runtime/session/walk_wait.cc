@@ -21,7 +21,7 @@ absl::StatusOr<bool> Walk::AwaitReady(uint32_t op, uint64_t limit_ns) {
 absl::StatusOr<bool> Walk::AwaitContents(uint32_t op, const device::Stream* in, uint64_t limit_ns) {
   const OpSlot& slot = epoch_->plans[set_id_].slots[op];
   if (in == nullptr) return AwaitWord(op, slot.over, slot.position, limit_ns);
-  GEEPS_RETURN_IF_ERROR(in->WaitFor(movers::kWaitForRead, epoch_->plans[set_id_].fill[op].event));
+  GEEPS_RETURN_IF_ERROR(in->WaitFor(movers::kWaitForRead, epoch_->plans[set_id_].filled[op]));
   return true;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The queues between program, mover thread and device: ProgramQueue, ActionQueue, Completions, ProgramWait.
 #include <doctest/doctest.h>
-
 #include <poll.h>
 
 #include <atomic>
@@ -97,19 +96,21 @@ TEST_CASE("an action queue keeps the order while it grows in the middle of a rou
   CHECK_FALSE(queue.Pop(&action));
 }
 
-TEST_CASE("completions arrive in order, wake for each, and none is due when all have come") {
+Completions::Notice* Expected(Completions* completions, const std::vector<uint32_t>& numbers) {
+  Completions::Notice* const notice = completions->New();
+  for (uint32_t number : numbers) notice->ends.push_back({Done::Kind::kDrain, number, 2 * number});
+  completions->Expect(*notice);
+  return notice;
+}
+
+TEST_CASE("completions arrive in order, each notice wakes, and none is due when all have come") {
   int woken = 0;
   Completions completions([&] { ++woken; });
-  Ticket tickets[3];
-  for (uint32_t i = 0; i < 3; ++i) {
-    tickets[i].done = {Done::Kind::kDrain, i, 2 * i};
-    tickets[i].context = &completions;
-    completions.Expect();
-  }
+  Completions::Notice* const notices[2] = {Expected(&completions, {0, 1}), Expected(&completions, {2})};
   std::vector<Done> done;
   CHECK_FALSE(completions.Take(&done));
   CHECK_FALSE(completions.WaitUntilNoneIsDue(std::chrono::nanoseconds(1)));
-  for (Ticket& ticket : tickets) Completions::Notice(&ticket, GEEPS_OK);
+  for (Completions::Notice* notice : notices) Completions::OnNotice(notice, GEEPS_OK);
   CHECK(completions.HasAny());
   CHECK(completions.WaitUntilNoneIsDue(std::chrono::nanoseconds(1)));
   REQUIRE(completions.Take(&done));
@@ -119,32 +120,39 @@ TEST_CASE("completions arrive in order, wake for each, and none is due when all 
     CHECK(done[i].second == 2 * i);
     CHECK(done[i].status == GEEPS_OK);
   }
-  CHECK(woken == 3);
+  CHECK(woken == 2);
   CHECK_FALSE(completions.HasAny());
 }
 
-TEST_CASE("a notice carries the status of the device, and a cancelled one is not waited for") {
+TEST_CASE("a notice that has come is used again, without what it told") {
   Completions completions([] {});
-  Ticket ticket;
-  ticket.context = &completions;
-  completions.Expect();
-  completions.Expect();
-  completions.Cancel();
-  Completions::Notice(&ticket, GEEPS_E_DEVICE);
+  Completions::Notice* const first = Expected(&completions, {1, 2, 3});
+  CHECK(completions.New() != first);
+  Completions::OnNotice(first, GEEPS_OK);
+  CHECK(completions.New() == first);
+  CHECK(first->ends.empty());
+  completions.Drop(first);
+  CHECK(completions.New() == first);
+}
+
+TEST_CASE("a notice carries the status of the device to all its ends, and a cancelled one is not waited for") {
+  Completions completions([] {});
+  Completions::Notice* const lost = Expected(&completions, {0, 1});
+  completions.Cancel(Expected(&completions, {2, 3, 4}));
+  Completions::OnNotice(lost, GEEPS_E_DEVICE);
   std::vector<Done> done;
   REQUIRE(completions.Take(&done));
-  CHECK(done[0].status == GEEPS_E_DEVICE);
+  REQUIRE(done.size() == 2);
+  for (const Done& one : done) CHECK(one.status == GEEPS_E_DEVICE);
   CHECK(completions.WaitUntilNoneIsDue(std::chrono::nanoseconds(1)));
 }
 
 TEST_CASE("detached completions wake nobody") {
   int woken = 0;
   Completions completions([&] { ++woken; });
-  Ticket ticket;
-  ticket.context = &completions;
-  completions.Expect();
+  Completions::Notice* const notice = Expected(&completions, {0});
   completions.Detach();
-  Completions::Notice(&ticket, GEEPS_E_CANCELLED);
+  Completions::OnNotice(notice, GEEPS_E_CANCELLED);
   CHECK(woken == 0);
 }
 
