@@ -39,6 +39,8 @@ void RowCalls::Send(uint32_t rank, const Header& header, uint64_t epoch, const u
 void RowCalls::SendRows(uint32_t rank, const Header& header, const cache::Home& home, const uint8_t* values,
                         uint64_t bytes) {
   std::string message = Message(header, context_->epoch->number, bytes);
+  // The thread may sleep until the values are copied: what the turn has collected does not wait for that.
+  if (!context_->Check(context_->Flush())) return;
   const absl::Status read = cache::ReadValues(home, values, bytes, message.data() + kHeaderBytes);
   if (context_->Check(read)) SendMessage(rank, std::move(message));
 }
