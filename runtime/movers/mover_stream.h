@@ -23,6 +23,7 @@ class MoverStream {
   // stream. Pieces that only read it, or only write parts of it that belong to one of them each, may go together.
   enum class Use : uint8_t { kReads, kWritesOwnPart, kWrites };
 
+  // Streams that share completions are of one device, or synchronous.
   absl::Status Create(const device::Device& device, Completions* completions);
 
   // Behind all that uses the same. Nothing that is collected depends on it.
