@@ -60,6 +60,8 @@ class ForkGuard {
 class InprocListener final : public Listener {
  public:
   ~InprocListener() override {
+    // One that was not registered leaves the registry alone: making it may have been what found no memory.
+    if (name_.empty()) return;
     MutexLock lock(&Names().mutex);
     Names().listeners.erase(name_);
   }
