@@ -90,7 +90,7 @@ class Completions {
   }
   // Asks for the notice when what `event` has captured is over; without it, on an error.
   absl::Status AskFor(device::WaitSite site, const device::Event& event, Notice* notice) {
-    const absl::Status expected = CatchOutOfMemory([&] {
+    absl::Status expected = CatchOutOfMemory([&] {
       Expect(*notice);
       return absl::OkStatus();
     });

@@ -112,7 +112,7 @@ absl::Status MoverStream::SendWork() {
 
 absl::Status MoverStream::AskFor(const Ends& ends) {
   device::Event* const event = &ends.notice->event;
-  const absl::Status recorded = CatchOutOfMemory([&]() -> absl::Status {
+  absl::Status recorded = CatchOutOfMemory([&]() -> absl::Status {
     if (!*event) {
       GEEPS_ASSIGN_OR_RETURN(*event, stream_.device().CreateEvent());
     }

@@ -57,7 +57,7 @@ void Coordinator::OnHello(uint64_t connection, const Hello& hello, uint64_t now_
 bool Coordinator::CheckHello(const Hello& hello, Cause* refusal) const {
   const std::string who = absl::StrCat("rank ", hello.rank, " (host ", hello.host, ", pid ", hello.pid, ")");
   const int32_t rank = static_cast<int32_t>(std::min<uint32_t>(hello.rank, std::numeric_limits<int32_t>::max()));
-  auto refuse = [&](Code code, std::string why) {
+  const auto refuse = [&](Code code, const std::string& why) {
     *refusal = MakeCause(code, rank, 0, absl::StrCat(who, " was refused: ", why));
     return false;
   };

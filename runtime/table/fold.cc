@@ -56,6 +56,7 @@ const T* FoldGroup(absl::Span<const FoldInput> inputs, size_t begin, size_t end,
   }
   if constexpr (!std::is_same_v<T, H>) {
     ForLanes<T>(n, [=]<typename V>(uint64_t i) {
+      // NOLINTNEXTLINE(bugprone-sizeof-expression): V is T itself where a lane is one number
       alignas(16) H rounded[sizeof(V) / sizeof(T)];
       StoreNumbers(rounded, LoadLanes<V>(sum + i));
       StoreLanes(sum + i, LoadNumbers<V>(static_cast<const H*>(rounded)));

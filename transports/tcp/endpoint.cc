@@ -210,7 +210,7 @@ void Endpoint::AcceptAll() {
     const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
       next->TakeSocket(fd);
-      AcceptOne(std::move(next));
+      AcceptOne(std::exchange(next, nullptr));
     } else if (errno == EMFILE || errno == ENFILE) {
       RefuseForLackOfDescriptors();
     } else if (errno == EAGAIN) {
