@@ -139,9 +139,9 @@ void Reclaimer::Drain(const protocol::SequencerEffect& effect) {
     moves[num_moves++] = device::MakeRowMove(GEEPS_MOVE_ADD, dtype, table->schema.row_values, table->cache, from,
                                              plan->own_add[effect.op]);
   }
-  context_->statistics->drains.Add();
-  context_->statistics->drain_bytes.Add(op.num_rows * table->schema.row_bytes());
   const uint64_t bytes = op.num_rows * table->schema.row_bytes();
+  context_->statistics->drains.Add();
+  context_->statistics->drain_bytes.Add(bytes);
   if (num_moves > 0 && !context_->Check(context_->drain_stream.MoveRows(absl::MakeConstSpan(moves, num_moves), bytes,
                                                                         op.table, MoverStream::Use::kWrites))) {
     return;

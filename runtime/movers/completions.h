@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Completions: the ends of what the movers have asked of a device, on their way from the threads of its back end to the
 // mover thread. One notice tells of many.
-// Thread contract: the mover thread. OnNotice: any thread. Detach, WaitUntilNoneIsDue: after
-// the mover thread.
+// Thread contract: the mover thread. OnNotice: any thread. Detach, WaitUntilNoneIsDue: when the mover thread has ended.
 #ifndef GEEPS_RUNTIME_MOVERS_COMPLETIONS_H_
 #define GEEPS_RUNTIME_MOVERS_COMPLETIONS_H_
 
@@ -88,7 +87,7 @@ class Completions {
     MutexLock lock(&mutex_);
     GiveBack(notice);
   }
-  // Asks for the notice when what `event` has captured is over; without it, on an error.
+  // Asks the device for the notice when what `event` has captured is over. On an error it will not come.
   absl::Status AskFor(device::WaitSite site, const device::Event& event, Notice* notice) {
     absl::Status expected = CatchOutOfMemory([&] {
       Expect(*notice);

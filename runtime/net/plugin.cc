@@ -24,11 +24,7 @@ namespace geeps::net {
 namespace {
 
 constexpr const char* kKinds[] = {"transport_", "source_", "device_", "rule_", ""};
-// Built in.
-constexpr struct {
-  const char* name;
-  PluginRegistry::QueryFunction query;
-} kBuiltIn[] = {{"inproc", &inproc::Query}, {"host", &device::HostPlugin}, {"deferred", &device::DeferredPlugin}};
+constexpr PluginRegistry::QueryFunction kBuiltIn[] = {&inproc::Query, &device::HostPlugin, &device::DeferredPlugin};
 constexpr uint64_t kAlignmentMax = 1 << 21;
 
 std::string VersionText(uint32_t abi) { return absl::StrCat(abi >> 16, ".", abi & 0xffff); }
@@ -177,8 +173,8 @@ absl::StatusOr<std::string> PluginRegistry::Load(absl::string_view name_or_path)
   MutexLock lock(&mutex_);
   if (name_or_path.find('/') != absl::string_view::npos) return LoadFile(std::string(name_or_path));
   if (const Plugin* known = Find(name_or_path); known != nullptr) return std::string(known->descriptor->name);
-  for (const auto& built_in : kBuiltIn) {
-    if (name_or_path == built_in.name) return AddQuery(built_in.query, "");
+  for (const QueryFunction built_in : kBuiltIn) {
+    if (name_or_path == built_in(GEEPS_PLUGIN_ABI)->name) return AddQuery(built_in, "");
   }
   std::vector<std::string> reasons;
   for (const std::string& directory : directories_) {
