@@ -42,13 +42,17 @@ TEST_CASE_FIXTURE(Fixture, "PluginRegistry: a plugin is found by name, loading t
 }
 
 TEST_CASE_FIXTURE(Fixture, "PluginRegistry: what is built in is found by its name, with the tables of a loaded one") {
-  const std::pair<const char*, const char*> kBuiltIn[] = {
-      {"inproc", GEEPS_TRANSPORT_ID}, {"host", GEEPS_DEVICE_ID}, {"deferred", GEEPS_DEVICE_ID}};
-  for (const auto& [name, id] : kBuiltIn) {
-    CAPTURE(std::string(name));
+  struct BuiltIn {
+    std::string name;
+    const char* id;
+  };
+  const BuiltIn kBuiltIn[] = {{"inproc", GEEPS_TRANSPORT_ID}, {"host", GEEPS_DEVICE_ID}, {"deferred", GEEPS_DEVICE_ID}};
+  for (const BuiltIn& built_in : kBuiltIn) {
+    const std::string& name = built_in.name;
+    CAPTURE(name);
     REQUIRE(registry.Load(name).ok());
     CHECK(*registry.Load(name) == name);
-    const auto table = registry.GetInterface(name, id);
+    const auto table = registry.GetInterface(name, built_in.id);
     REQUIRE(table.ok());
     CHECK(table->host->plugin_path == nullptr);
     CHECK_FALSE(registry.GetInterface(name, "geeps.nothing/1").ok());
