@@ -16,44 +16,43 @@ GOOD = ("OK", "EXPECTEDFAIL")
 
 
 class Part:
-    """One compiler with one set of options."""
+    """One compiler with one set of options, and the tests that run: all but some, by name or suite."""
 
-    def __init__(self, name, cc, cxx, options=(), tests=(), env=None, without=(), only_tested=False):
+    def __init__(self, name, cc, cxx, options=(), env=None, without=(), without_suites=(), slower=1, only_tested=False):
         self.name = name
         self.cc = cc
         self.cxx = cxx
         self.options = list(options)
-        self.tests = list(tests)
         self.env = env or {}
         self.without = without
+        self.without_suites = without_suites
+        self.slower = slower  # factor for the time limits of tests
         self.only_tested = only_tested
 
 
-# Optimised as far as it pays for its compile time; without debug information, except where a stack trace is the result.
-# Sanitizers are g++'s: its runtimes are shared libraries, so that programs in C and loaded plugins share one of each. What
-# only reads sources runs in the two parts that are not for --full alone; the simulator has one thread and is of no
-# interest to TSan. The long searches through the protocol say nothing about a compiler and run once; the deepest of them
-# where the rest is quick.
-ASAN_TESTS = ["--no-suite", "style", "--no-suite", "abi", "-t", "4"]
-TSAN_TESTS = ["--no-suite", "style", "--no-suite", "abi", "--no-suite", "sim", "-t", "8"]
+# g++ builds what is released; clang++ sees every source and builds quickly, with assertions. Debug information only where a
+# stack trace is the result. Sanitizers are g++'s: its runtimes are shared libraries, so that programs in C and loaded
+# plugins share one of each. What only reads sources runs in the two parts that are not for --full alone; what has one
+# thread is of no interest to TSan. The long searches through the protocol say nothing about a compiler and run once.
 LINES = ["-Dc_args=-g1", "-Dcpp_args=-g1"]
-DEEP = ("sim-10000-seeds",)
-LONG = ("sim-search", "sim-mutants", "protocol-mutants")
+LONG = ("sim-search", "sim-mutants", "protocol-mutants", "sim-10000-seeds")
 # Mostly waits for other processes; what it shows does not depend on the optimizer.
 FAULTS = ("faults-drill", "faults-points", "faults-moments", "faults-kill-times", "faults-churn",
           "network-silence", "network-namespaces", "oom")
 # Calculate for minutes where nothing is optimized or every access is looked at; the threads of geeps that work meanwhile
 # are those of the other tests.
 TRAINING = ("cuda-train-jobs", "cuda-train-run")
+ONE_THREAD = ("table", "protocol", "cuda-kernels", "cuda-driver-interface", "cuda-train-interface")
 PARTS = [
-    Part("gcc", "gcc", "g++", ["-Doptimization=1", "-Ddebug=false"], without=DEEP),
-    Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=LONG + DEEP + FAULTS + TRAINING),
-    Part("release", "gcc", "g++", ["--buildtype=release"], ["--no-suite", "style", "--no-suite", "abi"], without=LONG + FAULTS),
-    Part("asan", "gcc", "g++", ["-Doptimization=1", *LINES, "-Db_sanitize=address,undefined", "-Db_lundef=false"], ASAN_TESTS,
+    Part("gcc", "gcc", "g++", ["--buildtype=release"]),
+    Part("clang", "clang-14", "clang++-14", ["-Doptimization=0", "-Ddebug=false"], without=LONG + FAULTS + TRAINING),
+    Part("asan", "gcc", "g++", ["-Doptimization=g", *LINES, "-Db_sanitize=address,undefined", "-Db_lundef=false"],
          {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
-          "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, LONG + DEEP, only_tested=True),
-    Part("tsan", "gcc", "g++", ["-Doptimization=1", *LINES, "-Db_sanitize=thread", "-Db_lundef=false"], TSAN_TESTS,
-         {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}, LONG + DEEP + TRAINING, only_tested=True),
+          "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"},
+         LONG, without_suites=("style", "abi"), slower=4, only_tested=True),
+    Part("tsan", "gcc", "g++", ["-Doptimization=1", *LINES, "-Db_sanitize=thread", "-Db_lundef=false"],
+         {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"},
+         LONG + TRAINING + ONE_THREAD, without_suites=("style", "abi", "sim", "plan"), slower=8, only_tested=True),
 ]
 
 
@@ -159,10 +158,10 @@ def introspect(folder, what):
 
 
 def chosen_tests(folder, part):
-    """Names for meson's command line: none, which means all, or all but these."""
-    if not part.without:
-        return []
-    return [t["name"] for t in introspect(folder, "tests") if t["name"] not in part.without]
+    """Names of the tests that the part runs."""
+    def is_left_out(test):
+        return test["name"] in part.without or any(s.split(":")[-1] in part.without_suites for s in test["suite"])
+    return [t["name"] for t in introspect(folder, "tests") if not is_left_out(t)]
 
 
 def chosen_targets(folder, part):
@@ -197,7 +196,7 @@ def run_part(root, part, jobs):
         print(f"== {part.name}: skipped, its programs do not start on this kernel", flush=True)
         return Count(skipped=1)
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "--num-processes", str(jobs),
-               *part.tests, *chosen_tests(folder, part)]
+               "-t", str(part.slower), *chosen_tests(folder, part)]
     testlog = os.path.join(folder, "meson-logs", "testlog.json")
     if os.path.exists(testlog):
         os.remove(testlog)
@@ -255,7 +254,7 @@ def main():
     parser = argparse.ArgumentParser(prog="tools/check", description="Builds with g++ and clang++ and runs every test.",
                                      epilog="example: tools/check --full -j 2")
     parser.add_argument("root", help=argparse.SUPPRESS)
-    parser.add_argument("--full", action="store_true", help="also optimised as released, with AddressSanitizer, UBSan and LeakSanitizer, with TSan, and the fuzzers")
+    parser.add_argument("--full", action="store_true", help="also with AddressSanitizer, UBSan and LeakSanitizer, with TSan, and the fuzzers")
     parser.add_argument("--long", action="store_true", help="then also clang-tidy, the proofs of docs/reliability.md and ten minutes of each fuzzer: hours")
     parser.add_argument("--parts", metavar="A,B", help="only these of " + ", ".join(names))
     parser.add_argument("-j", "--jobs", type=int, default=default_jobs(), metavar="N",

@@ -222,10 +222,10 @@ def empty(folder):
 
 
 def build_release(root, fake):
-    """Brings build/check-release up to date, as tools/check does, as far as a pack needs it; returns the folder."""
+    """Brings build/check-gcc up to date, as tools/check does, as far as a pack needs it; returns the folder."""
     import check
-    part = next(part for part in check.PARTS if part.name == "release")
-    folder = os.path.join(root, "build", "check-release")
+    part = next(part for part in check.PARTS if part.name == "gcc")
+    folder = os.path.join(root, "build", "check-gcc")
     logs = os.path.join(root, "build", "check-logs")
     os.makedirs(logs, exist_ok=True)
     print(f"building in {os.path.relpath(folder, root)}", flush=True)
