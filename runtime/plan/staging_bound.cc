@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <queue>
+#include <utility>
+
+#include "runtime/plan/staging_parts.h"
+
+namespace geeps::plan {
+namespace {
+
+// Windows that are looked at begin (or end) at so many operations of a round at most: a bound of a large problem must
+// not cost more than its plan.
+constexpr uint32_t kWindowsMax = 256;
+
+uint64_t LinkNs(uint64_t bytes, uint64_t bytes_per_s) {
+  return static_cast<uint64_t>(static_cast<unsigned __int128>(bytes) * 1000000000u / bytes_per_s);
+}
+
+// Data that need not move when they stay while operations begin .. end - 1 run.
+struct Stay {
+  uint32_t begin = 0;
+  uint32_t end = 0;
+  uint64_t bytes = 0;
+};
+
+// The fewest bytes of `stays` that cannot stay, counting parts of an item, too: where they do not fit, what ends last
+// goes first. Only what lies in one round is looked at, and of what reaches over its end one side.
+uint64_t LeastMoved(const StagingTables& tables, std::vector<Stay> stays, bool second_side) {
+  const uint32_t n = tables.num_ops();
+  for (Stay& stay : stays) {
+    if (stay.end <= n) continue;
+    if (second_side) {
+      stay = {0, stay.end - n, stay.bytes};
+    } else {
+      stay.end = n;
+    }
+  }
+  std::sort(stays.begin(), stays.end(), [](const Stay& a, const Stay& b) { return a.begin < b.begin; });
+  std::vector<uint64_t> ending(n + 1);
+  std::priority_queue<std::pair<uint32_t, uint64_t>> here;  // end, bytes
+  uint64_t held = 0;
+  uint64_t moved = 0;
+  size_t next = 0;
+  for (uint32_t q = 0; q < n; ++q) {
+    held -= ending[q];
+    for (; next < stays.size() && stays[next].begin == q; ++next) {
+      if (stays[next].end <= q) continue;
+      here.push({stays[next].end, stays[next].bytes});
+      ending[stays[next].end] += stays[next].bytes;
+      held += stays[next].bytes;
+    }
+    const uint64_t available = tables.problem.budget - std::min(tables.problem.budget, tables.held_bytes[q]);
+    while (held > available) {
+      auto [end, bytes] = here.top();
+      here.pop();
+      const uint64_t goes = std::min(bytes, held - available);
+      held -= goes;
+      moved += goes;
+      ending[end] -= goes;
+      if (goes < bytes) here.push({end, bytes - goes});
+    }
+  }
+  return moved;
+}
+
+uint64_t LeastMoved(const StagingTables& tables, const std::vector<Stay>& stays) {
+  return std::max(LeastMoved(tables, stays, false), LeastMoved(tables, stays, true));
+}
+
+uint64_t LeastIn(const StagingTables& tables) {
+  uint64_t forced = 0;
+  std::vector<Stay> stays;
+  for (uint32_t g = 0; g < tables.num_gaps(); ++g) {
+    if (tables.UseAfter(g).before == StagingUse::Before::kHost) forced += tables.Bytes(g);
+    if (tables.gaps[g].is_free) stays.push_back({tables.gaps[g].last + 1, tables.gaps[g].first, tables.Bytes(g)});
+  }
+  return forced + LeastMoved(tables, stays);
+}
+
+// What a use has changed is written back unless it stays until the contents are changed again, or wanted no more: in
+// the longest of the gaps until then at least.
+uint64_t LeastOut(const StagingTables& tables) {
+  uint64_t forced = 0;
+  std::vector<Stay> stays;
+  for (uint32_t g = 0; g < tables.num_gaps(); ++g) {
+    const StagingUse::After after = tables.UseBefore(g).after;
+    if (after == StagingUse::After::kToHost) forced += tables.Bytes(g);
+    if (after != StagingUse::After::kChanged) continue;
+    const uint32_t num_uses = static_cast<uint32_t>(tables.problem.items[tables.gaps[g].item].uses.size());
+    const uint32_t first_gap = g - tables.gaps[g].use;
+    Stay longest;
+    for (uint32_t i = 0; i < num_uses; ++i) {
+      const uint32_t gap = first_gap + (g - first_gap + i) % num_uses;
+      if ((i > 0 && tables.UseBefore(gap).after != StagingUse::After::kUnchanged) || !tables.gaps[gap].is_free) break;
+      const Stay stay{tables.gaps[gap].last + 1, tables.gaps[gap].first, tables.Bytes(gap)};
+      if (stay.end - stay.begin > longest.end - longest.begin) longest = stay;
+    }
+    if (longest.end > longest.begin) stays.push_back(longest);
+  }
+  return forced + LeastMoved(tables, stays);
+}
+
+// By window, how long the round waits at least within it; windows that do not overlap add up. What is waited for
+// before operation q lies in all windows whose begin is below q and whose end is not.
+class Windows {
+ public:
+  explicit Windows(uint32_t n) : waits_(n + 1) {}
+  void Add(uint32_t begin, uint32_t end, uint64_t bytes, uint64_t room, uint64_t bytes_per_s, uint64_t busy_ns) {
+    if (bytes <= room) return;
+    const uint64_t link_ns = LinkNs(bytes - room, bytes_per_s);
+    if (link_ns > busy_ns) waits_[end].push_back({begin, link_ns - busy_ns});
+  }
+  uint64_t Longest() const {
+    std::vector<uint64_t> best(waits_.size());
+    for (uint32_t end = 1; end < waits_.size(); ++end) {
+      best[end] = best[end - 1];
+      for (const auto& [begin, wait] : waits_[end]) best[end] = std::max(best[end], best[begin] + wait);
+    }
+    return best.back();
+  }
+
+ private:
+  std::vector<std::vector<std::pair<uint32_t, uint64_t>>> waits_;  // by end
+};
+
+uint64_t Room(const StagingTables& tables, uint32_t op) {
+  return tables.problem.budget - std::min(tables.problem.budget, tables.held_bytes[op]);
+}
+
+// At the begin of operation u memory holds a part of what operations up to v want that was last used before; the rest
+// is fetched until v begins.
+void FetchWindows(const StagingTables& tables, uint32_t step, Windows* windows) {
+  const uint32_t n = tables.num_ops();
+  for (uint32_t u = 0; u < n; u += step) {
+    uint64_t wanted = 0;
+    const uint64_t room = Room(tables, u);
+    for (uint32_t v = u + 1; v < n; ++v) {
+      for (uint32_t g : tables.begins[v]) {
+        const bool wants = tables.UseAfter(g).before != StagingUse::Before::kNothing;
+        const bool is_before = tables.gaps[g].first >= n || tables.gaps[g].last < u;
+        if (wants && is_before) wanted += tables.Bytes(g);
+      }
+      windows->Add(u, v, wanted, room, tables.problem.link.in_bytes_per_s, tables.begin_ns[v] - tables.begin_ns[u]);
+    }
+  }
+}
+
+// When operation v begins memory holds a part of what operations from u on have changed and others will want; the rest
+// has been written back since u was over.
+void WriteBackWindows(const StagingTables& tables, uint32_t step, Windows* windows) {
+  const uint32_t n = tables.num_ops();
+  for (uint32_t v = n - 1; v > 0; v = v > step ? v - step : 0) {
+    uint64_t changed = 0;
+    const uint64_t room = Room(tables, v);
+    for (uint32_t u = v; u-- > 0;) {
+      for (uint32_t g : tables.ends[u]) {
+        const StagingUse::After after = tables.UseBefore(g).after;
+        const bool leaves_by_link =
+            after == StagingUse::After::kToHost || (after == StagingUse::After::kChanged && tables.gaps[g].is_free);
+        if (leaves_by_link && tables.gaps[g].first > v) changed += tables.Bytes(g);
+      }
+      const uint64_t begin = tables.begin_ns[u] + tables.problem.op_ns[u];
+      windows->Add(u, v, changed, room, tables.problem.link.out_bytes_per_s, tables.begin_ns[v] - begin);
+    }
+  }
+}
+
+}  // namespace
+
+uint64_t LinkBound(const StagingTables& tables) {
+  return std::max({tables.busy_ns, LinkNs(LeastIn(tables), tables.problem.link.in_bytes_per_s),
+                   LinkNs(LeastOut(tables), tables.problem.link.out_bytes_per_s)});
+}
+
+uint64_t BoundStaging(const StagingProblem& problem) {
+  const StagingTables tables(problem);
+  const uint32_t step = (tables.num_ops() + kWindowsMax - 1) / kWindowsMax;
+  Windows windows(tables.num_ops());
+  FetchWindows(tables, step, &windows);
+  WriteBackWindows(tables, step, &windows);
+  return std::max(tables.busy_ns + windows.Longest(), LinkBound(tables));
+}
+
+}  // namespace geeps::plan
