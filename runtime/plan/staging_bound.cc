@@ -145,19 +145,43 @@ void FetchWindows(const StagingTables& tables, uint32_t step, Windows* windows) 
   }
 }
 
-// When operation v begins memory holds a part of what operations from u on have changed and others will want; the rest
-// has been written back since u was over.
+// What an operation has changed and a later one wants, or the host: while operations begin .. end - 1 run it lies in device
+// memory, or has been written back since it was changed.
+struct Change {
+  uint32_t begin = 0;
+  uint32_t end = 0;
+  uint64_t bytes = 0;
+};
+
+// By the operation that ends the use that changes.
+std::vector<std::vector<Change>> FindChanges(const StagingTables& tables) {
+  std::vector<std::vector<Change>> changes(tables.num_ops());
+  for (uint32_t g = 0; g < tables.num_gaps(); ++g) {
+    const StagingUse::After after = tables.UseBefore(g).after;
+    const uint32_t use_end = tables.gaps[g].last;
+    if (after == StagingUse::After::kToHost) changes[use_end].push_back({use_end + 1, tables.gaps[g].first, tables.Bytes(g)});
+    if (after != StagingUse::After::kChanged) continue;
+    // Until it is changed again, or nobody wants it.
+    const uint32_t num_uses = static_cast<uint32_t>(tables.problem.items[tables.gaps[g].item].uses.size());
+    for (uint32_t gap = g; tables.gaps[gap].is_free; ++gap) {
+      changes[use_end].push_back({tables.gaps[gap].last + 1, tables.gaps[gap].first, tables.Bytes(gap)});
+      const bool is_last = tables.gaps[gap].use + 1 == num_uses;
+      if (is_last || tables.UseAfter(gap).after != StagingUse::After::kUnchanged) break;
+    }
+  }
+  return changes;
+}
+
+// When operation v begins memory holds a part of what operations from u on have changed and others will want; the rest has
+// been written back since u was over.
 void WriteBackWindows(const StagingTables& tables, uint32_t step, Windows* windows) {
-  const uint32_t n = tables.num_ops();
-  for (uint32_t v = n - 1; v > 0; v = v > step ? v - step : 0) {
+  const std::vector<std::vector<Change>> changes = FindChanges(tables);
+  for (uint32_t v = tables.num_ops() - 1; v > 0; v = v > step ? v - step : 0) {
     uint64_t changed = 0;
     const uint64_t room = Room(tables, v);
     for (uint32_t u = v; u-- > 0;) {
-      for (uint32_t g : tables.ends[u]) {
-        const StagingUse::After after = tables.UseBefore(g).after;
-        const bool leaves_by_link =
-            after == StagingUse::After::kToHost || (after == StagingUse::After::kChanged && tables.gaps[g].is_free);
-        if (leaves_by_link && tables.gaps[g].first > v) changed += tables.Bytes(g);
+      for (const Change& change : changes[u]) {
+        if (change.begin <= v && v < change.end) changed += change.bytes;
       }
       const uint64_t begin = tables.begin_ns[u] + tables.problem.op_ns[u];
       windows->Add(u, v, changed, room, tables.problem.link.out_bytes_per_s, tables.begin_ns[v] - begin);

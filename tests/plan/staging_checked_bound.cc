@@ -19,6 +19,7 @@ struct Between {
   StagingUse::After after = StagingUse::After::kUnchanged;
   StagingUse::Before before = StagingUse::Before::kNothing;
   bool is_out_due = false;  // what was changed last is written back if it does not stay here
+  uint64_t changed = ~uint64_t{0};  // the operation of the same round that has changed it last; ~0: none
 };
 
 struct Problem {
@@ -32,6 +33,15 @@ struct Problem {
         const StagingUse& next = item.uses[(u + 1) % num_uses];
         for (uint64_t q = use.first; q <= use.last; ++q) held[q] += item.bytes;
         all.push_back({use.last + 1u, next.first + (u + 1 == num_uses ? n : 0), item.bytes, use.after, next.before});
+      }
+      for (size_t u = 0; u < num_uses; ++u) {
+        Between& b = all[first + u];
+        const bool is_wanted = b.before == StagingUse::Before::kKept;
+        const bool is_new = b.after == StagingUse::After::kToHost || (b.after == StagingUse::After::kChanged && is_wanted);
+        if (is_new) b.changed = item.uses[u].last;
+        if (b.after != StagingUse::After::kUnchanged || !is_wanted || u == 0) continue;
+        const Between& before = all[first + u - 1];  // what it wants was changed before it
+        if (before.before == StagingUse::Before::kKept && before.after != StagingUse::After::kToHost) b.changed = before.changed;
       }
       // The longest time between two uses, from one that changes to the next one that does.
       for (size_t u = 0; u < num_uses; ++u) {
@@ -117,9 +127,7 @@ uint64_t CheckedBoundNs(const StagingProblem& problem) {
       for (const Between& b : the.all) {
         const bool is_used_here = b.to % n > u && b.to % n <= v && (b.to >= n || b.from <= u);
         if (b.before != StagingUse::Before::kNothing && is_used_here) wanted += b.bytes;
-        const bool goes = b.after == StagingUse::After::kToHost ||
-                          (b.after == StagingUse::After::kChanged && b.before == StagingUse::Before::kKept);
-        if (goes && b.from > u && b.from <= v && b.to > v) changed += b.bytes;
+        if (b.changed != ~uint64_t{0} && b.changed >= u && b.from <= v && b.to > v) changed += b.bytes;
       }
       const uint64_t fetch_ns = link_ns(wanted - std::min(wanted, the.Room(u)), problem.link.in_bytes_per_s);
       const uint64_t write_ns = link_ns(changed - std::min(changed, the.Room(v)), problem.link.out_bytes_per_s);

@@ -41,7 +41,7 @@ FAULTS = ("faults-drill", "faults-points", "faults-moments", "faults-kill-times"
           "network-silence", "network-namespaces", "oom")
 # Calculate for minutes where nothing is optimized or every access is looked at; the threads of geeps that work meanwhile
 # are those of the other tests.
-TRAINING = ("cuda-train-jobs", "cuda-train-run")
+TRAINING = ("cuda-train-jobs", "cuda-train-run", "tools-gpu-check")
 ONE_THREAD = ("table", "protocol", "cuda-kernels", "cuda-driver-interface", "cuda-train-interface")
 PARTS = [
     Part("gcc", "gcc", "g++", ["--buildtype=release"]),

@@ -186,7 +186,7 @@ section_training() {
   epochs=3
   if [ "$quick" = 1 ]; then epochs=1; fi
   set -- --epochs $epochs
-  if [ "$(fact fake)" = 1 ]; then set -- --epochs 1 --batch 8 --limit-steps 4; fi
+  if [ "$(fact fake)" = 1 ]; then set -- --epochs 1 --batch 2 --limit-steps 2; fi
   echo "images: $(fact images)"
   train host "$@" || return 1
   train first "$@" --device cuda || return 1
