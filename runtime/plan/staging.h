@@ -76,6 +76,9 @@ struct StagingGap {
 // Gaps by item, then use.
 std::vector<StagingGap> FindGaps(const StagingProblem& problem);
 
+// The same data in items of at most max_bytes: a large item need not leave as a whole.
+std::vector<StagingItem> CutItems(const std::vector<StagingItem>& items, uint64_t max_bytes);
+
 struct StagingSchedule {
   static constexpr uint32_t kStays = ~uint32_t{0};
   // By gap. kStays, or the operation just before which the fetch gets its memory, numbered as StagingGap::first:

@@ -145,8 +145,8 @@ void FetchWindows(const StagingTables& tables, uint32_t step, Windows* windows) 
   }
 }
 
-// What an operation has changed and a later one wants, or the host: while operations begin .. end - 1 run it lies in device
-// memory, or has been written back since it was changed.
+// What an operation has changed and a later one wants, or the host: while operations begin .. end - 1 run it lies in
+// device memory, or has been written back since it was changed.
 struct Change {
   uint32_t begin = 0;
   uint32_t end = 0;
@@ -159,7 +159,8 @@ std::vector<std::vector<Change>> FindChanges(const StagingTables& tables) {
   for (uint32_t g = 0; g < tables.num_gaps(); ++g) {
     const StagingUse::After after = tables.UseBefore(g).after;
     const uint32_t use_end = tables.gaps[g].last;
-    if (after == StagingUse::After::kToHost) changes[use_end].push_back({use_end + 1, tables.gaps[g].first, tables.Bytes(g)});
+    if (after == StagingUse::After::kToHost)
+      changes[use_end].push_back({use_end + 1, tables.gaps[g].first, tables.Bytes(g)});
     if (after != StagingUse::After::kChanged) continue;
     // Until it is changed again, or nobody wants it.
     const uint32_t num_uses = static_cast<uint32_t>(tables.problem.items[tables.gaps[g].item].uses.size());
@@ -172,8 +173,8 @@ std::vector<std::vector<Change>> FindChanges(const StagingTables& tables) {
   return changes;
 }
 
-// When operation v begins memory holds a part of what operations from u on have changed and others will want; the rest has
-// been written back since u was over.
+// When operation v begins memory holds a part of what operations from u on have changed and others will want; the rest
+// has been written back since u was over.
 void WriteBackWindows(const StagingTables& tables, uint32_t step, Windows* windows) {
   const std::vector<std::vector<Change>> changes = FindChanges(tables);
   for (uint32_t v = tables.num_ops() - 1; v > 0; v = v > step ? v - step : 0) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <queue>
 #include <utility>
 
@@ -175,6 +176,27 @@ std::vector<bool> ChooseLeaving(const StagingTables& tables, StagingRule rule, u
   Sweep sweep(tables, rule, tables.problem.budget - std::min(reserve, tables.problem.budget));
   sweep.Run();
   return sweep.Leaving();
+}
+
+void PlaceByPaper(const StagingTables& tables, StagingSchedule* schedule) {
+  const uint64_t two_ops = 2 * tables.held_bytes[tables.peak_op];
+  uint64_t left = tables.problem.budget - std::min(tables.problem.budget, two_ops);
+  std::vector<uint32_t> items(tables.problem.items.size());
+  std::iota(items.begin(), items.end(), 0);
+  const auto first_use = [&](uint32_t item) { return tables.problem.items[item].uses[0].first; };
+  std::stable_sort(items.begin(), items.end(), [&](uint32_t a, uint32_t b) { return first_use(a) < first_use(b); });
+  std::vector<bool> stays(items.size());
+  for (uint32_t item : items) {
+    stays[item] = tables.problem.items[item].bytes <= left;
+    if (stays[item]) left -= tables.problem.items[item].bytes;
+  }
+  schedule->fetch_before.clear();
+  for (const StagingGap& gap : tables.gaps) {
+    const bool has_time = gap.first > gap.last + 1;
+    const bool is_kept = gap.is_free && (stays[gap.item] || !has_time);
+    const uint32_t before = has_time && tables.problem.budget >= two_ops ? gap.first - 1 : gap.first;
+    schedule->fetch_before.push_back(is_kept ? StagingSchedule::kStays : before);
+  }
 }
 
 bool PlaceFetches(const StagingTables& tables, const std::vector<bool>& leaves, bool eager, StagingSchedule* schedule) {

@@ -88,6 +88,11 @@ std::vector<bool> ChooseLeaving(const StagingTables& tables, StagingRule rule, u
 // not fit. eager: as early as the memory allows.
 bool PlaceFetches(const StagingTables& tables, const std::vector<bool>& leaves, bool eager, StagingSchedule* schedule);
 
+// The rule of the paper, which what is planned must not be worse than: memory for the data of two operations serves all
+// that moves, each operation's being fetched while the one before it runs; with what is left, what is used first stays
+// for good. Source: Cui et al., EuroSys 2016, section 4.3.
+void PlaceByPaper(const StagingTables& tables, StagingSchedule* schedule);
+
 // Of the bound, what the operations and the load of the link alone say.
 uint64_t LinkBound(const StagingTables& tables);
 

@@ -85,6 +85,10 @@ bool Search::Try(const std::vector<bool>& leaves, bool eager) {
 
 // What is most often best comes first.
 void Search::TryRules() {
+  // The first moves no more than it must.
+  Try(ChooseLeaving(tables_, StagingRule::kCleanFirst, 0), false);
+  PlaceByPaper(tables_, &trial_);
+  TryTimed(trial_);
   const uint64_t budget = tables_.problem.budget;
   for (const bool eager : {false, true}) {
     for (uint64_t reserve : {uint64_t{0}, budget / 4, budget / 16}) {

@@ -36,6 +36,19 @@ std::vector<StagingGap> FindGaps(const StagingProblem& problem) {
   return gaps;
 }
 
+std::vector<StagingItem> CutItems(const std::vector<StagingItem>& items, uint64_t max_bytes) {
+  std::vector<StagingItem> pieces;
+  for (const StagingItem& item : items) {
+    const uint64_t num_pieces = std::max<uint64_t>(1, (item.bytes + max_bytes - 1) / max_bytes);
+    const uint64_t piece_bytes = item.bytes / num_pieces;
+    for (uint64_t i = 0; i < num_pieces; ++i) {
+      const uint64_t rest = i + 1 == num_pieces ? item.bytes % num_pieces : 0;
+      pieces.push_back({piece_bytes + rest, item.uses});
+    }
+  }
+  return pieces;
+}
+
 StagingTables::StagingTables(const StagingProblem& given) : problem(given), gaps(FindGaps(given)) {
   ends.resize(num_ops());
   begins.resize(num_ops());

@@ -18,7 +18,7 @@ struct Between {
   uint64_t bytes = 0;
   StagingUse::After after = StagingUse::After::kUnchanged;
   StagingUse::Before before = StagingUse::Before::kNothing;
-  bool is_out_due = false;  // what was changed last is written back if it does not stay here
+  bool is_out_due = false;          // what was changed last is written back if it does not stay here
   uint64_t changed = ~uint64_t{0};  // the operation of the same round that has changed it last; ~0: none
 };
 
@@ -37,11 +37,13 @@ struct Problem {
       for (size_t u = 0; u < num_uses; ++u) {
         Between& b = all[first + u];
         const bool is_wanted = b.before == StagingUse::Before::kKept;
-        const bool is_new = b.after == StagingUse::After::kToHost || (b.after == StagingUse::After::kChanged && is_wanted);
+        const bool is_new =
+            b.after == StagingUse::After::kToHost || (b.after == StagingUse::After::kChanged && is_wanted);
         if (is_new) b.changed = item.uses[u].last;
         if (b.after != StagingUse::After::kUnchanged || !is_wanted || u == 0) continue;
         const Between& before = all[first + u - 1];  // what it wants was changed before it
-        if (before.before == StagingUse::Before::kKept && before.after != StagingUse::After::kToHost) b.changed = before.changed;
+        if (before.before == StagingUse::Before::kKept && before.after != StagingUse::After::kToHost)
+          b.changed = before.changed;
       }
       // The longest time between two uses, from one that changes to the next one that does.
       for (size_t u = 0; u < num_uses; ++u) {

@@ -33,9 +33,9 @@ class Part:
 # g++ builds what is released; clang++ sees every source and builds quickly, with assertions. Debug information only where a
 # stack trace is the result. Sanitizers are g++'s: its runtimes are shared libraries, so that programs in C and loaded
 # plugins share one of each. What only reads sources runs in the two parts that are not for --full alone; what has one
-# thread is of no interest to TSan. The long searches through the protocol say nothing about a compiler and run once.
+# thread is of no interest to TSan. Long searches say nothing about a compiler and run once.
 LINES = ["-Dc_args=-g1", "-Dcpp_args=-g1"]
-LONG = ("sim-search", "sim-mutants", "protocol-mutants", "sim-10000-seeds")
+LONG = ("sim-search", "sim-mutants", "protocol-mutants", "sim-10000-seeds", "staging-gap")
 # Mostly waits for other processes; what it shows does not depend on the optimizer.
 FAULTS = ("faults-drill", "faults-points", "faults-moments", "faults-kill-times", "faults-churn",
           "network-silence", "network-namespaces", "oom")
