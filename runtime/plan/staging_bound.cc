@@ -101,14 +101,20 @@ uint64_t LeastOut(const StagingTables& tables) {
 }
 
 // By window, how long the round waits at least within it; windows that do not overlap add up. What is waited for
-// before operation q lies in all windows whose begin is below q and whose end is not.
+// before operation q lies in all windows whose begin is below q and whose end is not. A round may be taken to begin at
+// any operation: operations are counted on from there.
 class Windows {
  public:
-  explicit Windows(uint32_t n) : waits_(n + 1) {}
-  void Add(uint32_t begin, uint32_t end, uint64_t bytes, uint64_t room, uint64_t bytes_per_s, uint64_t busy_ns) {
+  Windows(const StagingTables& tables, uint32_t round_begin)
+      : tables_(tables), round_begin_(round_begin), waits_(tables.num_ops()) {}
+
+  // What must pass the link after operation `begin` has begun, or is over, and before operation `end` begins.
+  void Add(uint32_t begin, uint32_t end, bool is_over, uint64_t bytes, uint64_t room, uint64_t bytes_per_s) {
     if (bytes <= room) return;
+    uint64_t busy_ns = tables_.BeginNs(end) - tables_.BeginNs(begin);
+    if (is_over) busy_ns -= tables_.problem.op_ns[begin % tables_.num_ops()];
     const uint64_t link_ns = LinkNs(bytes - room, bytes_per_s);
-    if (link_ns > busy_ns) waits_[end].push_back({begin, link_ns - busy_ns});
+    if (link_ns > busy_ns) waits_[end - round_begin_].push_back({begin - round_begin_, link_ns - busy_ns});
   }
   uint64_t Longest() const {
     std::vector<uint64_t> best(waits_.size());
@@ -120,33 +126,43 @@ class Windows {
   }
 
  private:
+  const StagingTables& tables_;
+  const uint32_t round_begin_;
   std::vector<std::vector<std::pair<uint32_t, uint64_t>>> waits_;  // by end
 };
 
 uint64_t Room(const StagingTables& tables, uint32_t op) {
-  return tables.problem.budget - std::min(tables.problem.budget, tables.held_bytes[op]);
+  return tables.problem.budget - std::min(tables.problem.budget, tables.held_bytes[op % tables.num_ops()]);
 }
 
 // At the begin of operation u memory holds a part of what operations up to v want that was last used before; the rest
-// is fetched until v begins.
-void FetchWindows(const StagingTables& tables, uint32_t step, Windows* windows) {
+// is fetched until v begins. What is used by operations from u on and comes from the host anew until v is fetched after
+// u.
+void FetchWindows(const StagingTables& tables, uint32_t round_begin, uint32_t step, Windows* windows) {
   const uint32_t n = tables.num_ops();
-  for (uint32_t u = 0; u < n; u += step) {
+  for (uint32_t u = round_begin; u < round_begin + n; u += step) {
     uint64_t wanted = 0;
+    uint64_t renewed = 0;
     const uint64_t room = Room(tables, u);
-    for (uint32_t v = u + 1; v < n; ++v) {
-      for (uint32_t g : tables.begins[v]) {
-        const bool wants = tables.UseAfter(g).before != StagingUse::Before::kNothing;
-        const bool is_before = tables.gaps[g].first >= n || tables.gaps[g].last < u;
-        if (wants && is_before) wanted += tables.Bytes(g);
+    for (uint32_t v = u + 1; v < round_begin + n; ++v) {
+      for (uint32_t g : tables.begins[v % n]) {
+        const StagingUse::Before before = tables.UseAfter(g).before;
+        if (before == StagingUse::Before::kNothing) continue;
+        const uint32_t length = tables.gaps[g].first - tables.gaps[g].last;
+        if (v - std::min(v, length) < u || length > v) {
+          wanted += tables.Bytes(g);
+        } else if (before == StagingUse::Before::kHost) {
+          renewed += tables.Bytes(g);
+        }
       }
-      windows->Add(u, v, wanted, room, tables.problem.link.in_bytes_per_s, tables.begin_ns[v] - tables.begin_ns[u]);
+      windows->Add(u, v, false, wanted, room, tables.problem.link.in_bytes_per_s);
+      windows->Add(u, v, true, renewed, 0, tables.problem.link.in_bytes_per_s);
     }
   }
 }
 
-// What an operation has changed and a later one wants, or the host: while operations begin .. end - 1 run it lies in
-// device memory, or has been written back since it was changed.
+// What an operation has changed and a later one wants, or the host: while operations begin .. end - 1 run, counted from
+// that operation, it lies in device memory, or has been written back since it was changed.
 struct Change {
   uint32_t begin = 0;
   uint32_t end = 0;
@@ -159,13 +175,15 @@ std::vector<std::vector<Change>> FindChanges(const StagingTables& tables) {
   for (uint32_t g = 0; g < tables.num_gaps(); ++g) {
     const StagingUse::After after = tables.UseBefore(g).after;
     const uint32_t use_end = tables.gaps[g].last;
-    if (after == StagingUse::After::kToHost)
-      changes[use_end].push_back({use_end + 1, tables.gaps[g].first, tables.Bytes(g)});
+    if (after == StagingUse::After::kToHost) {
+      changes[use_end].push_back({1, tables.gaps[g].first - use_end, tables.Bytes(g)});
+    }
     if (after != StagingUse::After::kChanged) continue;
-    // Until it is changed again, or nobody wants it.
+    // Until it is changed again, or nobody wants it, at most until the end of the round.
     const uint32_t num_uses = static_cast<uint32_t>(tables.problem.items[tables.gaps[g].item].uses.size());
     for (uint32_t gap = g; tables.gaps[gap].is_free; ++gap) {
-      changes[use_end].push_back({tables.gaps[gap].last + 1, tables.gaps[gap].first, tables.Bytes(gap)});
+      changes[use_end].push_back(
+          {tables.gaps[gap].last + 1 - use_end, tables.gaps[gap].first - use_end, tables.Bytes(gap)});
       const bool is_last = tables.gaps[gap].use + 1 == num_uses;
       if (is_last || tables.UseAfter(gap).after != StagingUse::After::kUnchanged) break;
     }
@@ -175,19 +193,33 @@ std::vector<std::vector<Change>> FindChanges(const StagingTables& tables) {
 
 // When operation v begins memory holds a part of what operations from u on have changed and others will want; the rest
 // has been written back since u was over.
-void WriteBackWindows(const StagingTables& tables, uint32_t step, Windows* windows) {
+void WriteBackWindows(const StagingTables& tables, uint32_t round_begin, uint32_t step, Windows* windows) {
+  const uint32_t n = tables.num_ops();
   const std::vector<std::vector<Change>> changes = FindChanges(tables);
-  for (uint32_t v = tables.num_ops() - 1; v > 0; v = v > step ? v - step : 0) {
+  for (uint32_t v = round_begin + n - 1; v > round_begin; v = v > round_begin + step ? v - step : round_begin) {
     uint64_t changed = 0;
     const uint64_t room = Room(tables, v);
-    for (uint32_t u = v; u-- > 0;) {
-      for (const Change& change : changes[u]) {
-        if (change.begin <= v && v < change.end) changed += change.bytes;
+    for (uint32_t u = v; u-- > round_begin;) {
+      for (const Change& change : changes[u % n]) {
+        if (u + change.begin <= v && v < u + change.end) changed += change.bytes;
       }
-      const uint64_t begin = tables.begin_ns[u] + tables.problem.op_ns[u];
-      windows->Add(u, v, changed, room, tables.problem.link.out_bytes_per_s, tables.begin_ns[v] - begin);
+      windows->Add(u, v, true, changed, room, tables.problem.link.out_bytes_per_s);
     }
   }
+}
+
+// Of rounds that are taken to begin at operation 0 and half a round later, the one that waits longer: most windows lie
+// in one of them.
+uint64_t WaitBound(const StagingTables& tables) {
+  const uint32_t step = (tables.num_ops() + kWindowsMax - 1) / kWindowsMax;
+  uint64_t longest = 0;
+  for (const uint32_t round_begin : {uint32_t{0}, tables.num_ops() / 2}) {
+    Windows windows(tables, round_begin);
+    FetchWindows(tables, round_begin, step, &windows);
+    WriteBackWindows(tables, round_begin, step, &windows);
+    longest = std::max(longest, windows.Longest());
+  }
+  return longest;
 }
 
 }  // namespace
@@ -199,11 +231,7 @@ uint64_t LinkBound(const StagingTables& tables) {
 
 uint64_t BoundStaging(const StagingProblem& problem) {
   const StagingTables tables(problem);
-  const uint32_t step = (tables.num_ops() + kWindowsMax - 1) / kWindowsMax;
-  Windows windows(tables.num_ops());
-  FetchWindows(tables, step, &windows);
-  WriteBackWindows(tables, step, &windows);
-  return std::max(tables.busy_ns + windows.Longest(), LinkBound(tables));
+  return std::max(tables.busy_ns + WaitBound(tables), LinkBound(tables));
 }
 
 }  // namespace geeps::plan

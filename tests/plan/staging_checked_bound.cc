@@ -119,27 +119,45 @@ uint64_t CheckedBoundNs(const StagingProblem& problem) {
   const auto link_ns = [](uint64_t bytes, uint64_t bytes_per_s) {
     return static_cast<uint64_t>(static_cast<long double>(bytes) * 1e9L / static_cast<long double>(bytes_per_s));
   };
-  // waits[v]: at least so long in all before operations 1 .. v.
-  std::vector<uint64_t> waits(n);
-  for (uint64_t v = 1; v < n; ++v) {
-    waits[v] = waits[v - 1];
-    for (uint64_t u = 0; u < v; ++u) {
-      uint64_t wanted = 0;   // by operations u + 1 .. v, and last used before u
-      uint64_t changed = 0;  // by operations u .. v - 1, and wanted after v began
-      for (const Between& b : the.all) {
-        const bool is_used_here = b.to % n > u && b.to % n <= v && (b.to >= n || b.from <= u);
-        if (b.before != StagingUse::Before::kNothing && is_used_here) wanted += b.bytes;
-        if (b.changed != ~uint64_t{0} && b.changed >= u && b.from <= v && b.to > v) changed += b.bytes;
+  // Taken to begin at operation `start`; waits[v]: at least so long in all before operations start + 1 .. start + v.
+  uint64_t wait = 0;
+  for (const uint64_t start : {uint64_t{0}, n / 2}) {
+    const auto begin = [&](uint64_t q) { return the.begin[n] * (q / n) + the.begin[q % n]; };
+    std::vector<uint64_t> waits(n);
+    for (uint64_t v = start + 1; v < start + n; ++v) {
+      waits[v - start] = waits[v - start - 1];
+      for (uint64_t u = start; u < v; ++u) {
+        uint64_t wanted = 0;   // by operations u + 1 .. v, and last used before u
+        uint64_t renewed = 0;  // by operations u + 1 .. v, used since u began, and new on the host
+        uint64_t changed = 0;  // by operations u .. v - 1, and wanted after v began
+        for (const Between& b : the.all) {
+          // In this round and in those before and after it; moved on by a round to stay above zero.
+          for (const uint64_t round : {uint64_t{0}, n, 2 * n}) {
+            const uint64_t from = b.from + round;
+            const uint64_t to = b.to + round;
+            if (to > u + n && to <= v + n && b.before != StagingUse::Before::kNothing) {
+              if (from <= u + n) wanted += b.bytes;
+              if (from > u + n && b.before == StagingUse::Before::kHost) renewed += b.bytes;
+            }
+            const bool is_changed =
+                b.changed != ~uint64_t{0} && b.changed + round >= u + n && b.changed + round < v + n;
+            if (is_changed && from <= v + n && to > v + n) changed += b.bytes;
+          }
+        }
+        const auto beyond = [](uint64_t a, uint64_t b) { return a - std::min(a, b); };
+        const uint64_t fetch_ns = link_ns(beyond(wanted, the.Room(u % n)), problem.link.in_bytes_per_s);
+        const uint64_t renew_ns = link_ns(renewed, problem.link.in_bytes_per_s);
+        const uint64_t write_ns = link_ns(beyond(changed, the.Room(v % n)), problem.link.out_bytes_per_s);
+        const uint64_t after_begin = begin(v) - begin(u);
+        const uint64_t after_end = begin(v) - begin(u + 1);
+        const uint64_t here =
+            std::max({beyond(fetch_ns, after_begin), beyond(renew_ns, after_end), beyond(write_ns, after_end)});
+        waits[v - start] = std::max(waits[v - start], waits[u - start] + here);
       }
-      const uint64_t fetch_ns = link_ns(wanted - std::min(wanted, the.Room(u)), problem.link.in_bytes_per_s);
-      const uint64_t write_ns = link_ns(changed - std::min(changed, the.Room(v)), problem.link.out_bytes_per_s);
-      const uint64_t fetch_time = the.begin[v] - the.begin[u];
-      const uint64_t write_time = the.begin[v] - the.begin[u + 1];
-      waits[v] = std::max(waits[v], waits[u] + std::max(fetch_ns - std::min(fetch_ns, fetch_time),
-                                                        write_ns - std::min(write_ns, write_time)));
     }
+    wait = std::max(wait, waits[n - 1]);
   }
-  return std::max({the.begin[n] + waits[n - 1], link_ns(in_bytes, problem.link.in_bytes_per_s),
+  return std::max({the.begin[n] + wait, link_ns(in_bytes, problem.link.in_bytes_per_s),
                    link_ns(out_bytes, problem.link.out_bytes_per_s)});
 }
 
