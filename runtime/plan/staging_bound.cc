@@ -3,6 +3,7 @@
 #include <queue>
 #include <utility>
 
+#include "absl/numeric/int128.h"
 #include "runtime/plan/staging_parts.h"
 
 namespace geeps::plan {
@@ -13,7 +14,7 @@ namespace {
 constexpr uint32_t kWindowsMax = 256;
 
 uint64_t LinkNs(uint64_t bytes, uint64_t bytes_per_s) {
-  return static_cast<uint64_t>(static_cast<unsigned __int128>(bytes) * 1000000000u / bytes_per_s);
+  return absl::Uint128Low64(absl::uint128(bytes) * 1000000000u / bytes_per_s);
 }
 
 // Data that need not move when they stay while operations begin .. end - 1 run.

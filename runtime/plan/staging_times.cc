@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/numeric/int128.h"
 #include "runtime/base/status.h"
 #include "runtime/plan/staging_parts.h"
 
@@ -15,8 +16,8 @@ constexpr uint32_t kFirstRounds = 2;
 constexpr uint32_t kMeasuredRounds = 2;
 
 uint64_t TransferNs(uint64_t bytes, uint64_t bytes_per_s, uint64_t latency_ns) {
-  const unsigned __int128 ns = static_cast<unsigned __int128>(bytes) * 1000000000u;
-  return latency_ns + static_cast<uint64_t>((ns + bytes_per_s - 1) / bytes_per_s);
+  const absl::uint128 ns = absl::uint128(bytes) * 1000000000u;
+  return latency_ns + absl::Uint128Low64((ns + bytes_per_s - 1) / bytes_per_s);
 }
 
 }  // namespace
