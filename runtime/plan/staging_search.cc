@@ -8,7 +8,7 @@
 namespace geeps::plan {
 namespace {
 
-// Work that a plan may cost, in operations and gaps that are looked at: some 20 ms. Small problems are searched
+// Work that a plan may cost, in operations and gaps that are looked at: 20 to 100 ms. Small problems are searched
 // thoroughly, large ones get a few good tries.
 constexpr uint64_t kWorkMax = 2'000'000;
 
@@ -31,9 +31,9 @@ class Search {
   // target_ns: nothing is faster; what comes that close to it is good enough.
   Search(const StagingTables& tables, uint64_t target_ns) : tables_(tables), target_ns_(target_ns), clock_(tables) {
     for (uint32_t g = 0; g < tables.num_gaps(); ++g) {
-      const bool is_fetched = tables.UseAfter(g).before == StagingUse::Before::kHost;
-      if ((tables.gaps[g].is_free || is_fetched) && tables.gaps[g].first > tables.gaps[g].last + 1)
-        choices_.push_back(g);
+      const bool is_wanted = tables.UseAfter(g).before != StagingUse::Before::kNothing;
+      const bool has_time = tables.gaps[g].first > tables.gaps[g].last + 1;
+      if (is_wanted && has_time) choices_.push_back(g);
     }
   }
 
@@ -128,7 +128,7 @@ absl::StatusOr<StagingSchedule> StageData(const StagingProblem& problem) {
   Search search(tables, LinkBound(tables));
   search.TryRules();
   search.Improve();
-  if (!search.found()) return TooSmall(tables, tables.peak_op, tables.held_bytes[tables.peak_op]);
+  if (!search.found()) return Internal("no schedule was found in ", problem.budget, " bytes, although each operation fits");
   return search.best();
 }
 
