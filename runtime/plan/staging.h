@@ -5,7 +5,8 @@
 // Pure.
 //
 // The model
-//   An operation takes its time and begins when the one before it is over. An item is a run of bytes that lies in
+//   An operation is what the program calculates between two calls of a pass: it takes its time and begins when the one
+//   before it is over. The pass is repeated. An item is a run of bytes that lies in
 //   device memory as a whole or not at all; a use holds it there from the begin of one operation to the end of another
 //   one. Between two uses lies a gap: the item stays, or it leaves and comes back. What was changed since it was last
 //   on the host is written back when it leaves; what was not is dropped. What the next use does not want is dropped,
@@ -45,16 +46,17 @@ struct StagingUse {
 };
 
 struct StagingItem {
-  uint64_t bytes = 0;
+  uint64_t bytes = 0;            // not 0
   std::vector<StagingUse> uses;  // at least one
 };
 
 struct StagingLink {
-  uint64_t in_bytes_per_s = 0;  // host to device; not 0
-  uint64_t out_bytes_per_s = 0;
-  uint64_t latency_ns = 0;  // of each transfer
+  uint64_t in_bytes_per_s = 0;   // host to device; not 0
+  uint64_t out_bytes_per_s = 0;  // not 0
+  uint64_t latency_ns = 0;       // of each transfer
 };
 
+// REQUIRES: what the comments of its parts say, and a time of the pass and of all transfers below 2^62 ns.
 struct StagingProblem {
   std::vector<uint64_t> op_ns;  // at least one operation
   std::vector<StagingItem> items;
@@ -63,20 +65,20 @@ struct StagingProblem {
 };
 
 // The time from the end of use `use` of an item to the begin of the next one; after the last use comes the first of the
-// next round.
+// next pass.
 struct StagingGap {
   uint32_t item = 0;
   uint32_t use = 0;
   uint32_t last = 0;  // operation that ends the use
-  uint32_t first =
-      0;  // operation that begins the next one; number of operations + its index when that is in the next round
+  // The operation that begins the next one; in the next pass: its index and the number of operations.
+  uint32_t first = 0;
   bool is_free = false;  // whether to stay is a choice: the next use wants the contents
 };
 
 // Gaps by item, then use.
 std::vector<StagingGap> FindGaps(const StagingProblem& problem);
 
-// The same data in items of at most max_bytes: a large item need not leave as a whole.
+// The same data in items of at most max_bytes, which is not 0: a large item need not leave as a whole.
 std::vector<StagingItem> CutItems(const std::vector<StagingItem>& items, uint64_t max_bytes);
 
 struct StagingSchedule {
@@ -87,24 +89,24 @@ struct StagingSchedule {
 };
 
 struct StagingTimes {
-  uint64_t round_ns = 0;  // of one round, in the steady state
+  uint64_t pass_ns = 0;   // of one pass, in the steady state
   uint64_t busy_ns = 0;   // of it, the operations'
-  uint64_t in_bytes = 0;  // of a round
+  uint64_t in_bytes = 0;  // of a pass
   uint64_t out_bytes = 0;
   uint64_t peak_bytes = 0;        // given out at once, when each gets its memory no sooner than its order says
   std::vector<uint64_t> wait_ns;  // before each operation
 };
 
 // What the schedule costs in the steady state.
-// Errors: BudgetExceeded when memory never suffices, with the operation, and bytes needed and available.
+// Errors: kBudget when memory never suffices, with the operation, and bytes needed and available.
 absl::StatusOr<StagingTimes> TimeStaging(const StagingProblem& problem, const StagingSchedule& schedule);
 
 // A schedule that keeps the model's rules; the same one for the same problem.
-// Errors: BudgetExceeded when the uses of an operation do not fit, with the operation, and bytes needed and available.
+// Errors: kBudget when the uses of an operation do not fit, with the operation, and bytes needed and available.
 absl::StatusOr<StagingSchedule> StageData(const StagingProblem& problem);
 
-// No schedule has shorter rounds: the largest of the operations' time, the time that each direction of the link
-// is busy at least, and what windows of the round must wait for.
+// No schedule has shorter passes: the largest of the operations' time, the time that each direction of the link
+// is busy at least, and what windows of the pass must wait for.
 uint64_t BoundStaging(const StagingProblem& problem);
 
 }  // namespace geeps::plan

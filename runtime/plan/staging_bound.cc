@@ -9,7 +9,7 @@
 namespace geeps::plan {
 namespace {
 
-// Windows that are looked at begin (or end) at so many operations of a round at most: a bound of a large problem must
+// Windows that are looked at begin (or end) at so many operations of a pass at most: a bound of a large problem must
 // not cost more than its plan.
 constexpr uint32_t kWindowsMax = 256;
 
@@ -25,7 +25,7 @@ struct Stay {
 };
 
 // The fewest bytes of `stays` that cannot stay, counting parts of an item, too: where they do not fit, what ends last
-// goes first. Only what lies in one round is looked at, and of what reaches over its end one side.
+// goes first. Only what lies in one pass is looked at, and of what reaches over its end one side.
 uint64_t LeastMoved(const StagingTables& tables, std::vector<Stay> stays, bool second_side) {
   const uint32_t n = tables.num_ops();
   for (Stay& stay : stays) {
@@ -101,13 +101,13 @@ uint64_t LeastOut(const StagingTables& tables) {
   return forced + LeastMoved(tables, stays);
 }
 
-// By window, how long the round waits at least within it; windows that do not overlap add up. What is waited for
-// before operation q lies in all windows whose begin is below q and whose end is not. A round may be taken to begin at
+// By window, how long the pass waits at least within it; windows that do not overlap add up. What is waited for
+// before operation q lies in all windows whose begin is below q and whose end is not. A pass may be taken to begin at
 // any operation: operations are counted on from there.
 class Windows {
  public:
-  Windows(const StagingTables& tables, uint32_t round_begin)
-      : tables_(tables), round_begin_(round_begin), waits_(tables.num_ops()) {}
+  Windows(const StagingTables& tables, uint32_t pass_begin)
+      : tables_(tables), pass_begin_(pass_begin), waits_(tables.num_ops()) {}
 
   // What must pass the link after operation `begin` has begun, or is over, and before operation `end` begins.
   void Add(uint32_t begin, uint32_t end, bool is_over, uint64_t bytes, uint64_t room, uint64_t bytes_per_s) {
@@ -115,7 +115,7 @@ class Windows {
     uint64_t busy_ns = tables_.BeginNs(end) - tables_.BeginNs(begin);
     if (is_over) busy_ns -= tables_.problem.op_ns[begin % tables_.num_ops()];
     const uint64_t link_ns = LinkNs(bytes - room, bytes_per_s);
-    if (link_ns > busy_ns) waits_[end - round_begin_].push_back({begin - round_begin_, link_ns - busy_ns});
+    if (link_ns > busy_ns) waits_[end - pass_begin_].push_back({begin - pass_begin_, link_ns - busy_ns});
   }
   uint64_t Longest() const {
     std::vector<uint64_t> best(waits_.size());
@@ -128,7 +128,7 @@ class Windows {
 
  private:
   const StagingTables& tables_;
-  const uint32_t round_begin_;
+  const uint32_t pass_begin_;
   std::vector<std::vector<std::pair<uint32_t, uint64_t>>> waits_;  // by end
 };
 
@@ -139,13 +139,13 @@ uint64_t Room(const StagingTables& tables, uint32_t op) {
 // At the begin of operation u memory holds a part of what operations up to v want that was last used before; the rest
 // is fetched until v begins. What is used by operations from u on and comes from the host anew until v is fetched after
 // u.
-void FetchWindows(const StagingTables& tables, uint32_t round_begin, uint32_t step, Windows* windows) {
+void FetchWindows(const StagingTables& tables, uint32_t pass_begin, uint32_t step, Windows* windows) {
   const uint32_t n = tables.num_ops();
-  for (uint32_t u = round_begin; u < round_begin + n; u += step) {
+  for (uint32_t u = pass_begin; u < pass_begin + n; u += step) {
     uint64_t wanted = 0;
     uint64_t renewed = 0;
     const uint64_t room = Room(tables, u);
-    for (uint32_t v = u + 1; v < round_begin + n; ++v) {
+    for (uint32_t v = u + 1; v < pass_begin + n; ++v) {
       for (uint32_t g : tables.begins[v % n]) {
         const StagingUse::Before before = tables.UseAfter(g).before;
         if (before == StagingUse::Before::kNothing) continue;
@@ -180,7 +180,7 @@ std::vector<std::vector<Change>> FindChanges(const StagingTables& tables) {
       changes[use_end].push_back({1, tables.gaps[g].first - use_end, tables.Bytes(g)});
     }
     if (after != StagingUse::After::kChanged) continue;
-    // Until it is changed again, or nobody wants it, at most until the end of the round.
+    // Until it is changed again, or nobody wants it, at most until the end of the pass.
     const uint32_t num_uses = static_cast<uint32_t>(tables.problem.items[tables.gaps[g].item].uses.size());
     for (uint32_t gap = g; tables.gaps[gap].is_free; ++gap) {
       changes[use_end].push_back(
@@ -194,13 +194,13 @@ std::vector<std::vector<Change>> FindChanges(const StagingTables& tables) {
 
 // When operation v begins memory holds a part of what operations from u on have changed and others will want; the rest
 // has been written back since u was over.
-void WriteBackWindows(const StagingTables& tables, uint32_t round_begin, uint32_t step, Windows* windows) {
+void WriteBackWindows(const StagingTables& tables, uint32_t pass_begin, uint32_t step, Windows* windows) {
   const uint32_t n = tables.num_ops();
   const std::vector<std::vector<Change>> changes = FindChanges(tables);
-  for (uint32_t v = round_begin + n - 1; v > round_begin; v = v > round_begin + step ? v - step : round_begin) {
+  for (uint32_t v = pass_begin + n - 1; v > pass_begin; v = v > pass_begin + step ? v - step : pass_begin) {
     uint64_t changed = 0;
     const uint64_t room = Room(tables, v);
-    for (uint32_t u = v; u-- > round_begin;) {
+    for (uint32_t u = v; u-- > pass_begin;) {
       for (const Change& change : changes[u % n]) {
         if (u + change.begin <= v && v < u + change.end) changed += change.bytes;
       }
@@ -209,15 +209,15 @@ void WriteBackWindows(const StagingTables& tables, uint32_t round_begin, uint32_
   }
 }
 
-// Of rounds that are taken to begin at operation 0 and half a round later, the one that waits longer: most windows lie
+// Of passes that are taken to begin at operation 0 and half a pass later, the one that waits longer: most windows lie
 // in one of them.
 uint64_t WaitBound(const StagingTables& tables) {
   const uint32_t step = (tables.num_ops() + kWindowsMax - 1) / kWindowsMax;
   uint64_t longest = 0;
-  for (const uint32_t round_begin : {uint32_t{0}, tables.num_ops() / 2}) {
-    Windows windows(tables, round_begin);
-    FetchWindows(tables, round_begin, step, &windows);
-    WriteBackWindows(tables, round_begin, step, &windows);
+  for (const uint32_t pass_begin : {uint32_t{0}, tables.num_ops() / 2}) {
+    Windows windows(tables, pass_begin);
+    FetchWindows(tables, pass_begin, step, &windows);
+    WriteBackWindows(tables, pass_begin, step, &windows);
     longest = std::max(longest, windows.Longest());
   }
   return longest;

@@ -19,9 +19,9 @@ class Sweep {
   std::vector<bool> Leaving() const;
 
  private:
-  void Round();
+  void Pass();
   void LetStay();
-  // The larger the sooner it leaves; counted from the begin of the round that the sweep is in.
+  // The larger the sooner it leaves; counted from the begin of the pass that the sweep is in.
   uint64_t Rank(uint32_t gap) const;
 
   const StagingTables& tables_;
@@ -55,8 +55,8 @@ uint64_t Sweep::Rank(uint32_t gap) const {
   return 0;
 }
 
-// Looks at each operation once, with the gaps of this round and those that reach into it.
-void Sweep::Round() {
+// Looks at each operation once, with the gaps of this pass and those that reach into it.
+void Sweep::Pass() {
   const uint32_t n = tables_.num_ops();
   const std::vector<uint64_t> held = HeldBytes(tables_, schedule_);
   struct Entry {
@@ -115,8 +115,8 @@ void Sweep::LetStay() {
 }
 
 void Sweep::Run() {
-  Round();
-  Round();  // what left at the begin of a round may have left before its end, too
+  Pass();
+  Pass();  // what left at the begin of a pass may have left before its end, too
   LetStay();
 }
 
@@ -128,13 +128,13 @@ std::vector<bool> Sweep::Leaving() const {
   return leaves;
 }
 
-// The operation, counted on over rounds, that runs at that time when nothing waits.
+// The operation, counted on over passes, that runs at that time when nothing waits.
 uint32_t OpAt(const StagingTables& tables, int64_t ns) {
   if (ns <= 0 || tables.busy_ns == 0) return 0;
-  const uint64_t round = static_cast<uint64_t>(ns) / tables.busy_ns;
-  const uint64_t in_round = static_cast<uint64_t>(ns) % tables.busy_ns;
-  const auto after = std::upper_bound(tables.begin_ns.begin(), tables.begin_ns.end(), in_round);
-  return static_cast<uint32_t>(round * tables.num_ops() + (after - tables.begin_ns.begin()) - 1);
+  const uint64_t pass = static_cast<uint64_t>(ns) / tables.busy_ns;
+  const uint64_t in_pass = static_cast<uint64_t>(ns) % tables.busy_ns;
+  const auto after = std::upper_bound(tables.begin_ns.begin(), tables.begin_ns.end(), in_pass);
+  return static_cast<uint32_t>(pass * tables.num_ops() + (after - tables.begin_ns.begin()) - 1);
 }
 
 }  // namespace
@@ -212,11 +212,11 @@ bool PlaceFetches(const StagingTables& tables, const std::vector<bool>& leaves, 
   }
   StagingRoom room(HeldBytes(tables, *schedule));
   if (room.Max() > budget) return false;
-  // By their next use in a round, the latest first: when each must begin for the link to be in time with all of them.
+  // By their next use in a pass, the latest first: when each must begin for the link to be in time with all of them.
   std::stable_sort(fetched.begin(), fetched.end(),
                    [&](uint32_t a, uint32_t b) { return tables.gaps[a].first % n > tables.gaps[b].first % n; });
-  const int64_t round_ns = static_cast<int64_t>(tables.busy_ns);
-  std::vector<int64_t> begin_by(tables.num_gaps());  // in the round of the next use, where operation 0 begins at 0
+  const int64_t pass_ns = static_cast<int64_t>(tables.busy_ns);
+  std::vector<int64_t> begin_by(tables.num_gaps());  // in the pass of the next use, where operation 0 begins at 0
   int64_t link_free = std::numeric_limits<int64_t>::max();
   for (int lap = 0; lap < 2; ++lap) {
     for (uint32_t g : fetched) {
@@ -224,14 +224,14 @@ bool PlaceFetches(const StagingTables& tables, const std::vector<bool>& leaves, 
       begin_by[g] = std::min(use_ns, link_free) - static_cast<int64_t>(tables.in_ns[g]);
       link_free = begin_by[g];
     }
-    // The round before this one, for what the link has to do across its end.
-    if (link_free != std::numeric_limits<int64_t>::max()) link_free += round_ns;
+    // The pass before this one, for what the link has to do across its end.
+    if (link_free != std::numeric_limits<int64_t>::max()) link_free += pass_ns;
   }
   // What is used first gets memory first. in_time: no earlier than the link needs it.
   const auto extend = [&](uint32_t g, bool in_time) {
     uint32_t& before = schedule->fetch_before[g];
     uint32_t earliest = tables.gaps[g].last + 1;
-    if (in_time) earliest = std::max(earliest, OpAt(tables, begin_by[g] + tables.gaps[g].first / n * round_ns));
+    if (in_time) earliest = std::max(earliest, OpAt(tables, begin_by[g] + tables.gaps[g].first / n * pass_ns));
     if (earliest >= before || tables.Bytes(g) > budget) return;
     const uint32_t reached = room.Reach(earliest, before, budget - tables.Bytes(g));
     room.Add(reached, before, tables.Bytes(g));

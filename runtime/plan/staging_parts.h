@@ -22,7 +22,7 @@ struct StagingTables {
     return uses[gaps[gap].use + 1 < uses.size() ? gaps[gap].use + 1 : 0];
   }
   uint64_t Bytes(uint32_t gap) const { return problem.items[gaps[gap].item].bytes; }
-  // Time of operation q, counted on over rounds, when nothing waits.
+  // Time of operation q, counted on over passes, when nothing waits.
   uint64_t BeginNs(uint32_t q) const { return q / num_ops() * busy_ns + begin_ns[q % num_ops()]; }
 
   const StagingProblem& problem;
@@ -96,6 +96,7 @@ void PlaceByPaper(const StagingTables& tables, StagingSchedule* schedule);
 // Of the bound, what the operations and the load of the link alone say.
 uint64_t LinkBound(const StagingTables& tables);
 
+// kBudget: the operation would hold so many bytes.
 absl::Status TooSmall(const StagingTables& tables, uint32_t op, uint64_t bytes);
 
 }  // namespace geeps::plan

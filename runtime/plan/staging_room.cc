@@ -39,19 +39,19 @@ uint32_t StagingRoom::LastAbove(uint32_t node, uint32_t first, uint32_t size, ui
 
 void StagingRoom::Add(uint32_t begin, uint32_t end, uint64_t bytes) {
   while (begin < end) {
-    const uint32_t round = begin / num_ops_ * num_ops_;
-    const uint32_t to = std::min(end, round + num_ops_);
-    AddBelow(1, 0, size_, begin - round, to - round, bytes);
+    const uint32_t pass = begin / num_ops_ * num_ops_;
+    const uint32_t to = std::min(end, pass + num_ops_);
+    AddBelow(1, 0, size_, begin - pass, to - pass, bytes);
     begin = to;
   }
 }
 
 uint32_t StagingRoom::Reach(uint32_t from, uint32_t end, uint64_t limit) const {
   while (end > from) {
-    const uint32_t round = (end - 1) / num_ops_ * num_ops_;
-    const uint32_t begin = std::max(from, round);
-    const uint32_t found = LastAbove(1, 0, size_, begin - round, end - round, limit);
-    if (found != 0) return round + found;
+    const uint32_t pass = (end - 1) / num_ops_ * num_ops_;
+    const uint32_t begin = std::max(from, pass);
+    const uint32_t found = LastAbove(1, 0, size_, begin - pass, end - pass, limit);
+    if (found != 0) return pass + found;
     end = begin;
   }
   return from;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// StagingRoom: how many bytes are held while each operation of a round runs, for many changes of many operations at
-// once: a tree of maxima. Ranges are counted on over rounds and are no longer than one. Pure; one thread at a time.
+// StagingRoom: how many bytes are held while each operation of a pass runs, for many changes of many operations at
+// once: a tree of maxima. Ranges are counted on over passes and are no longer than one. Pure; one thread at a time.
 #ifndef GEEPS_RUNTIME_PLAN_STAGING_ROOM_H_
 #define GEEPS_RUNTIME_PLAN_STAGING_ROOM_H_
 

@@ -44,13 +44,13 @@ class Search {
 
  private:
   struct Cost {
-    uint64_t round_ns = 0;
+    uint64_t pass_ns = 0;
     uint64_t moved_bytes = 0;
     bool operator<(const Cost& o) const {
-      return round_ns != o.round_ns ? round_ns < o.round_ns : moved_bytes < o.moved_bytes;
+      return pass_ns != o.pass_ns ? pass_ns < o.pass_ns : moved_bytes < o.moved_bytes;
     }
   };
-  bool IsDone() const { return work_ > kWorkMax || (found_ && best_cost_.round_ns <= target_ns_ + target_ns_ / 2000); }
+  bool IsDone() const { return work_ > kWorkMax || (found_ && best_cost_.pass_ns <= target_ns_ + target_ns_ / 2000); }
   bool Try(const std::vector<bool>& leaves, bool eager);
   bool TryTimed(const StagingSchedule& schedule);
 
@@ -69,7 +69,7 @@ class Search {
 bool Search::TryTimed(const StagingSchedule& schedule) {
   work_ += 4 * (tables_.num_ops() + tables_.num_gaps());
   if (!clock_.Time(schedule, &times_)) return false;
-  const Cost cost{times_.round_ns, times_.in_bytes + times_.out_bytes};
+  const Cost cost{times_.pass_ns, times_.in_bytes + times_.out_bytes};
   if (found_ && best_cost_ < cost) return false;
   found_ = true;
   best_cost_ = cost;
@@ -128,7 +128,8 @@ absl::StatusOr<StagingSchedule> StageData(const StagingProblem& problem) {
   Search search(tables, LinkBound(tables));
   search.TryRules();
   search.Improve();
-  if (!search.found()) return Internal("no schedule was found in ", problem.budget, " bytes, although each operation fits");
+  if (!search.found())
+    return Internal("no schedule was found in ", problem.budget, " bytes, although each operation fits");
   return search.best();
 }
 

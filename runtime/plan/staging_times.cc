@@ -10,10 +10,10 @@
 namespace geeps::plan {
 namespace {
 
-// Rounds until the times of a round repeat, nearly always, and those that are measured then: two, since rounds may take
+// Passes until the times of a pass repeat, nearly always, and those that are measured then: two, since passes may take
 // turns.
-constexpr uint32_t kFirstRounds = 2;
-constexpr uint32_t kMeasuredRounds = 2;
+constexpr uint32_t kFirstPasses = 2;
+constexpr uint32_t kMeasuredPasses = 2;
 
 uint64_t TransferNs(uint64_t bytes, uint64_t bytes_per_s, uint64_t latency_ns) {
   const absl::uint128 ns = absl::uint128(bytes) * 1000000000u;
@@ -86,7 +86,7 @@ void FindMoves(const StagingTables& tables, const StagingSchedule& schedule, Sta
     const uint32_t first = g;
     const uint32_t item = tables.gaps[g].item;
     while (g < tables.num_gaps() && tables.gaps[g].item == item) ++g;
-    // Twice around: what was changed in the last round may leave in this one.
+    // Twice around: what was changed in the last pass may leave in this one.
     bool changed = false;
     for (uint32_t i = 0; i < 2 * (g - first); ++i) {
       const uint32_t gap = first + i % (g - first);
@@ -146,7 +146,7 @@ bool StagingClock::Time(const StagingSchedule& schedule, StagingTimes* times) {
   std::fill(host_ns_.begin(), host_ns_.end(), 0);
   held_ = given_ns_ = 0;
   times->in_bytes = times->out_bytes = 0;
-  // At the begin: what stays, or was fetched, from the round before.
+  // At the begin: what stays, or was fetched, from the pass before.
   for (uint32_t g = 0; g < tables_.num_gaps(); ++g) {
     if (moves_.fetched[g]) times->in_bytes += tables_.Bytes(g);
     if (moves_.written_back[g]) times->out_bytes += tables_.Bytes(g);
@@ -161,8 +161,8 @@ bool StagingClock::Time(const StagingSchedule& schedule, StagingTimes* times) {
   uint64_t in_free = 0;
   uint64_t out_free = 0;
   uint64_t measured_from = 0;
-  for (uint32_t round = 0; round < kFirstRounds + kMeasuredRounds; ++round) {
-    if (round == kFirstRounds) measured_from = now;
+  for (uint32_t pass = 0; pass < kFirstPasses + kMeasuredPasses; ++pass) {
+    if (pass == kFirstPasses) measured_from = now;
     for (uint32_t q = 0; q < n; ++q) {
       for (uint32_t g : moves_.fetches[q]) {
         if (!Acquire(q, tables_.Bytes(g))) return false;
@@ -197,7 +197,7 @@ bool StagingClock::Time(const StagingSchedule& schedule, StagingTimes* times) {
       }
     }
   }
-  times->round_ns = (now - measured_from) / kMeasuredRounds;
+  times->pass_ns = (now - measured_from) / kMeasuredPasses;
   times->busy_ns = tables_.busy_ns;
   return true;
 }

@@ -110,7 +110,7 @@ StagingProblem Network::Problem(uint64_t batch, uint64_t value_bytes, bool shard
     // Rule state of the device's shard, or what is contributed to the host's.
     states[i].bytes = weights[i].bytes;
   }
-  // The input comes from outside in each round.
+  // The input comes from outside in each pass.
   AddUse(forward(1), Before::kHost, After::kUnchanged, &outputs[0]);
   for (uint32_t i = 1; i <= n; ++i) {
     AddUse(forward(i), Before::kNothing, After::kChanged, &outputs[i]);

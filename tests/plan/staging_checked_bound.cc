@@ -11,7 +11,7 @@ namespace {
 using plan::StagingProblem;
 using plan::StagingUse;
 
-// Data between two uses; operations from .. to - 1 run meanwhile, counted on into the next round.
+// Data between two uses; operations from .. to - 1 run meanwhile, counted on into the next pass.
 struct Between {
   uint64_t from = 0;
   uint64_t to = 0;
@@ -19,7 +19,7 @@ struct Between {
   StagingUse::After after = StagingUse::After::kUnchanged;
   StagingUse::Before before = StagingUse::Before::kNothing;
   bool is_out_due = false;          // what was changed last is written back if it does not stay here
-  uint64_t changed = ~uint64_t{0};  // the operation of the same round that has changed it last; ~0: none
+  uint64_t changed = ~uint64_t{0};  // the operation of the same pass that has changed it last; ~0: none
 };
 
 struct Problem {
@@ -82,7 +82,7 @@ struct Problem {
     }
     return moved;
   }
-  // Of what reaches into the next round only one of the two sides is counted.
+  // Of what reaches into the next pass only one of the two sides is counted.
   uint64_t LeastMovedOfEitherSide(const std::vector<Between>& may_stay) const {
     std::vector<Between> sides[2] = {may_stay, may_stay};
     for (Between& b : sides[0]) b.to = std::min(b.to, n);
@@ -131,16 +131,15 @@ uint64_t CheckedBoundNs(const StagingProblem& problem) {
         uint64_t renewed = 0;  // by operations u + 1 .. v, used since u began, and new on the host
         uint64_t changed = 0;  // by operations u .. v - 1, and wanted after v began
         for (const Between& b : the.all) {
-          // In this round and in those before and after it; moved on by a round to stay above zero.
-          for (const uint64_t round : {uint64_t{0}, n, 2 * n}) {
-            const uint64_t from = b.from + round;
-            const uint64_t to = b.to + round;
+          // In this pass and in those before and after it; moved on by a pass to stay above zero.
+          for (const uint64_t pass : {uint64_t{0}, n, 2 * n}) {
+            const uint64_t from = b.from + pass;
+            const uint64_t to = b.to + pass;
             if (to > u + n && to <= v + n && b.before != StagingUse::Before::kNothing) {
               if (from <= u + n) wanted += b.bytes;
               if (from > u + n && b.before == StagingUse::Before::kHost) renewed += b.bytes;
             }
-            const bool is_changed =
-                b.changed != ~uint64_t{0} && b.changed + round >= u + n && b.changed + round < v + n;
+            const bool is_changed = b.changed != ~uint64_t{0} && b.changed + pass >= u + n && b.changed + pass < v + n;
             if (is_changed && from <= v + n && to > v + n) changed += b.bytes;
           }
         }

@@ -101,8 +101,8 @@ StagingProblem DrawStaging(uint64_t seed, uint32_t max_ops, uint32_t max_items) 
   return problem;
 }
 
-std::optional<uint64_t> RoundNs(const StagingProblem& problem, const StagingSchedule& schedule,
-                                const std::vector<uint32_t>& fetch_order) {
+std::optional<uint64_t> PassNs(const StagingProblem& problem, const StagingSchedule& schedule,
+                               const std::vector<uint32_t>& fetch_order) {
   const std::vector<StagingGap> gaps = plan::FindGaps(problem);
   const uint64_t n = problem.op_ns.size();
   std::vector<uint64_t> fetched_ns(gaps.size());        // end of the last fetch
@@ -131,11 +131,11 @@ std::optional<uint64_t> RoundNs(const StagingProblem& problem, const StagingSche
   uint64_t now = 0;
   uint64_t in_free = 0;
   uint64_t out_free = 0;
-  uint64_t second_round = 0;
-  constexpr uint64_t kRounds = 4;
-  for (uint64_t at = 0; at < kRounds * n; ++at) {
+  uint64_t second_pass = 0;
+  constexpr uint64_t kPasses = 4;
+  for (uint64_t at = 0; at < kPasses * n; ++at) {
     const uint64_t q = at % n;
-    if (at == 2 * n) second_round = now;
+    if (at == 2 * n) second_pass = now;
     std::vector<std::pair<uint32_t, size_t>> fetches;
     for (size_t g = 0; g < gaps.size(); ++g) {
       if (IsFetched(problem, schedule, gaps, g) && schedule.fetch_before[g] % n == q)
@@ -179,10 +179,10 @@ std::optional<uint64_t> RoundNs(const StagingProblem& problem, const StagingSche
       if (is_fetched || next == Before::kNothing) releases.push_back({host_ns[g], bytes});
     }
   }
-  return (now - second_round) / 2;
+  return (now - second_pass) / 2;
 }
 
-std::optional<uint64_t> ShortestRoundNs(const StagingProblem& problem, uint64_t max_schedules, uint64_t* tried) {
+std::optional<uint64_t> ShortestPassNs(const StagingProblem& problem, uint64_t max_schedules, uint64_t* tried) {
   const std::vector<StagingGap> gaps = plan::FindGaps(problem);
   std::vector<std::vector<uint32_t>> options(gaps.size());
   std::vector<uint32_t> orders;  // of the gaps that may be fetched; all permutations of it
@@ -208,8 +208,8 @@ std::optional<uint64_t> ShortestRoundNs(const StagingProblem& problem, uint64_t 
     for (size_t g = 0; g < gaps.size();) {
       schedule.fetch_before.clear();
       for (size_t i = 0; i < gaps.size(); ++i) schedule.fetch_before.push_back(options[i][choice[i]]);
-      const std::optional<uint64_t> round = RoundNs(problem, schedule, fetch_order);
-      if (round && (!shortest || *round < *shortest)) shortest = round;
+      const std::optional<uint64_t> pass = PassNs(problem, schedule, fetch_order);
+      if (pass && (!shortest || *pass < *shortest)) shortest = pass;
       for (g = 0; g < gaps.size() && ++choice[g] == options[g].size(); ++g) choice[g] = 0;
     }
   } while (std::next_permutation(orders.begin(), orders.end()));

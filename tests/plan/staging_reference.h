@@ -15,14 +15,14 @@ namespace geeps::test {
 // largest operation and all items at once.
 plan::StagingProblem DrawStaging(uint64_t seed, uint32_t max_ops, uint32_t max_items);
 
-// The round of a schedule by the words of staging.h, step by step; nothing when memory never suffices. fetch_order: by
+// The pass of a schedule by the words of staging.h, step by step; nothing when memory never suffices. fetch_order: by
 // gap, which of the fetches before one operation comes first.
-std::optional<uint64_t> RoundNs(const plan::StagingProblem& problem, const plan::StagingSchedule& schedule,
-                                const std::vector<uint32_t>& fetch_order);
+std::optional<uint64_t> PassNs(const plan::StagingProblem& problem, const plan::StagingSchedule& schedule,
+                               const std::vector<uint32_t>& fetch_order);
 
-// The shortest round of all schedules and all orders of fetches; nothing when there is none or when they are more than
+// The shortest pass of all schedules and all orders of fetches; nothing when there is none or when they are more than
 // `max_schedules`. tried: how many there are.
-std::optional<uint64_t> ShortestRoundNs(const plan::StagingProblem& problem, uint64_t max_schedules, uint64_t* tried);
+std::optional<uint64_t> ShortestPassNs(const plan::StagingProblem& problem, uint64_t max_schedules, uint64_t* tried);
 
 // Cui et al., EuroSys 2016, section 4.3: memory for the data of two operations serves all that moves, each operation's
 // being fetched while the one before it runs; with what is left the data that are used first stay for good.

@@ -50,13 +50,13 @@ TEST_CASE("TimeStaging: what stays costs nothing; what leaves waits for its writ
   CHECK(FindGaps(problem)[0].first == 3);
   absl::StatusOr<StagingTimes> times = TimeStaging(problem, {{kStays}});
   REQUIRE(times.ok());
-  CHECK(times->round_ns == 300);
+  CHECK(times->pass_ns == 300);
   CHECK(times->in_bytes == 0);
   CHECK(times->peak_bytes == 50);
   // The write-back and the fetch run beside operations 1 and 2.
   times = TimeStaging(problem, {{3}});
   REQUIRE(times.ok());
-  CHECK(times->round_ns == 300);
+  CHECK(times->pass_ns == 300);
   CHECK(times->in_bytes == 50);
   CHECK(times->out_bytes == 50);
   // Operation 1 wants its memory after 57 ns of write-back; the fetch has it when operation 2 is over.
@@ -65,7 +65,7 @@ TEST_CASE("TimeStaging: what stays costs nothing; what leaves waits for its writ
   times = TimeStaging(problem, {{3, kStays}});
   REQUIRE(times.ok());
   CHECK(times->wait_ns == std::vector<uint64_t>{57, 57, 0});
-  CHECK(times->round_ns == 414);
+  CHECK(times->pass_ns == 414);
 }
 
 TEST_CASE("TimeStaging: what was not changed since it was fetched is dropped, not written back") {
@@ -89,7 +89,7 @@ TEST_CASE("TimeStaging: contents that nobody wants again move nowhere, and their
                    {80, {{1, 1, Before::kNothing, After::kChanged}}}};
   const absl::StatusOr<StagingTimes> times = TimeStaging(problem, {{kStays, kStays}});
   REQUIRE(times.ok());
-  CHECK(times->round_ns == 200);
+  CHECK(times->pass_ns == 200);
   CHECK(times->in_bytes + times->out_bytes == 0);
   CHECK(times->peak_bytes == 80);
 }
@@ -101,7 +101,7 @@ TEST_CASE(
   // Operation 1 waits for the write-back of item 0 and then for its fetch.
   const absl::StatusOr<StagingTimes> times = TimeStaging(problem, {{kStays, 3}});
   REQUIRE(times.ok());
-  CHECK(times->round_ns == 100 + 80 + 80 + 100);
+  CHECK(times->pass_ns == 100 + 80 + 80 + 100);
   CHECK(times->in_bytes == 80);
   CHECK(times->out_bytes == 80);
 }
@@ -131,7 +131,7 @@ TEST_CASE("StageData: with memory for everything nothing moves") {
   const StagingProblem problem = Stack(8, 1000, 100, 800);
   const absl::StatusOr<StagingTimes> times = TimeStaging(problem, StageData(problem).value());
   REQUIRE(times.ok());
-  CHECK(times->round_ns == 16000);
+  CHECK(times->pass_ns == 16000);
   CHECK(times->in_bytes + times->out_bytes == 0);
   CHECK(times->peak_bytes == 800);
 }
@@ -140,7 +140,7 @@ TEST_CASE("StageData: a fast link hides all transfers; just what does not fit mo
   const StagingProblem problem = Stack(8, 1000, 100, 400);
   const absl::StatusOr<StagingTimes> times = TimeStaging(problem, StageData(problem).value());
   REQUIRE(times.ok());
-  CHECK(times->round_ns == 16000);
+  CHECK(times->pass_ns == 16000);
   CHECK(BoundStaging(problem) == 16000);
   CHECK(times->in_bytes == times->out_bytes);
   CHECK(times->in_bytes >= 400);
@@ -148,15 +148,15 @@ TEST_CASE("StageData: a fast link hides all transfers; just what does not fit mo
   CHECK(times->peak_bytes <= 400);
 }
 
-TEST_CASE("StageData: on a slow link the round takes as long as the link needs") {
-  // 100 layers of 1,000 bytes, room for 20: at least 80,000 bytes in each direction, each in its half of the round.
+TEST_CASE("StageData: on a slow link the pass takes as long as the link needs") {
+  // 100 layers of 1,000 bytes, room for 20: at least 80,000 bytes in each direction, each in its half of the pass.
   const StagingProblem problem = Stack(100, 500, 1000, 20000);
   const absl::StatusOr<StagingTimes> times = TimeStaging(problem, StageData(problem).value());
   REQUIRE(times.ok());
   const uint64_t bound = BoundStaging(problem);
   CHECK(bound > 155000);
-  CHECK(times->round_ns >= bound);
-  CHECK(times->round_ns <= bound + bound / 20);
+  CHECK(times->pass_ns >= bound);
+  CHECK(times->pass_ns <= bound + bound / 20);
 }
 
 TEST_CASE("StageData: the same problem has the same schedule") {
@@ -184,12 +184,12 @@ TEST_CASE("TimeStaging agrees with a timing of its own kind, also of schedules t
     const std::vector<StagingGap> gaps = FindGaps(problem);
     const uint32_t num_gaps = static_cast<uint32_t>(gaps.size());
     for (uint32_t g = 0; g < num_gaps; ++g) order.push_back((gaps[g].first - schedule.fetch_before[g]) * num_gaps + g);
-    const std::optional<uint64_t> round = test::RoundNs(problem, schedule, order);
+    const std::optional<uint64_t> pass = test::PassNs(problem, schedule, order);
     const absl::StatusOr<StagingTimes> times = TimeStaging(problem, schedule);
-    REQUIRE(times.ok() == round.has_value());
-    if (!round) continue;
+    REQUIRE(times.ok() == pass.has_value());
+    if (!pass) continue;
     ++num_possible;
-    CHECK(times->round_ns == *round);
+    CHECK(times->pass_ns == *pass);
     CHECK(times->peak_bytes <= problem.budget);
   }
   CHECK(num_possible > 200);
@@ -202,7 +202,7 @@ TEST_CASE("BoundStaging: as calculated anew, and no schedule of a small problem 
     const uint64_t bound = BoundStaging(problem);
     CHECK(bound == test::CheckedBoundNs(problem));
     uint64_t tried = 0;
-    const std::optional<uint64_t> shortest = test::ShortestRoundNs(problem, 300, &tried);
+    const std::optional<uint64_t> shortest = test::ShortestPassNs(problem, 300, &tried);
     if (shortest) CHECK(*shortest >= bound);
   }
 }
@@ -215,21 +215,21 @@ TEST_CASE("StageData: small problems are solved, and none worse than by the pape
     const StagingProblem problem = test::DrawStaging(seed, 6, 4);
     const absl::StatusOr<StagingSchedule> schedule = StageData(problem);
     REQUIRE(schedule.ok());
-    const uint64_t round_ns = TimeStaging(problem, *schedule)->round_ns;
+    const uint64_t pass_ns = TimeStaging(problem, *schedule)->pass_ns;
     const absl::StatusOr<StagingTimes> paper = TimeStaging(problem, test::PaperStaging(problem));
-    if (paper.ok()) CHECK(round_ns <= paper->round_ns);
+    if (paper.ok()) CHECK(pass_ns <= paper->pass_ns);
     uint64_t tried = 0;
-    const std::optional<uint64_t> shortest = test::ShortestRoundNs(problem, 500, &tried);
+    const std::optional<uint64_t> shortest = test::ShortestPassNs(problem, 500, &tried);
     if (!shortest) continue;
     ++num_solved;
-    CHECK(round_ns <= *shortest + *shortest / 10);
-    excess += static_cast<double>(round_ns) / static_cast<double>(*shortest) - 1;
+    CHECK(pass_ns <= *shortest + *shortest / 10);
+    excess += static_cast<double>(pass_ns) / static_cast<double>(*shortest) - 1;
   }
   CHECK(num_solved > 5);
   CHECK(excess <= 0.005 * num_solved);
 }
 
-TEST_CASE("StagingRoom: sums and searches as an array would, ranges over the end of a round too") {
+TEST_CASE("StagingRoom: sums and searches as an array would, ranges over the end of a pass too") {
   test::Random random(5);
   for (uint32_t n : {1u, 2u, 3u, 7u, 8u, 33u}) {
     std::vector<uint64_t> held(n);
