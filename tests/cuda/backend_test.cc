@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the CUDA back end promises beyond the contract, on the fake driver: no waiting call on the per-clock path, the
 // caller's context, streams of the embedder, several devices, what is left behind.
-#include <dirent.h>
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -15,6 +14,7 @@
 #include "tests/cuda/fake/api.h"
 #include "tests/cuda/fake/fake.h"
 #include "tests/cuda/harness.h"
+#include "tests/support/entries.h"
 
 namespace geeps::test {
 namespace {
@@ -228,18 +228,9 @@ TEST_CASE("CUDA back end: several devices and several users of one work side by 
   }
 }
 
-uint64_t NumEntries(const char* folder) {
-  uint64_t num = 0;
-  DIR* const dir = opendir(folder);
-  REQUIRE(dir != nullptr);
-  while (readdir(dir) != nullptr) ++num;
-  closedir(dir);
-  return num;
-}
-
 TEST_CASE("CUDA back end: fifty lives leave no memory, no descriptor, no thread behind") {
   Configure("schedule=eager");
-  uint64_t num_files = 0, num_threads = 0;
+  int num_files = 0, num_threads = 0;
   for (int life = 0; life < 50; ++life) {
     {
       const auto device = OpenCuda().value();
@@ -251,10 +242,10 @@ TEST_CASE("CUDA back end: fifty lives leave no memory, no descriptor, no thread 
       CHECK(device->CurrentInfo().memory_used > 0);
     }
     NothingIsWrong();
-    if (life == 0) num_files = NumEntries("/proc/self/fd"), num_threads = NumEntries("/proc/self/task");
+    if (life == 0) num_files = test::NumDescriptors(), num_threads = test::NumThreads();
   }
-  CHECK(NumEntries("/proc/self/fd") == num_files);
-  CHECK(NumEntries("/proc/self/task") == num_threads);
+  CHECK(test::NumDescriptors() == num_files);
+  CHECK(test::NumThreads() == num_threads);
 }
 
 TEST_CASE("CUDA back end: when no memory can be pinned everything works with ordinary memory") {

@@ -7,6 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "tests/support/entries.h"
+
 namespace geeps::network_test {
 namespace {
 
@@ -226,18 +228,15 @@ double SecondsTo(const std::vector<Ending>& endings, Time from) {
 
 std::string Left(const std::function<void()>& body) {
   body();
-  const int descriptors = system_test::NumDescriptors();
-  const int threads = system_test::NumThreads();
+  const int descriptors = test::NumDescriptors();
+  const int threads = test::NumThreads();
   body();
   std::string text;
-  if (system_test::NumDescriptors() != descriptors) {
-    text = std::to_string(system_test::NumDescriptors() - descriptors) + " more descriptors; ";
+  if (test::NumDescriptors() != descriptors) {
+    text = std::to_string(test::NumDescriptors() - descriptors) + " more descriptors; ";
   }
-  // A thread that was joined may be listed a moment longer.
-  const Time until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (system_test::NumThreads() != threads && std::chrono::steady_clock::now() < until) std::this_thread::yield();
-  if (system_test::NumThreads() != threads) {
-    text += std::to_string(system_test::NumThreads() - threads) + " more threads";
+  if (test::NumThreads() != threads) {
+    text += std::to_string(test::NumThreads() - threads) + " more threads";
   }
   return text;
 }

@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "tests/support/entries.h"
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define GEEPS_TEST_HAS_LSAN 1
@@ -42,8 +44,8 @@ struct Tail {
 // ends by itself.
 Holdings Hold(int threads) {
   const auto end = std::chrono::steady_clock::now() + kResolverLimit;
-  while (NumThreads() > threads && std::chrono::steady_clock::now() < end) poll(nullptr, 0, 1);
-  return {test::LiveBlocks(), NumDescriptors(), NumThreads()};
+  while (test::NumThreads() > threads && std::chrono::steady_clock::now() < end) poll(nullptr, 0, 1);
+  return {test::LiveBlocks(), test::NumDescriptors(), test::NumThreads()};
 }
 
 std::string CompareHoldings(const Holdings& found, const Holdings& expected) {
@@ -76,7 +78,7 @@ void OnFatalSignal(int signal) {
   for (const int fatal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE}) signal(fatal, OnFatalSignal);
   Tail tail;
   std::string report;
-  const int threads = NumThreads();
+  const int threads = test::NumThreads();
   {
     const test::Outside own;
     test::KeepBlocks(keep);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/oom/job.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <unistd.h>
@@ -25,15 +24,6 @@ constexpr std::chrono::seconds kLimit(30);
 constexpr std::chrono::seconds kDestroyLimit(5);
 constexpr int kPollLimitMs = 20000;
 
-int CountEntries(const char* path) {
-  DIR* const dir = opendir(path);
-  if (dir == nullptr) return -1;
-  int count = 0;
-  while (const dirent* entry = readdir(dir)) count += entry->d_name[0] != '.';
-  closedir(dir);
-  return count - 1;  // the directory's own descriptor; of threads all but this one
-}
-
 bool IsReadable(int fd) {
   pollfd descriptor{fd, POLLIN, 0};
   return poll(&descriptor, 1, kPollLimitMs) == 1;
@@ -49,9 +39,6 @@ std::string Describe(const char* what, geeps_status status, const geeps_error& e
 }
 
 }  // namespace
-
-int NumDescriptors() { return CountEntries("/proc/self/fd"); }
-int NumThreads() { return CountEntries("/proc/self/task"); }
 
 uint32_t Worker::world() const { return job_->setup().world; }
 

@@ -120,10 +120,6 @@ class Job {
   std::atomic<bool> cancelled_{false};
 };
 
-// Entries of /proc/self/fd and /proc/self/task.
-int NumDescriptors();
-int NumThreads();
-
 }  // namespace geeps::oom_test
 
 #endif  // GEEPS_TESTS_OOM_JOB_H_

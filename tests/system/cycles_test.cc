@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "tests/support/entries.h"
 #include "tests/system/scenario.h"
 
 namespace geeps::system_test {
@@ -40,12 +41,12 @@ TEST_CASE("20 create/destroy cycles keep the number of descriptors and threads")
   for (const char* transport : {"inproc", "tcp"}) {
     for (const char* device : {"host", "deferred:lazy", "deferred:lazy:separate"}) {
       CHECK(ShortJob(transport, device, true) == "");
-      const int descriptors = NumDescriptors();
-      const int threads = NumThreads();
+      const int descriptors = test::NumDescriptors();
+      const int threads = test::NumThreads();
       for (int i = 0; i < 20; ++i) CHECK(ShortJob(transport, device, i % 2 == 0) == "");
       CAPTURE(std::string(transport));
-      CHECK(NumDescriptors() == descriptors);
-      CHECK(NumThreads() == threads);
+      CHECK(test::NumDescriptors() == descriptors);
+      CHECK(test::NumThreads() == threads);
     }
   }
 }
@@ -81,14 +82,14 @@ TEST_CASE("20 runtimes created and destroyed without a start leave no descriptor
   geeps::Error err;
   Setup setup;
   { const geeps::Runtime first(WorkerOptions(setup, "inproc://unused", 0), err); }
-  const int descriptors = NumDescriptors();
-  const int threads = NumThreads();
+  const int descriptors = test::NumDescriptors();
+  const int threads = test::NumThreads();
   for (int i = 0; i < 20; ++i) {
     geeps::Runtime rt(WorkerOptions(setup, "inproc://unused", 0), err);
     REQUIRE(err.ok());
   }
-  CHECK(NumDescriptors() == descriptors);
-  CHECK(NumThreads() == threads);
+  CHECK(test::NumDescriptors() == descriptors);
+  CHECK(test::NumThreads() == threads);
 }
 
 TEST_CASE("a table that all workers have destroyed goes at the next commit, and its name is free for another shape") {

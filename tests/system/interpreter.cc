@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/entries.h"
 #include "tests/system/scenario_expect.h"
 
 namespace geeps::system_test {
@@ -306,7 +307,7 @@ class Interpreter::Impl {
 
   geeps_status Look(const std::string& verb) {
     if (verb == "count") {
-      extra_ = std::to_string(NumDescriptors()) + " " + std::to_string(NumThreads());
+      extra_ = std::to_string(test::NumDescriptors()) + " " + std::to_string(test::NumThreads());
       return GEEPS_OK;
     }
     if (verb == "info") {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/system/threads.h"
 
-#include <dirent.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -18,15 +17,6 @@ namespace {
 
 // What is left after the limit before the process is given up.
 constexpr std::chrono::seconds kGrace(20);
-
-int CountEntries(const char* path) {
-  DIR* const dir = opendir(path);
-  if (dir == nullptr) return -1;
-  int count = 0;
-  while (const dirent* entry = readdir(dir)) count += entry->d_name[0] != '.';
-  closedir(dir);
-  return count;
-}
 
 // Threads that have not ended yet.
 struct Pending {
@@ -82,9 +72,6 @@ geeps::Options WorkerOptions(const Setup& setup, const std::string& rendezvous, 
   for (const auto& [key, value] : setup.more) options.Set(key, value);
   return options;
 }
-
-int NumDescriptors() { return CountEntries("/proc/self/fd"); }
-int NumThreads() { return CountEntries("/proc/self/task"); }
 
 bool MeetingPoint::Meet() {
   std::unique_lock<std::mutex> lock(mutex_);

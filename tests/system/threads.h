@@ -37,10 +37,6 @@ std::string NewRendezvous(const std::string& transport);
 // Options of one worker.
 geeps::Options WorkerOptions(const Setup& setup, const std::string& rendezvous, uint32_t rank);
 
-// Entries of /proc/self/fd and /proc/self/task.
-int NumDescriptors();
-int NumThreads();
-
 // Where the threads of one job meet without geeps.
 class MeetingPoint {
  public:

@@ -23,6 +23,14 @@ class CountTest(unittest.TestCase):
         count = check.count_results([f'{{"name": "x", "result": "{r}"}}\n' for r in results] + ["\n"])
         self.assertEqual(str(count), "3 passed, 5 failed, 1 skipped")
 
+    def test_a_failure_says_what_it_printed(self):
+        output = "begin\n" * 50 + "f.cc:7: ERROR: CHECK( a == b ) is NOT correct!\n  values: CHECK( 1 == 2 )\n\n" + "later\n" * 50
+        lines = [{"name": "x", "result": "FAIL", "stdout": output}, {"name": "y", "result": "TIMEOUT", "stderr": "1\n2\n"},
+                 {"name": "z", "result": "OK", "stdout": "ERROR: none"}]
+        count = check.count_results([json.dumps(line) for line in lines])
+        self.assertEqual(count.complaints, [
+            "x: FAIL\n  f.cc:7: ERROR: CHECK( a == b ) is NOT correct!\n    values: CHECK( 1 == 2 )\n  later", "y: TIMEOUT\n  1\n  2"])
+
     def test_counts_add_up(self):
         total = check.Count(1, 2, 3)
         total.add(check.Count(10, 20, 30))

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules of include/geeps_transport.h, for every transport of the tree.
-#include <dirent.h>
 #include <sys/resource.h>
 
 #include <atomic>
@@ -9,6 +8,7 @@
 #include <thread>
 
 #include "runtime/base/status.h"
+#include "tests/support/entries.h"
 #include "tests/transports/transport_harness.h"
 
 namespace geeps::net {
@@ -283,21 +283,13 @@ TEST_CASE("transport: create refuses unknown options, missing capabilities, a ze
   }
 }
 
-size_t NumDescriptors() {
-  size_t num = 0;
-  DIR* const directory = opendir("/proc/self/fd");
-  while (readdir(directory) != nullptr) ++num;
-  closedir(directory);
-  return num;
-}
-
 TEST_CASE("transport: 200 lives of a connected pair leave no descriptor behind") {
   for (const char* name : kTransports) {
     CAPTURE(name);
     { Pair warm_up(name); }
-    const size_t before = NumDescriptors();
+    const int before = test::NumDescriptors();
     for (int i = 0; i < 200; ++i) Pair pair(name);
-    CHECK(NumDescriptors() == before);
+    CHECK(test::NumDescriptors() == before);
   }
 }
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ FUZZ = "fuzz"  # a part of its own kind: tools/lib/fuzz.py
 FUZZ_S = 20    # for each of its targets
 
 GOOD = ("OK", "EXPECTEDFAIL")
+TELLS = re.compile(r"ERROR: |FATAL|Sanitizer|runtime error:|AssertionError|Traceback")
 
 
 class Part:
@@ -67,11 +69,13 @@ class Count:
         self.passed = passed
         self.failed = failed
         self.skipped = skipped
+        self.complaints = []  # a text of a few lines for each test that failed and printed something
 
     def add(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.complaints += other.complaints
 
     def __str__(self):
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
@@ -83,14 +87,23 @@ def count_results(lines):
     for line in lines:
         if not line.strip():
             continue
-        result = json.loads(line)["result"]
+        test = json.loads(line)
+        result = test["result"]
         if result == "SKIP":
             count.skipped += 1
         elif result in GOOD:
             count.passed += 1
         else:
             count.failed += 1
+            count.complaints.append("\n".join([f"{test['name']}: {result}", *complaint(test.get("stdout", "") + test.get("stderr", ""))]))
     return count
+
+
+def complaint(output):
+    """The lines of a failed test that say most: those with an error and what follows each, otherwise the last ones."""
+    lines = [line[:400] for line in re.split(r"[\r\n]+", output) if line.strip()]
+    told = sorted({i + k for i, line in enumerate(lines) if TELLS.search(line) for k in range(3) if i + k < len(lines)})
+    return ["  " + line for line in ([lines[i] for i in told[:12]] if told else lines[-8:])]
 
 
 def quiet(command, log, env=None):
@@ -205,6 +218,7 @@ def run_part(root, part, jobs):
     if os.path.exists(testlog):
         with open(testlog, encoding="utf-8") as f:
             count = count_results(f)
+    count.complaints = [f"{part.name} {text}" for text in count.complaints]
     if code != 0 and count.failed == 0 or count.passed == 0:
         print(f"== {part.name}: meson test ended with {code} after {count}", flush=True)
         count.failed += 1
@@ -284,6 +298,8 @@ def main():
         timed("traces", lambda: same_traces(args.root))
     for command in LONG_COMMANDS if args.long else ():
         timed(" ".join(command), lambda: run_command(args.root, command))
+    for text in total.complaints:
+        print(f"failed: {text}")
     print(f"{', '.join(times)}; {time.monotonic() - start:.0f} s in all")
     print(total, flush=True)
     return 1 if total.failed or not total.passed else 0
