@@ -11,6 +11,7 @@
 #include <cstring>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "samples/train_images/compute.h"
@@ -48,7 +49,8 @@ struct File {
 
 struct Done {
   std::string parameters;  // the file of --save
-  std::string error;
+  std::string error;                // of all workers
+  std::vector<std::string> errors;  // by rank
 };
 
 void RunWorker(uint32_t rank, uint32_t world, const std::string& rendezvous, const TrainOptions& options,
@@ -89,6 +91,7 @@ Done Train(uint32_t world, std::vector<std::string> arguments, const std::string
   for (std::thread& worker : workers) worker.join();
   Done done;
   for (const std::string& error : errors) done.error += error;
+  done.errors = std::move(errors);
   done.parameters = file.Read();
   return done;
 }
@@ -192,7 +195,12 @@ TEST_CASE("train_images on a GPU: more steps wait for no stream more often") {
 
 TEST_CASE("train_images on a GPU: a kernel that cannot be launched ends the job with its sentence on both workers") {
   ConfigureFake("schedule=eager refuse=cuLaunchKernel:400:719");
-  CHECK(Train(2, kLeNet, GEEPS_CUDA_MODULE).error.find("CUDA_ERROR_LAUNCH_FAILED") != std::string::npos);
+  // Which launch is the 400th is a matter of time: one of geeps, of the sample, or of cuBLAS, which has words of its own.
+  for (const std::string& error : Train(2, kLeNet, GEEPS_CUDA_MODULE).errors) {
+    const bool is_told = error.find("CUDA_ERROR_LAUNCH_FAILED") != std::string::npos ||
+                         error.find("CUBLAS_STATUS_EXECUTION_FAILED") != std::string::npos;
+    CHECK_MESSAGE(is_told, error);
+  }
 }
 
 }  // namespace
