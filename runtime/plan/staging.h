@@ -78,8 +78,20 @@ struct StagingGap {
 // Gaps by item, then use.
 std::vector<StagingGap> FindGaps(const StagingProblem& problem);
 
-// The same data in items of at most max_bytes, which is not 0: a large item need not leave as a whole.
-std::vector<StagingItem> CutItems(const std::vector<StagingItem>& items, uint64_t max_bytes);
+// Which bytes of a whole item a piece of it is.
+struct StagingPiece {
+  uint32_t whole = 0;  // index of the item
+  uint64_t low = 0;    // its first byte
+};
+
+struct CutStaging {
+  std::vector<StagingItem> items;
+  std::vector<StagingPiece> pieces;  // by item
+};
+
+// The same data in items of at most max_bytes, which is a multiple of `align` and not 0: a large item need not leave as
+// a whole. Pieces begin at multiples of `align`, and differ by at most that but for the last one.
+CutStaging CutItems(const std::vector<StagingItem>& items, uint64_t max_bytes, uint64_t align);
 
 struct StagingSchedule {
   static constexpr uint32_t kStays = ~uint32_t{0};

@@ -56,6 +56,13 @@ class StagingClock {
   uint32_t failed_op() const { return failed_op_; }
   uint64_t failed_bytes() const { return failed_bytes_; }
 
+  // Of the last pass of the last schedule, in ns of one clock: when operations began, by operation; when the fetch of a
+  // gap began, by gap; and when what it followed was over: the use, or its write-back.
+  const std::vector<uint64_t>& begin_ns() const { return begin_ns_; }
+  const std::vector<uint64_t>& fetch_ns() const { return fetch_ns_; }
+  const std::vector<uint64_t>& over_ns() const { return host_ns_; }
+  const StagingMoves& moves() const { return moves_; }
+
  private:
   struct Release {
     uint64_t at_ns = 0;
@@ -70,7 +77,9 @@ class StagingClock {
   size_t ops_taken_ = 0;
   size_t link_taken_ = 0;
   std::vector<uint64_t> ready_ns_;  // by operation: end of the fetches for its next run
-  std::vector<uint64_t> host_ns_;   // by gap: when its contents are on the host
+  std::vector<uint64_t> host_ns_;   // by gap: when its contents are on the host, or its use is over
+  std::vector<uint64_t> begin_ns_;
+  std::vector<uint64_t> fetch_ns_;
   uint64_t held_ = 0;
   uint64_t given_ns_ = 0;  // when the last memory was given out
   uint32_t failed_op_ = 0;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "runtime/base/status.h"
+#include "runtime/plan/draw.h"
 #include "runtime/plan/staging_parts.h"
 
 namespace geeps::plan {
@@ -11,20 +12,6 @@ namespace {
 // Work that a plan may cost, in operations and gaps that are looked at: 20 to 100 ms. Small problems are searched
 // thoroughly, large ones get a few good tries.
 constexpr uint64_t kWorkMax = 2'000'000;
-
-// Numbers that are the same everywhere (xorshift64*, Vigna 2016).
-class Draw {
- public:
-  uint32_t Below(uint64_t bound) {
-    state_ ^= state_ >> 12;
-    state_ ^= state_ << 25;
-    state_ ^= state_ >> 27;
-    return static_cast<uint32_t>((state_ * 0x2545F4914F6CDD1Dull >> 32) * bound >> 32);
-  }
-
- private:
-  uint64_t state_ = 0x9E3779B97F4A7C15ull;
-};
 
 class Search {
  public:

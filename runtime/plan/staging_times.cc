@@ -37,17 +37,21 @@ std::vector<StagingGap> FindGaps(const StagingProblem& problem) {
   return gaps;
 }
 
-std::vector<StagingItem> CutItems(const std::vector<StagingItem>& items, uint64_t max_bytes) {
-  std::vector<StagingItem> pieces;
-  for (const StagingItem& item : items) {
-    const uint64_t num_pieces = std::max<uint64_t>(1, (item.bytes + max_bytes - 1) / max_bytes);
-    const uint64_t piece_bytes = item.bytes / num_pieces;
-    for (uint64_t i = 0; i < num_pieces; ++i) {
-      const uint64_t rest = i + 1 == num_pieces ? item.bytes % num_pieces : 0;
-      pieces.push_back({piece_bytes + rest, item.uses});
+CutStaging CutItems(const std::vector<StagingItem>& items, uint64_t max_bytes, uint64_t align) {
+  CutStaging cut;
+  for (uint32_t i = 0; i < items.size(); ++i) {
+    const uint64_t units = (items[i].bytes + align - 1) / align;
+    const uint64_t num_pieces = (units + max_bytes / align - 1) / (max_bytes / align);
+    uint64_t low = 0;
+    for (uint64_t k = 0; k < num_pieces; ++k) {
+      const uint64_t high =
+          std::min(items[i].bytes, low + (units / num_pieces + (k < units % num_pieces ? 1 : 0)) * align);
+      cut.items.push_back({high - low, items[i].uses});
+      cut.pieces.push_back({i, low});
+      low = high;
     }
   }
-  return pieces;
+  return cut;
 }
 
 StagingTables::StagingTables(const StagingProblem& given) : problem(given), gaps(FindGaps(given)) {
@@ -115,7 +119,11 @@ void FindMoves(const StagingTables& tables, const StagingSchedule& schedule, Sta
 }
 
 StagingClock::StagingClock(const StagingTables& tables)
-    : tables_(tables), ready_ns_(tables.num_ops()), host_ns_(tables.num_gaps()) {}
+    : tables_(tables),
+      ready_ns_(tables.num_ops()),
+      host_ns_(tables.num_gaps()),
+      begin_ns_(tables.num_ops()),
+      fetch_ns_(tables.num_gaps()) {}
 
 // Gives out `bytes` as soon as all that was given out before, and these, fit.
 bool StagingClock::Acquire(uint32_t op, uint64_t bytes) {
@@ -167,6 +175,7 @@ bool StagingClock::Time(const StagingSchedule& schedule, StagingTimes* times) {
       for (uint32_t g : moves_.fetches[q]) {
         if (!Acquire(q, tables_.Bytes(g))) return false;
         const uint64_t begin = std::max({in_free, given_ns_, host_ns_[g]});
+        fetch_ns_[g] = begin;
         in_free = begin + tables_.in_ns[g];
         uint64_t& ready = ready_ns_[tables_.gaps[g].first % n];
         ready = std::max(ready, in_free);
@@ -178,6 +187,7 @@ bool StagingClock::Time(const StagingSchedule& schedule, StagingTimes* times) {
         begin = std::max(begin, given_ns_);
       }
       times->wait_ns[q] = begin - now;
+      begin_ns_[q] = begin;
       now = begin + tables_.problem.op_ns[q];
       for (uint32_t g : tables_.ends[q]) {
         if (moves_.written_back[g]) {

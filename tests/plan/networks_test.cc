@@ -55,7 +55,7 @@ TEST_CASE(
   for (const auto& named : batches) {
     StagingProblem problem = Network(named.first, named.second);
     const uint64_t peak = test::PeakBytes(problem);
-    problem.items = CutItems(problem.items, peak / 64);
+    problem.items = CutItems(problem.items, peak / 64, 1).items;
     uint32_t num_possible = 0;
     for (const uint64_t percent : {100, 50, 25}) {
       CAPTURE(named.first);
@@ -76,16 +76,26 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("CutItems: all bytes, in pieces that are no larger and used as the whole") {
+TEST_CASE("CutItems: all bytes, in aligned pieces that are no larger and used as the whole") {
   const std::vector<StagingItem> items = {{10, {{1, 2}}}, {64, {{0, 0}}}, {65, {{3, 3}, {5, 6}}}};
-  const std::vector<StagingItem> pieces = CutItems(items, 32);
-  REQUIRE(pieces.size() == 1 + 2 + 3);
-  CHECK(pieces[0].bytes == 10);
-  CHECK(pieces[1].bytes + pieces[2].bytes == 64);
-  CHECK(pieces[3].bytes + pieces[4].bytes + pieces[5].bytes == 65);
-  for (const StagingItem& piece : pieces) CHECK(piece.bytes <= 32);
-  CHECK(pieces[5].uses.size() == 2);
-  CHECK(pieces[5].uses[1].last == 6);
+  for (const uint64_t align : {1, 4, 32}) {
+    CAPTURE(align);
+    const CutStaging cut = CutItems(items, 32, align);
+    REQUIRE(cut.items.size() == 1 + 2 + 3);
+    REQUIRE(cut.pieces.size() == cut.items.size());
+    std::vector<uint64_t> bytes(items.size());
+    for (size_t i = 0; i < cut.items.size(); ++i) {
+      const uint32_t whole = cut.pieces[i].whole;
+      CHECK(cut.items[i].bytes > 0);
+      CHECK(cut.items[i].bytes <= 32);
+      CHECK(cut.pieces[i].low % align == 0);
+      CHECK(cut.pieces[i].low == bytes[whole]);  // in their order, without a hole
+      CHECK(cut.items[i].uses.size() == items[whole].uses.size());
+      bytes[whole] += cut.items[i].bytes;
+    }
+    for (size_t i = 0; i < items.size(); ++i) CHECK(bytes[i] == items[i].bytes);
+    CHECK(cut.items[5].uses[1].last == 6);
+  }
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ struct File {
 };
 
 struct Done {
-  std::string parameters;  // the file of --save
+  std::string parameters;           // the file of --save
   std::string error;                // of all workers
   std::vector<std::string> errors;  // by rank
 };
@@ -195,7 +195,8 @@ TEST_CASE("train_images on a GPU: more steps wait for no stream more often") {
 
 TEST_CASE("train_images on a GPU: a kernel that cannot be launched ends the job with its sentence on both workers") {
   ConfigureFake("schedule=eager refuse=cuLaunchKernel:400:719");
-  // Which launch is the 400th is a matter of time: one of geeps, of the sample, or of cuBLAS, which has words of its own.
+  // Which launch is the 400th is a matter of time: one of geeps, of the sample, or of cuBLAS, which has words of its
+  // own.
   for (const std::string& error : Train(2, kLeNet, GEEPS_CUDA_MODULE).errors) {
     const bool is_told = error.find("CUDA_ERROR_LAUNCH_FAILED") != std::string::npos ||
                          error.find("CUBLAS_STATUS_EXECUTION_FAILED") != std::string::npos;
