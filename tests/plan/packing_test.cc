@@ -47,9 +47,9 @@ TEST_CASE("PackBlocks: what is held all the time lies below everything else") {
 
 TEST_CASE(
     "PackBlocks: drawn problems of every size keep the rules, and twice the same problem gives the same packing") {
-  for (uint64_t seed = 1; seed <= 60; ++seed) {
+  for (uint64_t seed = 1; seed <= 15; ++seed) {
     CAPTURE(seed);
-    const uint32_t size = seed < 50 ? 12 : 60;
+    const uint32_t size = seed < 13 ? 12 : 60;
     const PackingProblem problem = test::DrawPacking(seed, size, size, 20);
     const Packing packing = PackBlocks(problem, 0);
     CHECK(test::Judge(problem, packing) == "");

@@ -37,7 +37,7 @@ class Part:
 # plugins share one of each. What only reads sources runs in the two parts that are not for --full alone; what has one
 # thread is of no interest to TSan. Long searches say nothing about a compiler and run once.
 LINES = ["-Dc_args=-g1", "-Dcpp_args=-g1"]
-LONG = ("sim-search", "sim-mutants", "protocol-mutants", "sim-10000-seeds", "staging-gap")
+LONG = ("sim-search", "sim-mutants", "protocol-mutants", "sim-10000-seeds", "staging-gap", "packing-gap")
 # Mostly waits for other processes; what it shows does not depend on the optimizer.
 FAULTS = ("faults-drill", "faults-points", "faults-moments", "faults-kill-times", "faults-churn",
           "network-silence", "network-namespaces", "oom")
