@@ -2,14 +2,15 @@
 #include "runtime/plan/packing.h"
 
 #include <algorithm>
-#include <numeric>
+#include <utility>
+#include <vector>
 
 #include "runtime/plan/draw.h"
 
 namespace geeps::plan {
 namespace {
 
-// Work that a packing may cost, in held bytes that are looked at: about 50 ms.
+// Work that a packing may cost, in held bytes that are looked at: about 60 ms.
 constexpr uint64_t kWorkMax = 3'000'000;
 
 struct Range {

@@ -209,6 +209,7 @@ absl::StatusOr<StagingAddresses> PlaceItems(const StagingProblem& problem, const
 absl::StatusOr<StagingPlan> StageAndPlace(const StagingProblem& problem, const std::vector<StagingPiece>& pieces,
                                           uint64_t align) {
   StagingProblem smaller = problem;
+  uint64_t needed = ~uint64_t{0};
   for (uint32_t i = 0; i < kTries; ++i) {
     absl::StatusOr<StagingSchedule> schedule = StageData(smaller);
     if (!schedule.ok() && i == 0) return schedule.status();
@@ -219,14 +220,14 @@ absl::StatusOr<StagingPlan> StageAndPlace(const StagingProblem& problem, const s
       StagingTimes times = TimeStaging(problem, *schedule).value();
       return StagingPlan{*std::move(schedule), *std::move(addresses), std::move(times)};
     }
+    needed = std::min(needed, addresses->bytes);
     const uint64_t above = addresses->bytes - problem.budget;
     if (above >= smaller.budget) break;
     smaller.budget -= above;
   }
-  return MakeStatus(
-      Code::kBudget,
-      absl::StrCat("the data of the operations fit into ", problem.budget,
-                   " bytes of device memory, but not at addresses of their own side by side; raise the budget"));
+  return MakeStatus(Code::kBudget,
+                    absl::StrCat("the data of the operations fit into ", problem.budget,
+                                 " bytes of device memory, but the addresses found for them need ", needed));
 }
 
 }  // namespace geeps::plan

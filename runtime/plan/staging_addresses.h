@@ -46,8 +46,7 @@ struct StagingPlan {
 };
 
 // A schedule whose addresses fit into the budget: StageData for as much of it as that takes.
-// Errors: those of StageData; kBudget also when the uses of an operation fit, but not side by side with what was
-// placed.
+// Errors: those of StageData; kBudget, with bytes needed and available, also when no addresses are found that fit.
 absl::StatusOr<StagingPlan> StageAndPlace(const StagingProblem& problem, const std::vector<StagingPiece>& pieces,
                                           uint64_t align);
 

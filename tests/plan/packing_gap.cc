@@ -2,11 +2,11 @@
 // How far packings are from the smallest one: packing-gap FIRST LAST [--all]
 // Draws a small problem for each seed, finds the smallest packing of all, and prints how many more bytes PackBlocks
 // needs; --all: each seed that is above. Exit code 1 when fewer than 99 % are the smallest, or one is none.
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <vector>
+#include <optional>
+#include <string>
 
 #include "tests/plan/packing_reference.h"
 

@@ -14,7 +14,7 @@ using plan::PackingBlock;
 using plan::PackingProblem;
 using plan::PackingSpan;
 
-// Who holds each byte of each step: bytes[step][address], 0 for nobody.
+// Who holds each byte of each step: owner_[step][address], 0 for nobody.
 class Grid {
  public:
   Grid(const PackingProblem& problem, uint64_t num_bytes)

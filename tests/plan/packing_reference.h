@@ -12,8 +12,8 @@
 
 namespace geeps::test {
 
-// 2 .. max_steps steps, 1 .. max_blocks blocks of 1 .. max_bytes bytes; of every third block some bytes stay longer
-// than the others, at its low or its high end.
+// 2 .. max_steps steps, 1 .. max_blocks blocks of 1 .. max_bytes bytes; of about every third block some bytes stay
+// longer than the others, at its low or its high end.
 plan::PackingProblem DrawPacking(uint64_t seed, uint32_t max_steps, uint32_t max_blocks, uint64_t max_bytes);
 
 // What is wrong with a packing; empty: nothing. For problems of few bytes and steps.

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -32,10 +33,10 @@ bool Meet(const StagingStay& a, const StagingStay& b, uint64_t pass_ns) {
 // What is wrong; empty: nothing.
 std::string Judge(const StagingProblem& problem, const std::vector<StagingPiece>& pieces,
                   const StagingAddresses& addresses, uint64_t pass_ns, uint64_t align) {
-  // By item and use: the stay that it belongs to. And where the whole lies in that use.
-  std::vector<std::vector<uint32_t>> stay_of(problem.items.size());
+  // By item and use: how many stays it belongs to. And where the whole lies in that use.
+  std::vector<std::vector<uint32_t>> num_stays(problem.items.size());
   std::map<std::pair<uint32_t, uint32_t>, uint64_t> base;
-  for (uint32_t i = 0; i < problem.items.size(); ++i) stay_of[i].resize(problem.items[i].uses.size());
+  for (uint32_t i = 0; i < problem.items.size(); ++i) num_stays[i].resize(problem.items[i].uses.size());
   for (uint32_t s = 0; s < addresses.stays.size(); ++s) {
     const StagingStay& stay = addresses.stays[s];
     const std::string name = absl::StrCat("stay ", s, " of item ", stay.item);
@@ -43,11 +44,11 @@ std::string Judge(const StagingProblem& problem, const std::vector<StagingPiece>
     if (stay.address + problem.items[stay.item].bytes > addresses.bytes) return name + " lies above the end";
     if (stay.held_ns == 0 || stay.held_ns > pass_ns) return name + " has no time, or too much";
     for (uint32_t k = 0; k < stay.num_uses; ++k) {
-      const uint32_t use = (stay.first_use + k) % static_cast<uint32_t>(stay_of[stay.item].size());
-      if (stay_of[stay.item][use]++ != 0) return name + ": a use twice";
+      const uint32_t use = (stay.first_use + k) % static_cast<uint32_t>(num_stays[stay.item].size());
+      if (num_stays[stay.item][use]++ != 0) return name + ": a use twice";
       const uint64_t whole_at = stay.address - pieces[stay.item].low;
-      const auto [at, is_first] = base.emplace(std::make_pair(pieces[stay.item].whole, use), whole_at);
-      if (!is_first && at->second != whole_at) return name + " does not lie beside the other pieces";
+      const auto [at, is_new] = base.emplace(std::make_pair(pieces[stay.item].whole, use), whole_at);
+      if (!is_new && at->second != whole_at) return name + " does not lie beside the other pieces";
     }
     for (uint32_t t = 0; t < s; ++t) {
       const StagingStay& other = addresses.stays[t];
@@ -56,7 +57,7 @@ std::string Judge(const StagingProblem& problem, const std::vector<StagingPiece>
       if (overlaps && Meet(stay, other, pass_ns)) return absl::StrCat(name, " lies on stay ", t);
     }
   }
-  for (const std::vector<uint32_t>& uses : stay_of) {
+  for (const std::vector<uint32_t>& uses : num_stays) {
     for (const uint32_t count : uses) {
       if (count != 1) return "a use without a stay";
     }

@@ -69,7 +69,7 @@ class Count:
         self.passed = passed
         self.failed = failed
         self.skipped = skipped
-        self.complaints = []  # a text of a few lines for each test that failed and printed something
+        self.complaints = []  # a text of a few lines for each test that failed
 
     def add(self, other):
         self.passed += other.passed
