@@ -86,7 +86,9 @@ class Stays {
     const uint64_t num_uses = uses.size();
     const int64_t end =
         static_cast<int64_t>(clock_.over_ns()[first_gap + last_use % num_uses]) + (last_use >= num_uses ? pass_ns_ : 0);
-    stay.begin_ns = static_cast<uint64_t>((begin % pass_ns_ + pass_ns_) % pass_ns_);
+    const int64_t in_pass = begin - static_cast<int64_t>(clock_.begin_ns()[0]);
+    stay.begin_ns = static_cast<uint64_t>((in_pass % pass_ns_ + pass_ns_) % pass_ns_);
+    stay.passes_ahead = static_cast<uint32_t>((static_cast<int64_t>(stay.begin_ns) - in_pass) / pass_ns_);
     stay.held_ns = static_cast<uint64_t>(std::clamp<int64_t>(end - begin, 1, pass_ns_));
     return stay;
   }

@@ -21,10 +21,11 @@ namespace geeps::plan {
 struct StagingStay {
   uint32_t item = 0;
   uint32_t first_use = 0;
-  uint32_t num_uses = 0;  // counted over the end of the pass
-  uint64_t begin_ns = 0;  // in the pass: its fetch begins, or the operation that uses it first
-  uint64_t held_ns = 0;   // at most one pass; until its last use, or its write-back, is over
-  uint64_t address = 0;   // bytes from the begin of the memory that all items share
+  uint32_t num_uses = 0;      // counted over the end of the pass
+  uint64_t begin_ns = 0;      // from the begin of a pass: its fetch begins, or the operation that uses it first
+  uint64_t held_ns = 0;       // at most one pass; until its last use, or its write-back, is over
+  uint64_t address = 0;       // bytes from the begin of the memory that all items share
+  uint32_t passes_ahead = 0;  // by which it begins before the pass of its first use
 };
 
 struct StagingAddresses {
