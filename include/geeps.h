@@ -442,7 +442,7 @@ GEEPS_API geeps_status geeps_pre_update(geeps_runtime *rt, geeps_op op, const ge
                                         geeps_view *out, geeps_error *err);
 /* [serial per runtime] The buffer is the contribution; scaling (1 / global batch) is the program's. */
 GEEPS_API geeps_status geeps_update(geeps_runtime *rt, geeps_op op, const geeps_stream *stream, geeps_error *err);
-/* [serial per runtime] [blocks] */
+/* [serial per runtime] [blocks] Waits for staged data (option device_memory), and for nothing else. */
 GEEPS_API geeps_status geeps_access_local(geeps_runtime *rt, geeps_op op, const geeps_stream *stream, uint64_t limit_ns,
                                           geeps_view *out, geeps_error *err);
 /* [serial per runtime] */

@@ -6,30 +6,26 @@
 #include "runtime/base/status.h"
 
 namespace geeps::cache {
-namespace {
 
-constexpr const char* kWaitForLastUse = "local_data.last_use";
-
-}  // namespace
-
-LocalData::~LocalData() {
-  if (used_in_ != nullptr) last_use_.Wait(kWaitForLastUse).IgnoreError();
-}
-
-absl::Status LocalData::BeginUse(const device::Stream* in) {
-  if (used_in_ == nullptr || used_in_ == in) return absl::OkStatus();
-  if (in != nullptr) return in->WaitFor(kWaitForLastUse, last_use_);
-  GEEPS_RETURN_IF_ERROR(last_use_.Wait(kWaitForLastUse));
-  used_in_ = nullptr;
+absl::Status LocalData::Prepare(const device::Device& device, device::MemoryKind kind) {
+  next_ = device::Memory();
+  if (memory_ && memory_.kind() == kind) return absl::OkStatus();
+  GEEPS_ASSIGN_OR_RETURN(next_, device.Allocate(kind, bytes_));
   return absl::OkStatus();
 }
 
-// Several operations may be open: the event captures the end of each of them.
-absl::Status LocalData::EndUse(const device::Stream* in) {
-  if (in == nullptr) return absl::OkStatus();
-  GEEPS_RETURN_IF_ERROR(BeginUse(in));
-  GEEPS_RETURN_IF_ERROR(in->Record(last_use_));
-  used_in_ = in;
+absl::Status LocalData::Adopt(const device::Device& device) {
+  if (!next_) return absl::OkStatus();
+  if (memory_) {
+    GEEPS_RETURN_IF_ERROR(last_use_.Begin(nullptr));
+    GEEPS_ASSIGN_OR_RETURN(const device::Stream stream, device.CreateStream());
+    GEEPS_ASSIGN_OR_RETURN(const device::Event event, device.CreateEvent());
+    GEEPS_RETURN_IF_ERROR(stream.Copy(next_.data(), memory_.data(), bytes_));
+    GEEPS_RETURN_IF_ERROR(stream.Record(event));
+    GEEPS_RETURN_IF_ERROR(event.Wait("local_data.adopt"));
+  }
+  memory_ = std::move(next_);
+  next_ = device::Memory();
   return absl::OkStatus();
 }
 

@@ -133,10 +133,10 @@ geeps_status geeps_update(geeps_runtime* rt, geeps_op op, const geeps_stream* st
   return HandBack(rt, stream, err, [&](session::Walk* walk, const device::Stream* in) { return walk->Update(op, in); });
 }
 
-geeps_status geeps_access_local(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, uint64_t /*limit_ns*/,
+geeps_status geeps_access_local(geeps_runtime* rt, geeps_op op, const geeps_stream* stream, uint64_t limit_ns,
                                 geeps_view* out, geeps_error* err) {
   return HandOut(rt, stream, out, err, [&](session::Walk* walk, const device::Stream* in, session::View* view) {
-    return walk->AccessLocal(op, in, view);
+    return walk->AccessLocal(op, in, limit_ns, view);
   });
 }
 

@@ -45,6 +45,7 @@ class Memory {
   void* data() const { return data_; }
   uint8_t* bytes() const { return static_cast<uint8_t*>(data_); }
   uint64_t size() const { return size_; }
+  MemoryKind kind() const { return kind_; }
   explicit operator bool() const { return data_ != nullptr; }
 
  private:

@@ -33,11 +33,13 @@ struct Done {
     kDownload,
     kPosted,
     kFillPut,
-    kFillEnd
+    kFillEnd,
+    kFetch,
+    kWriteBack
   };
   Kind kind = Kind::kFill;
-  uint32_t first = 0;   // kFill.., kDrain, kPosted: plan; kApply, kGather, kUpload: index of the kept partition;
-                        // kAbsorb, kDownload: table
+  uint32_t first = 0;   // kFill.., kDrain, kPosted, kFetch, kWriteBack: plan; kApply, kGather, kUpload: index of the
+                        // kept partition; kAbsorb, kDownload: table
   uint32_t second = 0;  // kFill.., kDrain, kPosted: operation; kGather: participant; kAbsorb: subscription;
                         // kDownload: lane; kApply: the one participant whose contribution it is, or kNone
   geeps_status status = GEEPS_OK;

@@ -54,6 +54,8 @@ void MoverContext::TraceDone(const Done& done) {
     case Done::Kind::kUpload:
     case Done::Kind::kPosted:
     case Done::Kind::kFillPut:
+    case Done::Kind::kFetch:
+    case Done::Kind::kWriteBack:
       return;
     case Done::Kind::kFill:
     case Done::Kind::kFillEnd:

@@ -32,6 +32,7 @@ class Pusher;
 class Keeper;
 class Puller;
 class RowCalls;
+class Stager;
 
 struct ContributorAction {
   uint32_t table = 0;
@@ -70,7 +71,10 @@ struct MoverContext {
   MoverStream drain_stream;      // writes into the log, in order; keys: tables
   MoverStream keep_stream;       // writes into the shard, where it is kept on the device; keys: kept partitions
   MoverStream host_keep_stream;  // and where it is kept on the host beside another device
-  cache::Home device_home;       // of the partitions kept here
+  MoverStream stage_in;          // staged data on their way to the device, in order
+  MoverStream stage_out;         // and to the host
+  MemoryLimits limits;
+  cache::Home device_home;  // of the partitions kept here
   cache::Home host_home;
   Epoch* epoch = nullptr;
   Links* links = nullptr;
@@ -78,6 +82,7 @@ struct MoverContext {
   Keeper* keeper = nullptr;
   Puller* puller = nullptr;
   RowCalls* rows = nullptr;
+  Stager* stager = nullptr;
   Log* log = nullptr;
   Statistics* statistics = nullptr;
   Trace* trace = nullptr;  // nullptr: none is wanted

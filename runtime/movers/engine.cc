@@ -26,6 +26,7 @@ Engine::Engine(const Options& options)
       inquiry_(&context_),
       allocator_(&context_, [this] { program_wait_.Notify(); }),
       reclaimer_(&context_),
+      stager_(&context_, [this] { program_wait_.Notify(); }),
       row_calls_(&context_, &control_, [this](std::function<void()> what) { PostUnlessLost(std::move(what)); }),
       fence_(&context_, &control_, options.endpoint, &row_calls_, &epoch_, &shards_),
       no_memory_(Latched(MakeStatus(Code::kNoMemory, absl::StrCat("rank ", options.rank, " found no memory left")))) {
@@ -35,6 +36,8 @@ Engine::Engine(const Options& options)
   context_.keeper = &keeper_;
   context_.puller = &puller_;
   context_.rows = &row_calls_;
+  context_.stager = &stager_;
+  context_.limits = options.limits;
   context_.log = options.log;
   context_.statistics = &statistics_;
   context_.trace = options.trace;
@@ -43,7 +46,8 @@ Engine::Engine(const Options& options)
 }
 
 absl::Status Engine::Start() {
-  for (MoverStream* stream : {&context_.fill_stream, &context_.drain_stream, &context_.keep_stream}) {
+  for (MoverStream* stream : {&context_.fill_stream, &context_.drain_stream, &context_.keep_stream, &context_.stage_in,
+                              &context_.stage_out}) {
     GEEPS_RETURN_IF_ERROR(stream->Create(*options_.device, completions_.get()));
   }
   context_.device_home = {options_.device, &context_.keep_stream.stream(), nullptr};
@@ -320,6 +324,7 @@ void Engine::OnProgramEvent(const ProgramEvent& event) {
   switch (event.kind) {
     case ProgramEvent::Kind::kPassBegin:
       sequencer->OnPassBegin(event.set_id, &effects);
+      stager_.OnPassBegin(event.set_id, sequencer->pass());
       break;
     case ProgramEvent::Kind::kTaken:
       sequencer->OnTaken(event.op, &effects);
@@ -330,7 +335,14 @@ void Engine::OnProgramEvent(const ProgramEvent& event) {
     case ProgramEvent::Kind::kSkipped:
       sequencer->OnSkipped(event.op, &effects);
       break;
+    case ProgramEvent::Kind::kLocalAwaited:
+      stager_.OnAwaited(event.op);
+      break;
+    case ProgramEvent::Kind::kLocalPosted:
+      stager_.OnPosted(event.op);
+      break;
     case ProgramEvent::Kind::kPassEnd:
+      stager_.OnPassEnd();
       sequencer->OnPassEnd(event.set_id, &effects);
       break;
   }
@@ -396,7 +408,9 @@ void Engine::Execute(const Done& done) {
                                             "copying a contribution to the host",
                                             "the program's own work",
                                             "filling an access buffer",
-                                            "filling an access buffer"};
+                                            "filling an access buffer",
+                                            "fetching local data",
+                                            "writing local data back"};
     const char* const work = kWork[static_cast<int>(done.kind)];
     Fail(MakeStatus(detail, absl::StrCat("the device failed (", CodeName(done.status), ") while ", work)));
     return;
@@ -431,6 +445,12 @@ void Engine::Execute(const Done& done) {
       break;
     case Done::Kind::kFillEnd:
       if (context_.fill_order.OnEnd(done.position)) program_wait_.Notify();
+      break;
+    case Done::Kind::kFetch:
+      stager_.OnFetched();
+      break;
+    case Done::Kind::kWriteBack:
+      stager_.OnWrittenBack();
       break;
   }
 }

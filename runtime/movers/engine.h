@@ -28,6 +28,7 @@
 #include "runtime/movers/puller.h"
 #include "runtime/movers/pusher.h"
 #include "runtime/movers/row_calls.h"
+#include "runtime/movers/stager.h"
 #include "runtime/net/control.h"
 
 namespace geeps::movers {
@@ -43,6 +44,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
     net::Endpoint* endpoint = nullptr;
     Log* log = nullptr;
     Trace* trace = nullptr;  // nullptr: none is wanted
+    MemoryLimits limits;
   };
 
   explicit Engine(const Options& options);
@@ -154,6 +156,7 @@ class Engine final : public net::ControlEvents, public LinkEvents {
   Inquiry inquiry_;
   Allocator allocator_;
   Reclaimer reclaimer_;
+  Stager stager_;
   RowCalls row_calls_;
   std::unique_ptr<Epoch> epoch_;
   ProgramEvent held_;  // while context_.program_is_held

@@ -22,6 +22,7 @@
 #include "runtime/movers/program_queue.h"
 #include "runtime/movers/ring_queue.h"
 #include "runtime/movers/segment.h"
+#include "runtime/movers/staging.h"
 #include "runtime/movers/statistics.h"
 #include "runtime/net/transport.h"
 #include "runtime/plan/layout.h"
@@ -176,6 +177,7 @@ struct Epoch {
   std::vector<Kept> kept;
   device::Memory arena;                                   // [walk] access buffers
   std::vector<std::shared_ptr<cache::LocalData>> locals;  // [walk]
+  std::unique_ptr<Staging> staging;                       // [walk] nullptr: all local data lies on the device
   std::shared_ptr<SharedSegment> own_segment;             // fired words and logs of the mapped tables
   std::shared_ptr<SharedSegment> version_segment;  // age words and values of the mapped tables; rank 0 has made it
   std::vector<std::shared_ptr<SharedSegment>> peer_segments;  // by rank
@@ -200,6 +202,7 @@ struct EpochInput {
   device::MemoryKind WireMemory() const {
     return device->is_host_accessible() ? device::MemoryKind::kDevice : device::MemoryKind::kPinned;
   }
+  MemoryLimits limits;
   const net::Endpoint* endpoint = nullptr;                       // for memory that is mapped
   const cache::ShardMap* shards = nullptr;                       // of the epoch in force
   std::vector<std::shared_ptr<const plan::RecordedPlan>> plans;  // those of `layout`

@@ -331,6 +331,7 @@ absl::Status FinishEpoch(const EpochInput& input, absl::Span<const std::string> 
   }
   BuildSequencer(input, epoch);
   CollectPeers(input, epoch);
+  GEEPS_RETURN_IF_ERROR(BuildStaging(input, epoch));
   CountMemory(input, epoch);
   CountSlots(epoch);
   return absl::OkStatus();

@@ -9,6 +9,7 @@
 #include "runtime/movers/keeper.h"
 #include "runtime/movers/puller.h"
 #include "runtime/movers/row_calls.h"
+#include "runtime/movers/stager.h"
 
 namespace geeps::movers {
 namespace {
@@ -128,9 +129,12 @@ bool Fence::IsDrained() {
   if (*epoch_ == nullptr) return true;
   if (context_->program_is_held || !(*epoch_)->queue->IsEmpty()) return false;
   if (!(*epoch_)->sequencer->Discard() || !IsAbsorbed() || !context_->fill_order.HasEnded()) return false;
-  // What was ready for the next pass is void, and the next pass will have the same number.
+  // The plans may change: staged data is on the host, where the next ones find it.
+  if (job_->kind == FenceJob::Kind::kCommit && !context_->stager->Drain()) return false;
+  // What was ready for the next pass is void, and the next pass will have the same number. Local data is the stager's.
   for (size_t q = 0; q < (*epoch_)->plans.size(); ++q) {
     for (size_t op = 0; op < (*epoch_)->layout.plans[q].ops.size(); ++op) {
+      if ((*epoch_)->layout.plans[q].ops[op].kind == plan::OpKind::kLocal) continue;
       (*epoch_)->plans[q].slots[op].word.store(OpSlot::kNone, std::memory_order_relaxed);
     }
   }
@@ -351,6 +355,7 @@ absl::Status Fence::BuildFirst(const protocol::Go& go) {
   input_.device = context_->device;
   input_.device_home = &context_->device_home;
   input_.host_home = &context_->host_home;
+  input_.limits = context_->limits;
   input_.endpoint = endpoint_;
   input_.shards = shards_;
   input_.plans = job_->plans;
@@ -410,7 +415,9 @@ void Fence::PutInPlace() {
   context_->log->Debug("fence", "epoch ", context_->epoch->number, " is in force: ", context_->epoch->plans.size(),
                        " plans, ", context_->epoch->tables.size(), " tables, ", context_->epoch->kept.size(),
                        " partitions kept here, data connections to ", context_->epoch->peers.size(), " workers");
+  context_->stager->Begin();
   for (size_t i = 0; i < context_->epoch->locals.size(); ++i) {
+    context_->Check(context_->epoch->locals[i]->Adopt(*context_->device));
     context_->epoch->locals[i]->Resegment(context_->epoch->layout.locals[i]);
   }
   job_->began_epoch = true;

@@ -51,6 +51,10 @@ void Inquiry::Ask(uint32_t set_id, uint32_t op, protocol::Clock clock, std::stri
   question_.reset();
   Epoch* const epoch = context_->epoch;
   if (epoch == nullptr || set_id >= epoch->layout.plans.size()) return;
+  if (epoch->layout.plans[set_id].ops[op].kind == plan::OpKind::kLocal) {
+    context_->log->Write(LogLevel::kWarning, "wait", absl::StrCat(what, ": its rows are being copied to the device"));
+    return;
+  }
   const uint32_t partition = FindLate(epoch->layout.plans[set_id].ops[op], clock);
   if (partition == kNone) return;
   question_ = Question{epoch->number, partition, std::move(what)};
@@ -84,9 +88,9 @@ void Inquiry::OnMissing(uint32_t rank, const protocol::Header& header) {
 void Inquiry::OnNoAnswer() {
   if (!question_.has_value() || context_->epoch == nullptr || question_->epoch != context_->epoch->number) return;
   const uint32_t keeper = context_->epoch->keeper_of_partition[question_->partition];
-  context_->log->Write(LogLevel::kWarning, "wait",
-                       absl::StrCat(LineOf(*question_), "does not come, and rank ", keeper,
-                                    " has not answered for as long again"));
+  context_->log->Write(
+      LogLevel::kWarning, "wait",
+      absl::StrCat(LineOf(*question_), "does not come, and rank ", keeper, " has not answered for as long again"));
 }
 
 std::string Inquiry::LineOf(const Question& question) const {

@@ -11,12 +11,12 @@
 namespace geeps::movers {
 
 struct ProgramEvent {
-  enum class Kind : uint8_t { kPassBegin, kTaken, kPosted, kSkipped, kPassEnd };
+  enum class Kind : uint8_t { kPassBegin, kTaken, kPosted, kSkipped, kLocalAwaited, kLocalPosted, kPassEnd };
   Kind kind = Kind::kPosted;
   uint32_t set_id = 0;  // kPassBegin: the plan; kPassEnd: the plan expected next
   uint32_t op = 0;
-  // kPosted, kSkipped: when the work is over that the operation's EpochPlan::posted has captured in the program's
-  // stream.
+  // kPosted, kSkipped, kLocalPosted: when the work is over that the operation's EpochPlan::posted has captured in the
+  // program's stream.
   bool in_stream = false;
 };
 
@@ -72,8 +72,8 @@ struct OpSlot {
   uint64_t max_age = 0;
   // When the last of the others had fired what the operation waited for; written before ready (last_fire.h).
   std::atomic<uint64_t> fired_ns{0};
-  // Written before ready; not 0: what a read holds is there when the work is over that EpochPlan::filled has captured. A
-  // stream of the program's waits for that, the host until `over` has this number (FillOrder).
+  // Written before ready; not 0: what a read holds is there when the work is over that EpochPlan::filled has captured.
+  // A stream of the program's waits for that, the host until `over` has this number (FillOrder).
   uint64_t position = 0;
   std::atomic<uint64_t> over{0};
 };

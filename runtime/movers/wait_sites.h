@@ -20,8 +20,12 @@ inline constexpr const char* kWaitForApply = "keeper.apply";        // a clock i
 inline constexpr const char* kWaitForGather = "keeper.gather";      // the rows of a publish are staged
 inline constexpr const char* kWaitForAbsorb = "puller.absorb";      // a version is in the cache
 inline constexpr const char* kWaitForDownload = "pusher.download";  // a contribution is where the host reaches it
-inline constexpr std::array<const char*, 6> kWaitSites = {kWaitForFill,   kWaitForDrain,  kWaitForApply,
-                                                          kWaitForGather, kWaitForAbsorb, kWaitForDownload};
+inline constexpr const char* kWaitForFetch = "stager.fetch";        // staged data are on the device
+inline constexpr const char* kWaitForWriteBack =
+    "stager.write_back";  // staged data are on the host, their memory is free
+inline constexpr std::array<const char*, 8> kWaitSites = {kWaitForFill,   kWaitForDrain,    kWaitForApply,
+                                                          kWaitForGather, kWaitForAbsorb,   kWaitForDownload,
+                                                          kWaitForFetch,  kWaitForWriteBack};
 
 // These the option cannot leave out: the program's work in its own streams; what a read holds, waited for by such a
 // stream; a contribution on its way to the device, whose end only tells when its memory may go.

@@ -90,7 +90,8 @@ std::string EncodeRendezvousFile(const RendezvousFile& file) {
 }
 
 absl::StatusOr<RendezvousFile> DecodeRendezvousFile(absl::string_view text) {
-  const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
+  // What stands behind the fourth line is not looked into, however many lines that are.
+  const std::vector<absl::string_view> lines = absl::StrSplit(text, absl::MaxSplits('\n', 4));
   if (lines[0] != kFirstLine) return Malformed("its first line is another one");
   if (text.size() > kBytesMax || lines.size() != 5 || !lines[4].empty()) return Malformed("it has not four lines");
   absl::string_view address = lines[1];

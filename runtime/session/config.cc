@@ -5,8 +5,10 @@
 #include <cstdlib>
 #include <iterator>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "runtime/base/status.h"
 #include "runtime/session/launcher.h"
 
@@ -16,11 +18,13 @@ namespace {
 // So that no job comes near the largest number.
 constexpr uint64_t kFirstClockMax = uint64_t{1} << 63;
 
+constexpr uint64_t kBytesMax = uint64_t{1} << 62;
+
 constexpr const char* kKeys[] = {
-    "device",          "transport", "rank",            "world",         "rendezvous",
-    "launcher",        "advertise", "port",            "start_limit_s", "rendezvous_port",
-    "heartbeat_ms",    "trace",     "wait_warning_ms", "log_level",     "plugin_path",
-    "test.skip_wait",  "stats",     "first_clock",
+    "device",          "transport", "rank",          "world",           "rendezvous",   "launcher",
+    "advertise",       "port",      "start_limit_s", "rendezvous_port", "heartbeat_ms", "trace",
+    "wait_warning_ms", "log_level", "plugin_path",   "test.skip_wait",  "stats",        "first_clock",
+    "device_memory",
 };
 
 absl::Status ReadNumber(const OptionValues& values, const char* key, uint64_t min, uint64_t max, uint64_t* out) {
@@ -32,6 +36,26 @@ absl::Status ReadNumber(const OptionValues& values, const char* key, uint64_t mi
     return Invalid(source, " = '", text, "': a whole number from ", min, " to ", max);
   }
   *out = number;
+  return absl::OkStatus();
+}
+
+// Bytes, or a number with KiB, MiB, GiB or TiB behind it.
+absl::Status ReadBytes(const OptionValues& values, const char* key, uint64_t* out) {
+  const auto found = values.find(key);
+  if (found == values.end()) return absl::OkStatus();
+  const auto& [text, source] = found->second;
+  absl::string_view rest = text;
+  uint32_t shift = 0;
+  static constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
+  for (uint32_t i = 0; i < 4; ++i) {
+    if (absl::ConsumeSuffix(&rest, kUnits[i])) shift = 10 * (i + 1);
+  }
+  uint64_t number = 0;
+  if (!absl::SimpleAtoi(absl::StripTrailingAsciiWhitespace(rest), &number) || number == 0 ||
+      number > kBytesMax >> shift) {
+    return Invalid(source, " = '", text, "': a number of bytes from 1 to 2^62, or with KiB, MiB, GiB or TiB behind it");
+  }
+  *out = number << shift;
   return absl::OkStatus();
 }
 
@@ -121,6 +145,7 @@ absl::StatusOr<Config> ParseConfig(absl::Span<const std::pair<absl::string_view,
   GEEPS_RETURN_IF_ERROR(ReadNumber(values, "start_limit_s", 1, 86400, &config.start_limit_s));
   GEEPS_RETURN_IF_ERROR(ReadNumber(values, "heartbeat_ms", 10, 3600000, &config.heartbeat_ms));
   GEEPS_RETURN_IF_ERROR(ReadNumber(values, "wait_warning_ms", 0, 3600000, &config.wait_warning_ms));
+  GEEPS_RETURN_IF_ERROR(ReadBytes(values, "device_memory", &config.device_memory));
   GEEPS_RETURN_IF_ERROR(ReadLogLevel(values, &config.log_level));
   config.rank = static_cast<uint32_t>(rank);
   config.world = static_cast<uint32_t>(world);

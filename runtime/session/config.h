@@ -19,7 +19,8 @@ namespace geeps::session {
 
 struct Config {
   std::string device = "host";
-  std::string transport;  // "inproc", "tcp", or the path of a plugin
+  uint64_t device_memory = 0;  // bytes; 0: what there is
+  std::string transport;       // "inproc", "tcp", or the path of a plugin
   uint32_t rank = 0;
   uint32_t world = 1;
   std::string rendezvous;  // empty: alone

@@ -23,7 +23,8 @@ absl::Status CheckName(absl::string_view what, absl::string_view name) {
 
 absl::Status CheckMode(const Table& table, plan::OpKind kind, uint32_t slack) {
   if (kind == plan::OpKind::kUpdate && table.observer) {
-    return Invalid("an update of table '", table.schema.name, "', which this worker observes: it was created with "
+    return Invalid("an update of table '", table.schema.name,
+                   "', which this worker observes: it was created with "
                    "observer = 1");
   }
   if (table.schema.async && slack > 0) {
@@ -201,10 +202,8 @@ absl::Status Runtime::AddLocals(movers::FenceJob* job, Call* call) {
     if (!local->handle_alive) continue;
     std::shared_ptr<cache::LocalData> data = local->data;
     if (data == nullptr) {
-      GEEPS_ASSIGN_OR_RETURN(device::Memory memory,
-                             device_->Allocate(device::MemoryKind::kDevice, local->num_rows * local->row_bytes));
       GEEPS_ASSIGN_OR_RETURN(device::Event last_use, device_->CreateEvent());
-      data = std::make_shared<cache::LocalData>(std::move(memory), std::move(last_use));
+      data = std::make_shared<cache::LocalData>(local->num_rows * local->row_bytes, std::move(last_use));
       call->locals[object] = data;
     }
     job->locals.push_back(data);
@@ -213,8 +212,7 @@ absl::Status Runtime::AddLocals(movers::FenceJob* job, Call* call) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<movers::FenceJob>> Runtime::MakeCommit(const std::vector<Plan*>& plans,
-                                                                               Call* call) {
+absl::StatusOr<std::shared_ptr<movers::FenceJob>> Runtime::MakeCommit(const std::vector<Plan*>& plans, Call* call) {
   auto job = std::make_shared<movers::FenceJob>();
   job->kind = movers::FenceJob::Kind::kCommit;
   std::vector<Plan*> sorted = plans;

@@ -13,6 +13,19 @@
 namespace geeps::session {
 namespace {
 
+// Of a link that the back end does not know: a PCIe slot's.
+constexpr uint64_t kLinkBytesPerS = 10'000'000'000;
+constexpr uint64_t kLinkLatencyNs = 10'000;
+
+movers::MemoryLimits LimitsOf(const Config& config, const geeps_dev_info& info) {
+  movers::MemoryLimits limits;
+  limits.device_bytes = config.device_memory;
+  limits.link.in_bytes_per_s = info.upload_bandwidth > 0 ? info.upload_bandwidth : kLinkBytesPerS;
+  limits.link.out_bytes_per_s = info.download_bandwidth > 0 ? info.download_bandwidth : kLinkBytesPerS;
+  limits.link.latency_ns = kLinkLatencyNs;
+  return limits;
+}
+
 movers::Engine::Options EngineOptions(const Config& config, const device::Device* device,
                                       const device::Device* host_device, net::Endpoint* endpoint, Log* log,
                                       TraceWriter* trace) {
@@ -25,6 +38,7 @@ movers::Engine::Options EngineOptions(const Config& config, const device::Device
   options.endpoint = endpoint;
   options.log = log;
   options.trace = trace != nullptr ? trace->trace() : nullptr;
+  options.limits = LimitsOf(config, device->info());
   return options;
 }
 

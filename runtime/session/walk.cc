@@ -324,7 +324,21 @@ absl::Status Walk::Update(uint64_t op, const device::Stream* in) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> Walk::AccessLocal(uint64_t op, const device::Stream* in, View* out) {
+cache::LastUse* Walk::LastUseOf(const plan::PlannedOp& local) const {
+  return epoch_->staging != nullptr ? &epoch_->staging->last_use : epoch_->locals[local.table]->last_use();
+}
+
+// The use of local data is over.
+absl::Status Walk::TellLocalPosted(uint32_t op, const device::Stream* in) {
+  const plan::PlannedOp& planned = pass().ops[op];
+  GEEPS_RETURN_IF_ERROR(LastUseOf(planned)->End(in));
+  if (epoch_->staging == nullptr) return absl::OkStatus();
+  GEEPS_RETURN_IF_ERROR(TellPosted(ProgramEvent::Kind::kLocalPosted, op, in));
+  engine_->WakeForProgram();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Walk::AccessLocal(uint64_t op, const device::Stream* in, uint64_t limit_ns, View* out) {
   GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kLocal, op, false));
   const plan::PlannedOp& planned = pass().ops[index];
   cache::LocalData* const local = epoch_->locals[planned.table].get();
@@ -332,12 +346,21 @@ absl::StatusOr<bool> Walk::AccessLocal(uint64_t op, const device::Stream* in, Vi
   if ((planned.flags & plan::kLocalFetch) != 0 && !local->IsKept(epoch_->layout.local_segments[set_id_][index])) {
     return WrongState(Name(index), " fetches rows of which nothing was kept");
   }
-  GEEPS_RETURN_IF_ERROR(local->BeginUse(in));
+  movers::Staging* const staging = epoch_->staging.get();
+  if (staging != nullptr && planned.num_rows > 0) {
+    const OpSlot& slot = epoch_->plans[set_id_].slots[index];
+    if (slot.word.load(std::memory_order_acquire) != OpSlot::Word(number_, OpSlot::kReady)) {
+      GEEPS_RETURN_IF_ERROR(Tell(ProgramEvent::Kind::kLocalAwaited, set_id_, index));
+    }
+    GEEPS_ASSIGN_OR_RETURN(const bool ready, AwaitReady(index, limit_ns));
+    if (!ready) return false;
+  }
+  GEEPS_RETURN_IF_ERROR(LastUseOf(planned)->Begin(in));
   out->dtype = 0x010801u;
   out->num_rows = planned.num_rows;
   out->row_values = row_bytes;
   out->row_bytes = row_bytes;
-  out->data = local->data() + planned.place_row * row_bytes;
+  out->data = staging != nullptr ? staging->DataOf(set_id_, index) : local->data() + planned.place_row * row_bytes;
   CountersOf(index)->calls.Add();
   out->in_place = true;
   out->fixed = true;
@@ -350,9 +373,9 @@ absl::StatusOr<bool> Walk::AccessLocal(uint64_t op, const device::Stream* in, Vi
 
 absl::Status Walk::PostLocal(uint64_t op, const device::Stream* in) {
   GEEPS_ASSIGN_OR_RETURN(const uint32_t index, Due(plan::OpKind::kLocal, op, true));
-  GEEPS_RETURN_IF_ERROR(epoch_->locals[pass().ops[index].table]->EndUse(in));
   const plan::PlannedOp& planned = pass().ops[index];
   NoteOver(index);
+  GEEPS_RETURN_IF_ERROR(TellLocalPosted(index, in));
   epoch_->locals[planned.table]->SetKept(epoch_->layout.local_segments[set_id_][index],
                                          (planned.flags & plan::kLocalKeep) != 0);
   states_[index] = OpState::kOver;
@@ -383,7 +406,7 @@ absl::Status Walk::Skip(uint64_t op, const device::Stream* in) {
     GEEPS_RETURN_IF_ERROR(TellPosted(ProgramEvent::Kind::kSkipped, step.op, is_open ? in : nullptr));
     engine_->WakeForProgram();
   } else if (is_open) {
-    GEEPS_RETURN_IF_ERROR(epoch_->locals[planned.table]->EndUse(in));
+    GEEPS_RETURN_IF_ERROR(TellLocalPosted(step.op, in));
   }
   if (is_open) --num_open_;
   states_[index] = OpState::kSkipped;

@@ -5,11 +5,11 @@
 #ifndef GEEPS_RUNTIME_SESSION_WALK_H_
 #define GEEPS_RUNTIME_SESSION_WALK_H_
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -60,7 +60,7 @@ class Walk {
   absl::StatusOr<bool> PreUpdate(uint64_t op, uint64_t limit_ns, View* out);
   absl::Status Update(uint64_t op, const device::Stream* in);
   // in: the stream that the program is going to use it in.
-  absl::StatusOr<bool> AccessLocal(uint64_t op, const device::Stream* in, View* out);
+  absl::StatusOr<bool> AccessLocal(uint64_t op, const device::Stream* in, uint64_t limit_ns, View* out);
   absl::Status PostLocal(uint64_t op, const device::Stream* in);
   absl::Status Skip(uint64_t op, const device::Stream* in);
 
@@ -87,6 +87,8 @@ class Walk {
   absl::Status Tell(movers::ProgramEvent::Kind kind, uint32_t set_id, uint32_t op, bool in_stream = false);
   // Tell for an operation that is handed back.
   absl::Status TellPosted(movers::ProgramEvent::Kind kind, uint32_t op, const device::Stream* in);
+  cache::LastUse* LastUseOf(const plan::PlannedOp& local) const;
+  absl::Status TellLocalPosted(uint32_t op, const device::Stream* in);
   absl::Status End(uint64_t next, bool clock);
   absl::StatusOr<uint32_t> FindPlan(uint64_t serial) const;
   absl::Status BeginPass(uint32_t set_id);
@@ -97,7 +99,7 @@ class Walk {
   void TraceEnd(movers::TraceEvent::Kind kind, uint32_t op, uint64_t begin_ns);
   void NoteOpened(uint32_t op);
   void NoteOver(uint32_t op);
-  std::array<movers::WaitCounters*, 3> WaitCountersOf(uint32_t op) const;
+  absl::InlinedVector<movers::WaitCounters*, 3> WaitCountersOf(uint32_t op) const;
   movers::OpCounters* CountersOf(uint32_t op) const { return &epoch_->plans[set_id_].counters->ops[op]; }
 
   movers::Engine* const engine_;

@@ -52,7 +52,8 @@ absl::StatusOr<bool> Walk::AwaitWord(uint32_t op, const std::atomic<uint64_t>& w
   return false;
 }
 
-std::array<movers::WaitCounters*, 3> Walk::WaitCountersOf(uint32_t op) const {
+absl::InlinedVector<movers::WaitCounters*, 3> Walk::WaitCountersOf(uint32_t op) const {
+  if (pass().ops[op].kind == plan::OpKind::kLocal) return {&engine_->statistics()->waiting, &CountersOf(op)->waiting};
   movers::TableCounters* const table = epoch_->tables[pass().ops[op].table].counters;
   return {&engine_->statistics()->waiting, &table->waiting, &CountersOf(op)->waiting};
 }

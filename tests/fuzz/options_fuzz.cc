@@ -24,7 +24,8 @@ constexpr size_t kOptionsMax = 12;
 const char* const kRuntimeKeys[] = {
     "device",          "transport", "rank",      "world",         "rendezvous",     "launcher",
     "advertise",       "port",      "log_level", "start_limit_s", "heartbeat_ms",   "wait_warning_ms",
-    "rendezvous_port", "trace",     "stats",     "plugin_path",   "test.skip_wait", "unknown"};
+    "rendezvous_port", "trace",     "stats",     "plugin_path",   "test.skip_wait", "device_memory",
+    "first_clock",     "unknown"};
 const char* const kTableKeys[] = {
     "mode", "read_my_writes", "observer",        "rule",           "param.lr",      "reduce", "rows", "init",
     "seed", "sum_group",      "partition_bytes", "param.momentum", "param.nothing", "unknown"};
@@ -216,6 +217,7 @@ void AddConfigSeeds(std::vector<std::string>* seeds) {
                                {"log_level", "debug"},
                                {"start_limit_s", "3"},
                                {"wait_warning_ms", "0"}}));
+  seeds->push_back(ConfigSeed({{"device_memory", "12GiB"}, {"first_clock", "9"}}));
   const Texts faults = {{"world", "0"},
                         {"world", "2"},
                         {"rank", "1"},

@@ -80,12 +80,24 @@ TEST_CASE("a refusal names the key and what would be right") {
   CHECK(Names(Refusal({{"heartbeat_ms", "9"}}), "heartbeat_ms"));
   CHECK(Names(Refusal({{"start_limit_s", "86401"}}), "86400"));
   CHECK(Names(Refusal({{"first_clock", "9223372036854775809"}}), "9223372036854775808"));
+  for (const char* bytes : {"0", "", "GiB", "1 GB", "-1", "1.5GiB", "4194305TiB", "4611686018427387905"}) {
+    CHECK(Names(Refusal({{"device_memory", bytes}}), "from 1 to 2^62"));
+  }
   CHECK(Names(Refusal({{"log_level", "loud"}}), "error, warning, info or debug"));
   CHECK(Names(Refusal({{"launcher", "auto"}}), "none, geeps, slurm, mpi or torchrun"));
   CHECK(Names(Refusal({{"rendezvous", "udp://a:1"}}), "'udp://a:1'"));
   CHECK(Names(Refusal({{"world", "2"}}), "rendezvous is missing"));
   CHECK(
       Names(Refusal({{"transport", "inproc"}, {"rendezvous", "tcp://localhost:1"}, {"world", "2"}}), "inproc://NAME"));
+}
+
+TEST_CASE("bytes are a number, or one of larger units") {
+  CHECK(ParseConfig({})->device_memory == 0);
+  CHECK(ParseConfig({{"device_memory", "1000"}})->device_memory == 1000);
+  CHECK(ParseConfig({{"device_memory", "3KiB"}})->device_memory == 3 << 10);
+  CHECK(ParseConfig({{"device_memory", "3 MiB"}})->device_memory == 3 << 20);
+  CHECK(ParseConfig({{"device_memory", "16GiB"}})->device_memory == uint64_t{16} << 30);
+  CHECK(ParseConfig({{"device_memory", "4194304TiB"}})->device_memory == uint64_t{1} << 62);
 }
 
 TEST_CASE("with the launcher the environment fills in what is not given, without it nothing is read") {

@@ -6,13 +6,16 @@
 #include <string>
 
 #include "tests/system/scenario.h"
+#include "tests/system/staged_job.h"
 
 namespace geeps::system_test {
 namespace {
 
 constexpr uint64_t kSeeds = 12;
-constexpr const char* kWaits[] = {"allocator.fill", "reclaimer.drain", "keeper.apply", "keeper.gather",
-                                  "puller.absorb", "pusher.download"};
+constexpr const char* kWaits[] = {"allocator.fill", "reclaimer.drain", "keeper.apply",
+                                  "keeper.gather",  "puller.absorb",   "pusher.download"};
+// Of staged local data.
+constexpr const char* kStagedWaits[] = {"stager.fetch", "stager.write_back"};
 
 std::string RunWithout(const char* site, uint64_t seed, const char* transport) {
   ScenarioOptions options;
@@ -30,11 +33,23 @@ std::string RunWithout(const char* site, uint64_t seed, const char* transport) {
   return RunScenario(options, setup);
 }
 
+// A job in the least memory that it runs in.
+std::string RunStagedWithout(const char* site, uint64_t seed) {
+  const StagedJob job(seed);
+  Setup setup;
+  setup.device = seed % 2 == 0 ? "deferred:lazy" : "deferred:lazy:separate";
+  setup.limit_s = 30;
+  const MemoryNeeds needs = FindMemoryNeeds(job, setup);
+  if (site != nullptr) setup.more = {{"test.skip_wait", site}};
+  return job.Run(setup, needs.tables + needs.local + job.local_bytes() / 8);
+}
+
 }  // namespace
 
 TEST_CASE("with every wait in place the scenarios of this file agree with the reference") {
   for (uint64_t seed = 1; seed <= kSeeds; ++seed)
     CHECK(RunWithout(nullptr, seed, seed % 3 == 0 ? "inproc" : "tcp") == "");
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) CHECK(RunStagedWithout(nullptr, seed) == "");
 }
 
 TEST_CASE("with one wait left out a scenario differs from the reference, whichever wait it is") {
@@ -45,6 +60,16 @@ TEST_CASE("with one wait left out a scenario differs from the reference, whichev
     CAPTURE(complaints);
     // A wrong value, not an option that nobody knows or a hang.
     CHECK(complaints.find(", column ") != std::string::npos);
+  }
+}
+
+TEST_CASE("with one wait for staged data left out an access finds something else than what was kept") {
+  for (const char* site : kStagedWaits) {
+    std::string complaints;
+    for (uint64_t seed = 1; seed <= kSeeds && complaints.empty(); ++seed) complaints = RunStagedWithout(site, seed);
+    CAPTURE(std::string(site));
+    CAPTURE(complaints);
+    CHECK(complaints.find("not what was kept") != std::string::npos);
   }
 }
 
@@ -62,6 +87,7 @@ TEST_CASE("a wait that does not exist is refused with those that do, which are t
   CHECK(rt == nullptr);
   std::string sentence = "option test.skip_wait = 'keeper.aply': the waits are";
   for (const char* wait : kWaits) sentence += (wait == kWaits[0] ? " " : ", ") + std::string(wait);
+  for (const char* wait : kStagedWaits) sentence += ", " + std::string(wait);
   CHECK(std::string(err.message) == sentence);
 }
 
