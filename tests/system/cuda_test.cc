@@ -9,6 +9,7 @@
 #include "tests/cuda/fake/fake.h"
 #include "tests/system/embedder.h"
 #include "tests/system/scenario.h"
+#include "tests/system/staged_job.h"
 
 namespace geeps::system_test {
 namespace {
@@ -20,17 +21,22 @@ std::string Findings() {
   return findings;
 }
 
+// Also what is left in the driver.
+std::string FindingsAtEnd() {
+  std::string wrong = Findings();
+  for (const char* what : {"contexts", "streams", "events", "modules", "allocations", "pinned"}) {
+    if (geeps_fake_living(what) != 0) wrong += std::to_string(geeps_fake_living(what)) + " " + what + " are left\n";
+  }
+  return wrong;
+}
+
 // What is wrong with the job and with its use of the driver.
 std::string RunOnFake(const ScenarioOptions& options, const std::string& words, const std::string& transport) {
   if (!geeps_fake_configure(("quiet=1 " + words).c_str())) return "the fake driver refuses: " + words;
   Setup setup;
   setup.transport = transport;
   setup.device = GEEPS_CUDA_MODULE;
-  std::string wrong = RunScenario(options, setup) + Findings();
-  for (const char* what : {"contexts", "streams", "events", "modules", "allocations", "pinned"}) {
-    if (geeps_fake_living(what) != 0) wrong += std::to_string(geeps_fake_living(what)) + " " + what + " are left\n";
-  }
-  return wrong;
+  return RunScenario(options, setup) + FindingsAtEnd();
 }
 
 void CheckJobs(const std::string& schedule, uint64_t first_seed, bool streams) {
@@ -157,6 +163,24 @@ TEST_CASE(
 TEST_CASE("a read is handed out for a stream before it holds anything; without one the call waits for that") {
   ReadWhileHeld(0);
   ReadWhileHeld(1);
+}
+
+TEST_CASE(
+    "local data staged on the CUDA back end is what was left there, in any order of work, with streams and without") {
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    const StagedJob job(seed);
+    Setup setup;
+    setup.world = 1 + seed % 2;
+    setup.device = GEEPS_CUDA_MODULE;
+    CAPTURE(seed);
+    REQUIRE(geeps_fake_configure("quiet=1 schedule=eager"));
+    const MemoryNeeds needs = FindMemoryNeeds(job, setup);
+    CHECK(needs.local > 0);
+    const std::string schedule = seed % 3 == 0 ? "lazy" : "seeded:" + std::to_string(seed);
+    REQUIRE(geeps_fake_configure(("quiet=1 schedule=" + schedule).c_str()));
+    CHECK(job.Run(setup, needs.tables + needs.local + job.local_bytes() / 8, seed % 2 == 0) == "");
+    CHECK(FindingsAtEnd() == "");
+  }
 }
 
 TEST_CASE("tables of every mode on the CUDA back end: async, read-my-writes, observers") {

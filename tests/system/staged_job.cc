@@ -6,6 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include "tests/system/embedder.h"
+
 namespace geeps::system_test {
 namespace {
 
@@ -117,7 +119,8 @@ void StagedJob::DrawFetches(Random* random) {
 // One worker's walk.
 class StagedJob::Player {
  public:
-  Player(const StagedJob& job, Worker* worker) : job_(job), worker_(worker), random_(job.seed_ * 64 + worker->rank) {
+  Player(const StagedJob& job, Worker* worker, bool streams)
+      : job_(job), worker_(worker), streams_(streams), random_(job.seed_ * 64 + worker->rank) {
     for (const Data& data : job.data_) {
       contents_.emplace_back(data.num_rows * data.row_bytes);
       known_.emplace_back(data.num_rows, false);
@@ -146,6 +149,9 @@ class StagedJob::Player {
     Random turns(job_.seed_);  // the same plans for all
     for (uint32_t pass = 0; pass < kPasses && problem_.empty() && worker_->err.ok(); ++pass) {
       const size_t p = turns.OneIn(3) ? turns.Below(walkers.size()) : 0;
+      if (streams_ && embedder_.has_stream()) {
+        walkers[p].set_stream({sizeof(geeps_stream), GEEPS_STREAM_DEVICE, embedder_.stream()});
+      }
       walkers[p].Walk([&](geeps::Walker& walker) { Pass(job_.plans_[p], walker); });
       if (turns.OneIn(6)) worker_->rt.Fence(worker_->err);
       if (turns.OneIn(8)) worker_->rt.Commit(handles, worker_->err);
@@ -158,6 +164,7 @@ class StagedJob::Player {
     for (uint32_t i = 0; i < locals_.size(); ++i) {
       const geeps::Access access = walker.AccessLocal(locals_[i], geeps::Rows::All(), GEEPS_LOCAL_KEEP);
       if (walker.live()) Write(access, i, 0, job_.data_[i].num_rows);
+      embedder_.Finish();  // no stream is named yet
       walker.PostLocal(access);
     }
   }
@@ -190,9 +197,10 @@ class StagedJob::Player {
   void Begin(const Access& access, const geeps::Access& view) {
     const bool fetches = (access.flags & GEEPS_LOCAL_FETCH) != 0;
     const uint64_t row_bytes = job_.data_[access.data].row_bytes;
+    const uint8_t* const rows = fetches ? embedder_.Look(view.op(), view.view()) : nullptr;
     for (uint64_t row = access.first; fetches && row < access.first + access.count; ++row) {
       if (!known_[access.data][row]) continue;
-      const uint8_t* const found = view.data<uint8_t>() + (row - access.first) * row_bytes;
+      const uint8_t* const found = rows + (row - access.first) * row_bytes;
       if (std::memcmp(found, &contents_[access.data][row * row_bytes], row_bytes) == 0) continue;
       problem_ = "data " + std::to_string(access.data) + ", row " + std::to_string(row) + ": not what was kept";
     }
@@ -205,20 +213,30 @@ class StagedJob::Player {
   void End(const Access& access, const geeps::Access& view, geeps::Walker& walker) {
     if (walker.live()) {
       const bool keeps = (access.flags & GEEPS_LOCAL_KEEP) != 0;
+      uint8_t* const rows = embedder_.Look(view.op(), view.view());
       for (uint64_t row = access.first; row < access.first + access.count; ++row) {
-        if (!keeps || !known_[access.data][row]) WriteRow(view, access.data, access.first, row);
+        if (!keeps || !known_[access.data][row]) WriteRow(rows, access.data, access.first, row);
         known_[access.data][row] = keeps;
       }
+      embedder_.Put(view.op(), view.view());
+      HandBack();
     }
     walker.PostLocal(view);
   }
 
   // Rows first .. first + count - 1 of the data, which the view begins with `first`.
   void Write(const geeps::Access& view, uint32_t data, uint64_t first, uint64_t count) {
-    for (uint64_t row = first; row < first + count; ++row) WriteRow(view, data, first, row);
+    uint8_t* const rows = embedder_.Look(view.op(), view.view());
+    for (uint64_t row = first; row < first + count; ++row) WriteRow(rows, data, first, row);
+    embedder_.Put(view.op(), view.view());
   }
 
-  void WriteRow(const geeps::Access& view, uint32_t data, uint64_t first, uint64_t row) {
+  // What is written may still be on its way in the own stream: unless that is passed on, it must be over.
+  void HandBack() {
+    if (!streams_) embedder_.Finish();
+  }
+
+  void WriteRow(uint8_t* rows, uint32_t data, uint64_t first, uint64_t row) {
     const uint64_t row_bytes = job_.data_[data].row_bytes;
     uint8_t* const contents = &contents_[data][row * row_bytes];
     const uint64_t stamp = Mix(++num_written_ + seed());
@@ -226,7 +244,7 @@ class StagedJob::Player {
       const uint64_t word = stamp + i;
       std::memcpy(contents + i, &word, 8);
     }
-    std::memcpy(view.data<uint8_t>() + (row - first) * row_bytes, contents, row_bytes);
+    std::memcpy(rows + (row - first) * row_bytes, contents, row_bytes);
     known_[data][row] = true;
   }
 
@@ -234,14 +252,19 @@ class StagedJob::Player {
   void WalkTable(geeps::Walker& walker) {
     const geeps::Access read = walker.Read(table_, geeps::Rows::All(), 0);
     if (walker.live()) {
-      const float first = read.data<float>()[0];
+      const float* const values = reinterpret_cast<const float*>(embedder_.Look(read.op(), read.view()));
       for (uint64_t i = 0; i < kTableRows * kTableValues; ++i) {
-        if (read.data<float>()[i] != first) problem_ = "rows of the table differ";
+        if (values[i] != values[0]) problem_ = "rows of the table differ";
       }
     }
     walker.PostRead(read);
     const geeps::Access update = walker.PreUpdate(table_, geeps::Rows::All());
-    for (uint64_t i = 0; walker.live() && i < kTableRows * kTableValues; ++i) update.data<float>()[i] = 1;
+    if (walker.live()) {
+      float* const values = reinterpret_cast<float*>(embedder_.Look(update.op(), update.view()));
+      std::fill(values, values + kTableRows * kTableValues, 1.0f);
+      embedder_.Put(update.op(), update.view());
+      HandBack();
+    }
     walker.Update(update);
   }
 
@@ -249,7 +272,9 @@ class StagedJob::Player {
 
   const StagedJob& job_;
   Worker* const worker_;
+  const bool streams_;
   Random random_;
+  Embedder embedder_;
   std::vector<geeps::Local> locals_;
   geeps::Table table_;
   std::vector<std::vector<uint8_t>> contents_;  // by data
@@ -258,10 +283,10 @@ class StagedJob::Player {
   std::string problem_;
 };
 
-std::string StagedJob::Run(const Setup& setup, uint64_t device_memory) const {
+std::string StagedJob::Run(const Setup& setup, uint64_t device_memory, bool streams) const {
   Setup limited = setup;
   if (device_memory > 0) limited.more.emplace_back("device_memory", std::to_string(device_memory));
-  return RunWorkers(limited, [&](Worker& worker) { return Player(*this, &worker).Play(); });
+  return RunWorkers(limited, [&](Worker& worker) { return Player(*this, &worker, streams).Play(); });
 }
 
 MemoryNeeds FindMemoryNeeds(const StagedJob& job, const Setup& setup) {

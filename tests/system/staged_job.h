@@ -16,8 +16,9 @@ class StagedJob {
  public:
   explicit StagedJob(uint64_t seed);
 
-  // All that is wrong; empty: nothing. With device_memory = 0 there is no limit.
-  std::string Run(const Setup& setup, uint64_t device_memory) const;
+  // All that is wrong; empty: nothing. With device_memory = 0 there is no limit. streams: where views are memory of a GPU
+  // they are handed out and back in the order of a stream.
+  std::string Run(const Setup& setup, uint64_t device_memory, bool streams = false) const;
 
   // Bytes of all local data.
   uint64_t local_bytes() const;
