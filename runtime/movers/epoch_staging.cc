@@ -84,6 +84,14 @@ absl::Status TooSmall(const EpochInput& input, const plan::RecordedPlan& recorde
                                  " are those of tables and access buffers"));
 }
 
+absl::Status CreateEvents(const device::Device& device, size_t count, std::vector<device::Event>* events) {
+  events->resize(count);
+  for (device::Event& event : *events) {
+    GEEPS_ASSIGN_OR_RETURN(event, device.CreateEvent());
+  }
+  return absl::OkStatus();
+}
+
 absl::Status StagePlan(const EpochInput& input, uint32_t set_id, uint64_t available, uint64_t tables,
                        const Epoch& epoch, StagedPlan* staged, uint64_t* bytes) {
   const plan::RecordedPlan& recorded = *input.plans[set_id];
@@ -118,11 +126,8 @@ absl::Status StagePlan(const EpochInput& input, uint32_t set_id, uint64_t availa
     staged->homes.push_back(epoch.locals[home.local]->next_data() + home.offset);
     staged->bytes.push_back(problem.items[i].bytes);
   }
-  for (size_t i = 0; i < staged->script.write_backs.size(); ++i) {
-    staged->written_back.emplace_back();
-    GEEPS_ASSIGN_OR_RETURN(staged->written_back.back(), input.device->CreateEvent());
-  }
-  return absl::OkStatus();
+  GEEPS_RETURN_IF_ERROR(CreateEvents(*input.device, staged->script.fetches.size(), &staged->fetched));
+  return CreateEvents(*input.device, staged->script.write_backs.size(), &staged->written_back);
 }
 
 }  // namespace
@@ -145,7 +150,8 @@ absl::Status BuildStaging(const EpochInput& input, Epoch* epoch) {
   GEEPS_ASSIGN_OR_RETURN(device::Event last_use, input.device->CreateEvent());
   epoch->staging = std::make_unique<Staging>(std::move(last_use));
   epoch->staging->plans.resize(epoch->plans.size());
-  GEEPS_ASSIGN_OR_RETURN(epoch->staging->drained, input.device->CreateEvent());
+  GEEPS_ASSIGN_OR_RETURN(epoch->staging->all_in, input.device->CreateEvent());
+  GEEPS_ASSIGN_OR_RETURN(epoch->staging->all_out, input.device->CreateEvent());
   uint64_t bytes = 0;
   for (uint32_t set_id = 0; set_id < epoch->plans.size(); ++set_id) {
     GEEPS_RETURN_IF_ERROR(StagePlan(input, set_id, (limit - tables) / kAlign * kAlign, tables, *epoch,

@@ -14,6 +14,16 @@ uint64_t Count(uint64_t base, int64_t relative) {
   return count < 0 ? 0 : static_cast<uint64_t>(count);
 }
 
+// What captures the end of the first `position` copies of one direction: of_script, all of them in each pass, the last
+// pass began when `base` had been given; `cold` captures the first num_cold.
+const device::Event& EventOf(const std::vector<device::Event>& of_script, const device::Event& cold, uint64_t position,
+                             uint64_t base, uint64_t num_cold) {
+  if (position > base) return of_script[position - 1 - base];
+  if (position <= num_cold) return cold;
+  // Of the pass before; the first one of it is behind all that is older.
+  return of_script[std::max(position + of_script.size(), base + 1) - 1 - base];
+}
+
 }  // namespace
 
 void Stager::Begin() {
@@ -69,14 +79,20 @@ void Stager::Reach(uint32_t point) {
   for (; point_ < point; ++point_) {
     const plan::StagingScript::Point& next = script.points[point_ + size_t{1}];
     for (uint64_t i = out_given_ - base_out_; i < next.num_out; ++i) {
-      GiveOut(script.write_backs[i], &plan().written_back[i]);
+      const plan::StagingScript::Copy& copy = script.write_backs[i];
+      GiveOut(copy, std::min(Count(base_in_, copy.after), in_given_), &plan().written_back[i]);
     }
-    for (uint64_t i = in_given_ - base_in_; i < next.num_in; ++i) GiveIn(script.fetches[i]);
+    for (uint64_t i = in_given_ - base_in_; i < next.num_in; ++i) {
+      GiveIn(script.fetches[i], &plan().fetched[i]);
+    }
   }
 }
 
 void Stager::BringHome() {
-  for (const plan::StagingScript::Copy& copy : plan().script.saves) GiveOut(copy, nullptr);
+  // What is on its way to the device may be what is saved, of an access that was skipped.
+  if (!context_->Check(context_->stage_in.Record(staging()->all_in))) return;
+  base_in_ = cold_in_ = in_given_;
+  for (const plan::StagingScript::Copy& copy : plan().script.saves) GiveOut(copy, in_given_, nullptr);
   plan_ = kNoPlan;
 }
 
@@ -84,8 +100,9 @@ void Stager::BeginCold(uint32_t set_id) {
   if (plan_ != kNoPlan) BringHome();
   plan_ = set_id;
   cold_out_ = base_out_ = out_given_;
-  if (!context_->Check(context_->stage_out.Record(staging()->drained))) return;
-  for (const plan::StagingScript::Copy& copy : plan().script.loads) GiveIn(copy);
+  if (!context_->Check(context_->stage_out.Record(staging()->all_out))) return;
+  for (const plan::StagingScript::Copy& copy : plan().script.loads) GiveIn(copy, nullptr);
+  if (!context_->Check(context_->stage_in.Record(staging()->all_in))) return;
   cold_in_ = base_in_ = in_given_;
   point_ = 0;
 }
@@ -101,39 +118,28 @@ bool Stager::Drain() {
   return in_over_ == in_given_ && out_over_ == out_given_;
 }
 
-const device::Event& Stager::EventOfOut(uint64_t position) const {
-  const uint64_t per_pass = plan().written_back.size();
-  if (position > base_out_) return plan().written_back[position - 1 - base_out_];
-  if (position <= cold_out_) return staging()->drained;
-  // Of the pass before; the first one of it is behind all that is older.
-  return plan().written_back[std::max(position + per_pass, base_out_ + 1) - 1 - base_out_];
-}
-
-void Stager::GiveIn(const plan::StagingScript::Copy& copy) {
-  MoverStream* const stream = &context_->stage_in;
-  const uint64_t after_out = std::min(Count(base_out_, copy.after_out), out_given_);
-  if (out_over_ < after_out && !context_->Check(stream->stream().WaitFor(kWaitForWriteBack, EventOfOut(after_out)))) {
-    return;
-  }
+void Stager::GiveIn(const plan::StagingScript::Copy& copy, const device::Event* over) {
+  const uint64_t after = std::min(Count(base_out_, copy.after), out_given_);
+  const device::Event& last = EventOf(plan().written_back, staging()->all_out, after, base_out_, cold_out_);
+  if (out_over_ < after && !context_->Check(context_->stage_in.stream().WaitFor(kWaitForWriteBack, last))) return;
   ++in_given_;
-  if (!context_->Check(
-          stream->Copy(staging()->memory.bytes() + copy.address, plan().homes[copy.item], plan().bytes[copy.item]))) {
-    return;
-  }
-  context_->Await(stream, kWaitForFetch, {Done::Kind::kFetch, plan_, copy.item});
-  context_->Check(stream->Flush());
+  Give(&context_->stage_in, kWaitForFetch, staging()->memory.bytes() + copy.address, plan().homes[copy.item],
+       {Done::Kind::kFetch, plan_, copy.item}, over);
 }
 
-// over: captures the end; nullptr: nobody asks for it alone.
-void Stager::GiveOut(const plan::StagingScript::Copy& copy, const device::Event* over) {
-  MoverStream* const stream = &context_->stage_out;
+void Stager::GiveOut(const plan::StagingScript::Copy& copy, uint64_t after, const device::Event* over) {
+  const device::Event& last = EventOf(plan().fetched, staging()->all_in, after, base_in_, cold_in_);
+  if (in_over_ < after && !context_->Check(context_->stage_out.stream().WaitFor(kWaitForFetch, last))) return;
   ++out_given_;
-  if (!context_->Check(
-          stream->Copy(plan().homes[copy.item], staging()->memory.bytes() + copy.address, plan().bytes[copy.item]))) {
-    return;
-  }
+  Give(&context_->stage_out, kWaitForWriteBack, plan().homes[copy.item], staging()->memory.bytes() + copy.address,
+       {Done::Kind::kWriteBack, plan_, copy.item}, over);
+}
+
+void Stager::Give(MoverStream* stream, device::WaitSite site, void* dst, const void* src, Done end,
+                  const device::Event* over) {
+  if (!context_->Check(stream->Copy(dst, src, plan().bytes[end.second]))) return;
   if (over != nullptr && !context_->Check(stream->Record(*over))) return;
-  context_->Await(stream, kWaitForWriteBack, {Done::Kind::kWriteBack, plan_, copy.item});
+  context_->Await(stream, site, end);
   context_->Check(stream->Flush());
 }
 

@@ -43,9 +43,11 @@ class Stager {
   void Reach(uint32_t point);
   void BringHome();
   void BeginCold(uint32_t set_id);
-  void GiveIn(const plan::StagingScript::Copy& copy);
-  void GiveOut(const plan::StagingScript::Copy& copy, const device::Event* over);
-  const device::Event& EventOfOut(uint64_t position) const;
+  // over: captures the end; nullptr: nobody asks for it alone.
+  void GiveIn(const plan::StagingScript::Copy& copy, const device::Event* over);
+  void GiveOut(const plan::StagingScript::Copy& copy, uint64_t after, const device::Event* over);
+  void Give(MoverStream* stream, device::WaitSite site, void* dst, const void* src, Done end,
+            const device::Event* over);
   void MakeReady();
 
   MoverContext* const context_;

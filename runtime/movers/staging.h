@@ -35,6 +35,7 @@ struct StagedPlan {
   std::vector<uint32_t> begins;             // local accesses with rows, by their begin
   std::vector<uint8_t*> homes;              // by item, on the host
   std::vector<uint64_t> bytes;              // by item
+  std::vector<device::Event> fetched;       // by fetch of the script
   std::vector<device::Event> written_back;  // by write-back of the script
 };
 
@@ -43,7 +44,7 @@ struct Staging {
 
   device::Memory memory;
   std::vector<StagedPlan> plans;  // by set id
-  device::Event drained;          // behind all write-backs that were given when a pass began cold
+  device::Event all_in, all_out;  // behind all fetches and all write-backs that were given when a pass began cold
   cache::LastUse last_use;        // [walk] of `memory`; ends before it
 
   // [walk] Where the rows of a local access lie.

@@ -222,6 +222,7 @@ class Writer {
 
   void SetNeeds() {
     script_.points.resize(problem_.op_ns.size() + 1);
+    const int64_t num_in = static_cast<int64_t>(script_.fetches.size());
     for (uint32_t s = 0; s < stays_.size(); ++s) {
       for (uint32_t k = 0; k < Given(s).num_uses; ++k) {
         const std::vector<StagingUse>& uses = UsesOf(s);
@@ -230,17 +231,21 @@ class Writer {
         const int64_t passes = PassOf(s, k);
         const auto need = [&](int64_t in, int64_t out) {
           if (in != kNone) {
-            point.needs_in = std::max(point.needs_in, in - passes * static_cast<int64_t>(script_.fetches.size()));
+            point.needs_in = std::max(point.needs_in, in - passes * num_in);
           }
           if (out != kNone) point.needs_out = std::max(point.needs_out, out - passes * num_out());
         };
         need(InOf(s), kNone);
+        const uint32_t gap = GapAfter(s, k);
+        if (moves_.written_back[gap] && stays_[s].is_fetched) {
+          script_.write_backs[static_cast<size_t>(write_back_[gap])].after = InOf(s) - passes * num_in;
+        }
         // What is being written back must not be changed.
         if (k > 0 && use.after != StagingUse::After::kUnchanged) need(kNone, OutOf(s, k - 1));
         if (k > 0 || stays_[s].is_fetched) continue;
         for (const Wait& wait : waits_[s]) {
           const int64_t in = InOf(wait.stay);
-          need(in == kNone ? kNone : in + wait.passes * static_cast<int64_t>(script_.fetches.size()), OutOfWait(wait));
+          need(in == kNone ? kNone : in + wait.passes * num_in, OutOfWait(wait));
         }
       }
     }

@@ -30,8 +30,9 @@ struct StagingScript {
   struct Copy {
     uint32_t item = 0;
     uint64_t address = 0;  // in the memory that all items share
-    // Into the device: so many write-backs are over, relative to the pass that gives the copy to the link.
-    int64_t after_out = kNone;
+    // It begins when so many are over, relative to the pass that gives it to the link. Into the device: write-backs; to
+    // the host: fetches, which matters where the program has skipped the use.
+    int64_t after = kNone;
   };
   struct Point {
     uint32_t num_out = 0;  // write-backs of the pass that have been given to the link here

@@ -30,6 +30,7 @@ class Machine {
       : problem_(problem), script_(script), draw_(draw), device_(problem.budget, kPoison) {
     for (const StagingItem& item : problem.items) host_.emplace_back(item.bytes, kUnknown);
     truth_.assign(problem.items.size(), kUnknown);
+    for (const StagingItem& item : problem.items) skipped_.emplace_back(item.uses.size());
   }
 
   // What went wrong; empty: nothing.
@@ -55,7 +56,7 @@ class Machine {
   struct Copy {
     uint32_t item = 0;
     uint64_t address = 0;
-    uint64_t after_out = 0;
+    uint64_t after = 0;
     uint64_t done = 0;  // bytes
   };
 
@@ -65,17 +66,17 @@ class Machine {
   }
 
   void GiveIn(const StagingScript::Copy& copy, uint64_t base_out) {
-    in_.push_back({copy.item, copy.address, Absolute(base_out, copy.after_out)});
+    in_.push_back({copy.item, copy.address, Absolute(base_out, copy.after)});
     ++in_given_;
   }
-  void GiveOut(const StagingScript::Copy& copy) {
-    out_.push_back({copy.item, copy.address});
+  void GiveOut(const StagingScript::Copy& copy, uint64_t after) {
+    out_.push_back({copy.item, copy.address, after});
     ++out_given_;
   }
 
   void BeginCold() {
     for (const StagingScript::Copy& copy : script_.saves) {
-      if (base_out_ + base_in_ > 0) GiveOut(copy);
+      if (base_out_ + base_in_ > 0) GiveOut(copy, in_given_);
     }
     while (!in_.empty() || !out_.empty()) StepLink();
     // Nothing of the device counts any more.
@@ -90,13 +91,17 @@ class Machine {
     for (uint32_t k = 0; k < script_.points.size() && wrong_.empty(); ++k) {
       const StagingScript::Point& point = script_.points[k];
       if (k > 0) EndUses(k - 1);
-      while (out_given_ < base_out_ + point.num_out) GiveOut(script_.write_backs[out_given_ - base_out_]);
+      while (out_given_ < base_out_ + point.num_out) {
+        const StagingScript::Copy& copy = script_.write_backs[out_given_ - base_out_];
+        GiveOut(copy, Absolute(base_in_, copy.after));
+      }
       while (in_given_ < base_in_ + point.num_in) GiveIn(script_.fetches[in_given_ - base_in_], base_out_);
       if (k + 1 == script_.points.size()) return;
       for (uint64_t i = draw_->Below(6); i > 0; --i) StepLink();
       const uint64_t cold = is_cold_ ? base_in_ : 0;
-      while (in_done_ < std::max(cold, Absolute(base_in_, point.needs_in)) ||
-             out_done_ < Absolute(base_out_, point.needs_out)) {
+      const bool is_awaited = ChooseSkipped(k);
+      while (is_awaited && (in_done_ < std::max(cold, Absolute(base_in_, point.needs_in)) ||
+                            out_done_ < Absolute(base_out_, point.needs_out))) {
         if (!StepLink()) {
           wrong_ = absl::StrCat("operation ", k, " waits for copies that are not given to the link");
           return;
@@ -104,6 +109,21 @@ class Machine {
       }
       BeginUses(k);
     }
+  }
+
+  // Uses that want what is there may be left out by the program, which does not wait for them then. False when all of
+  // the operation are.
+  bool ChooseSkipped(uint32_t op) {
+    bool any = false;
+    for (uint32_t i = 0; i < problem_.items.size(); ++i) {
+      for (uint32_t u = 0; u < problem_.items[i].uses.size(); ++u) {
+        const StagingUse& use = problem_.items[i].uses[u];
+        if (use.first != op) continue;
+        skipped_[i][u] = use.before == Before::kKept && draw_->Below(3) == 0;
+        any = any || !skipped_[i][u];
+      }
+    }
+    return any;
   }
 
   // False when neither direction can go on.
@@ -118,7 +138,7 @@ class Machine {
   }
 
   bool StepIn() {
-    if (in_.empty() || in_.front().after_out > out_done_) return false;
+    if (in_.empty() || in_.front().after > out_done_) return false;
     Copy& copy = in_.front();
     for (const uint64_t to = Half(&copy); copy.done < to; ++copy.done) {
       device_[copy.address + copy.done] = host_[copy.item][copy.done];
@@ -130,7 +150,7 @@ class Machine {
   }
 
   bool StepOut() {
-    if (out_.empty()) return false;
+    if (out_.empty() || out_.front().after > in_done_) return false;
     Copy& copy = out_.front();
     for (const uint64_t to = Half(&copy); copy.done < to; ++copy.done) {
       host_[copy.item][copy.done] = device_[copy.address + copy.done];
@@ -155,7 +175,7 @@ class Machine {
     for (uint32_t i = 0; i < problem_.items.size(); ++i) {
       for (uint32_t u = 0; u < problem_.items[i].uses.size(); ++u) {
         const StagingUse& use = problem_.items[i].uses[u];
-        if (use.first != op) continue;
+        if (use.first != op || skipped_[i][u]) continue;
         const uint64_t bytes = problem_.items[i].bytes;
         if (use.before == Before::kKept) Check(device_, script_.addresses[i][u], bytes, i, "at the begin of a use");
         if (use.after == After::kUnchanged && use.before != Before::kNothing) continue;
@@ -169,7 +189,7 @@ class Machine {
     for (uint32_t i = 0; i < problem_.items.size(); ++i) {
       for (uint32_t u = 0; u < problem_.items[i].uses.size(); ++u) {
         const StagingUse& use = problem_.items[i].uses[u];
-        if (use.last != op) continue;
+        if (use.last != op || skipped_[i][u]) continue;
         const uint64_t bytes = problem_.items[i].bytes;
         Check(device_, script_.addresses[i][u], bytes, i, "at the end of a use");
         if (use.after != After::kUnchanged) {
@@ -188,6 +208,7 @@ class Machine {
   std::vector<uint64_t> device_;
   std::vector<std::vector<uint64_t>> host_;  // by item
   std::vector<uint64_t> truth_;              // by item
+  std::vector<std::vector<bool>> skipped_;   // by item and use
   uint64_t last_stamp_ = kPoison;
   std::deque<Copy> in_, out_;
   uint64_t in_given_ = 0, in_done_ = 0, out_given_ = 0, out_done_ = 0;
@@ -245,22 +266,25 @@ TEST_CASE("StagingScript: drawn plans, carried out in any order, lose nothing") 
 // Otherwise the test above could not fail.
 TEST_CASE("StagingScript: what does not wait as the script says is found") {
   Draw draw;
-  uint32_t num_found[4] = {};
+  uint32_t num_found[5] = {};
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     std::vector<StagingPiece> pieces;
     const StagingProblem problem = DrawProblem(seed, &pieces);
     const absl::StatusOr<StagingPlan> plan = StageAndPlace(problem, pieces, 1);
     if (!plan.ok()) continue;
-    for (uint32_t fault = 0; fault < 4; ++fault) {
+    for (uint32_t fault = 0; fault < 5; ++fault) {
       StagingScript script = WriteStagingScript(problem, *plan).value();
       for (StagingScript::Copy& copy : script.fetches) {
-        if (fault == 0) copy.after_out = StagingScript::kNone;
+        if (fault == 0) copy.after = StagingScript::kNone;
       }
       for (StagingScript::Point& point : script.points) {
         if (fault == 1) point.needs_in = StagingScript::kNone;
         if (fault == 2) point.needs_out = StagingScript::kNone;
       }
       if (fault == 3) script.saves.clear();
+      for (StagingScript::Copy& copy : script.write_backs) {
+        if (fault == 4) copy.after = StagingScript::kNone;
+      }
       if (!Machine(problem, script, &draw).Run(12).empty()) ++num_found[fault];
     }
   }
