@@ -34,7 +34,7 @@ StagedJob::StagedJob(uint64_t seed) : seed_(seed) {
   const uint64_t num_data = 2 + random.Below(5);
   for (uint64_t i = 0; i < num_data; ++i) {
     // Some of several pieces, some of less than one.
-    data_.push_back({1 + random.Below(8), 64 + 8 * random.Below(random.OneIn(3) ? 9000 : 300)});
+    data_.push_back({1 + random.Below(8), 64 + 8 * random.Below(random.OneIn(4) ? 4000 : 300)});
   }
   plans_.resize(1 + random.Below(2));
   for (Plan& plan : plans_) DrawPlan(&random, &plan);
@@ -291,14 +291,15 @@ std::string StagedJob::Run(const Setup& setup, uint64_t device_memory, bool stre
 
 MemoryNeeds FindMemoryNeeds(const StagedJob& job, const Setup& setup) {
   MemoryNeeds needs;
-  // Of each worker and plan that something does not fit for; those of the first one that refuses are told.
-  for (uint64_t wanted = 1; wanted > 0;) {
-    wanted = NumberBehind(job.Run(setup, std::max<uint64_t>(needs.tables, 1)), "tables and access buffers need ");
-    needs.tables = std::max(needs.tables, wanted);
-  }
-  for (uint64_t wanted = 1; wanted > 0;) {
-    wanted = NumberBehind(job.Run(setup, needs.tables + std::max<uint64_t>(needs.local, 1)), " holds ");
-    needs.local = std::max(needs.local, wanted);
+  // Of the workers and plans that something does not fit for one is told.
+  for (bool is_refused = true; is_refused;) {
+    const std::string complaints = job.Run(setup, needs.tables + std::max<uint64_t>(needs.local, 1));
+    const uint64_t local = NumberBehind(complaints, " holds ");
+    const std::string limit = "device_memory = " + std::to_string(NumberBehind(complaints, "device_memory = ")) + ": ";
+    const uint64_t tables = NumberBehind(complaints, local > 0 ? limit : "tables and access buffers need ");
+    is_refused = tables + local > 0;
+    needs.tables = std::max(needs.tables, tables);
+    needs.local = std::max(needs.local, local);
   }
   return needs;
 }

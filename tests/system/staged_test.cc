@@ -10,10 +10,11 @@
 namespace geeps::system_test {
 TEST_CASE("drawn budgets, down to the smallest that is taken: every access finds what was left there") {
   uint32_t num_run = 0, num_refused = 0;
-  for (uint64_t seed = 1; seed <= 48; ++seed) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
     const StagedJob job(seed);
     Setup setup;
     setup.world = 1 + seed % 3;
+    setup.limit_s = 240;  // plans are made without optimization, too
     setup.transport = seed % 2 == 0 ? "tcp" : "inproc";
     constexpr const char* kDevices[] = {"host",
                                         "deferred:lazy",
@@ -43,8 +44,8 @@ TEST_CASE("drawn budgets, down to the smallest that is taken: every access finds
       ++num_run;
     }
   }
-  CHECK(num_run > 80);
-  CHECK(num_refused < 40);
+  CHECK(num_run > 35);
+  CHECK(num_refused < 20);
 }
 
 }  // namespace geeps::system_test
