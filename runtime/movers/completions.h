@@ -41,7 +41,7 @@ struct Done {
   uint32_t first = 0;   // kFill.., kDrain, kPosted, kFetch, kWriteBack: plan; kApply, kGather, kUpload: index of the
                         // kept partition; kAbsorb, kDownload: table
   uint32_t second = 0;  // kFill.., kDrain, kPosted: operation; kGather: participant; kAbsorb: subscription;
-                        // kDownload: lane; kApply: the one participant whose contribution it is, or kNone
+                        // kDownload: lane; kFetch, kWriteBack: item; kApply: the one participant whose contribution it is, or kNone
   geeps_status status = GEEPS_OK;
   uint64_t clock = 0;     // clock or age that the work is for
   uint64_t begin_ns = 0;  // when it began, while there is a trace

@@ -119,7 +119,6 @@ absl::Status StagePlan(const EpochInput& input, uint32_t set_id, uint64_t availa
   absl::StatusOr<plan::StagingPlan> plan = plan::StageAndPlace(problem, locals.pieces, kAlign);
   if (!plan.ok()) return Prefixed(plan.status(), absl::StrCat("plan '", recorded.name, "'"));
   GEEPS_ASSIGN_OR_RETURN(staged->script, plan::WriteStagingScript(problem, *plan));
-  staged->times = std::move(plan->times);
   *bytes = std::max(*bytes, plan->addresses.bytes);
   for (uint32_t i = 0; i < problem.items.size(); ++i) {
     const plan::StagedHome& home = locals.homes[i];

@@ -88,9 +88,9 @@ void Inquiry::OnMissing(uint32_t rank, const protocol::Header& header) {
 void Inquiry::OnNoAnswer() {
   if (!question_.has_value() || context_->epoch == nullptr || question_->epoch != context_->epoch->number) return;
   const uint32_t keeper = context_->epoch->keeper_of_partition[question_->partition];
-  context_->log->Write(
-      LogLevel::kWarning, "wait",
-      absl::StrCat(LineOf(*question_), "does not come, and rank ", keeper, " has not answered for as long again"));
+  context_->log->Write(LogLevel::kWarning, "wait",
+                       absl::StrCat(LineOf(*question_), "does not come, and rank ", keeper,
+                                    " has not answered for as long again"));
 }
 
 std::string Inquiry::LineOf(const Question& question) const {

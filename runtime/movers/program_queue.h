@@ -72,8 +72,8 @@ struct OpSlot {
   uint64_t max_age = 0;
   // When the last of the others had fired what the operation waited for; written before ready (last_fire.h).
   std::atomic<uint64_t> fired_ns{0};
-  // Written before ready; not 0: what a read holds is there when the work is over that EpochPlan::filled has captured.
-  // A stream of the program's waits for that, the host until `over` has this number (FillOrder).
+  // Written before ready; not 0: what a read holds is there when the work is over that EpochPlan::filled has captured. A
+  // stream of the program's waits for that, the host until `over` has this number (FillOrder).
   uint64_t position = 0;
   std::atomic<uint64_t> over{0};
 };

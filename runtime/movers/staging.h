@@ -28,7 +28,6 @@ struct MemoryLimits {
 
 struct StagedPlan {
   plan::StagingScript script;
-  plan::StagingTimes times;                  // predicted
   std::vector<plan::StagedAccess> accesses;  // [walk] by operation
   std::vector<uint32_t> begin_points;        // by operation: the points of the script that its calls reach
   std::vector<uint32_t> end_points;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The local data of a plan as a staging problem: what its accesses hold, want and leave, and where the rows of each
-// access are found. Pure.
+// access are found.
+// Pure.
 //
 // Rows that accesses overlap in are one whole, which is in device memory as a whole while any of them holds it.
 // Accesses of a whole that are open at once are one use.

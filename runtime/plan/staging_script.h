@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // The script of a staging plan: the copies of a pass in their order, each with what it waits for, told in numbers that
-// a program's progress and two counters are compared with. Nothing is decided while it is carried out. Pure.
+// a program's progress and two counters are compared with. Nothing is decided while it is carried out.
+// Pure.
 //
 // Carrying it out
 //   Operation q lies between points q and q + 1 of a pass. At point k > 0 the write-backs and then the fetches up to
-//   those of the point are given to their direction of the link, which does them one after another. A copy into the
-//   device begins when write-backs before it are over, an operation when fetches and write-backs are. Copies are
-//   counted by direction, over passes; what is waited for is told relative to how many had been given to the direction
-//   when the pass began, and may be a negative number: those of passes before. A pass whose plan was not walked by the
-//   pass before begins cold: when all that was given to the link is over, and what `saves` of the plan before lists has
-//   been written back, the `loads` are fetched, and no operation of the pass begins before they are over. Fetches for a
-//   pass of the plan that does not come are of no use, and do no harm.
+//   those of the point are given to their direction of the link, which does them one after another. A copy begins when
+//   those of the other direction that it follows are over, an operation when the fetches and write-backs are that it
+//   needs. Copies are counted by direction, over passes; what is waited for is told relative to how many had been given
+//   to the direction when the pass began, and may be a negative number: those of passes before.
+//
+//   A pass whose plan was not walked by the pass before begins cold: when all that was given to the link is over, and
+//   what `saves` of the plan before lists has been written back, the `loads` are fetched, and no operation of the pass
+//   begins before they are over. Fetches for a pass of the plan that does not come are of no use, and do no harm.
+//
+//   What the program skips is passed over: its copies are made all the same.
 #ifndef GEEPS_RUNTIME_PLAN_STAGING_SCRIPT_H_
 #define GEEPS_RUNTIME_PLAN_STAGING_SCRIPT_H_
 

@@ -115,14 +115,11 @@ class Machine {
   // the operation are.
   bool ChooseSkipped(uint32_t op) {
     bool any = false;
-    for (uint32_t i = 0; i < problem_.items.size(); ++i) {
-      for (uint32_t u = 0; u < problem_.items[i].uses.size(); ++u) {
-        const StagingUse& use = problem_.items[i].uses[u];
-        if (use.first != op) continue;
-        skipped_[i][u] = use.before == Before::kKept && draw_->Below(3) == 0;
-        any = any || !skipped_[i][u];
-      }
-    }
+    ForUses([&](uint32_t i, uint32_t u, const StagingUse& use) {
+      if (use.first != op) return;
+      skipped_[i][u] = use.before == Before::kKept && draw_->Below(3) == 0;
+      any = any || !skipped_[i][u];
+    });
     return any;
   }
 
@@ -171,35 +168,42 @@ class Machine {
     }
   }
 
-  void BeginUses(uint32_t op) {
+  template <typename Body>
+  void ForUses(Body&& body) {
     for (uint32_t i = 0; i < problem_.items.size(); ++i) {
-      for (uint32_t u = 0; u < problem_.items[i].uses.size(); ++u) {
-        const StagingUse& use = problem_.items[i].uses[u];
-        if (use.first != op || skipped_[i][u]) continue;
-        const uint64_t bytes = problem_.items[i].bytes;
-        if (use.before == Before::kKept) Check(device_, script_.addresses[i][u], bytes, i, "at the begin of a use");
-        if (use.after == After::kUnchanged && use.before != Before::kNothing) continue;
-        truth_[i] = ++last_stamp_;
-        for (uint64_t b = 0; b < bytes; ++b) device_[script_.addresses[i][u] + b] = truth_[i];
-      }
+      for (uint32_t u = 0; u < problem_.items[i].uses.size(); ++u) body(i, u, problem_.items[i].uses[u]);
     }
   }
 
-  void EndUses(uint32_t op) {
-    for (uint32_t i = 0; i < problem_.items.size(); ++i) {
-      for (uint32_t u = 0; u < problem_.items[i].uses.size(); ++u) {
-        const StagingUse& use = problem_.items[i].uses[u];
-        if (use.last != op || skipped_[i][u]) continue;
-        const uint64_t bytes = problem_.items[i].bytes;
-        Check(device_, script_.addresses[i][u], bytes, i, "at the end of a use");
-        if (use.after != After::kUnchanged) {
-          truth_[i] = ++last_stamp_;
-          for (uint64_t b = 0; b < bytes; ++b) device_[script_.addresses[i][u] + b] = truth_[i];
-        } else if (use.before == Before::kNothing) {
-          truth_[i] = kUnknown;
-        }
-      }
+  void CheckUse(uint32_t item, uint32_t use, const char* when) {
+    Check(device_, script_.addresses[item][use], problem_.items[item].bytes, item, when);
+  }
+
+  void Write(uint32_t item, uint32_t use) {
+    truth_[item] = ++last_stamp_;
+    for (uint64_t b = 0; b < problem_.items[item].bytes; ++b) {
+      device_[script_.addresses[item][use] + b] = truth_[item];
     }
+  }
+
+  void BeginUses(uint32_t op) {
+    ForUses([&](uint32_t i, uint32_t u, const StagingUse& use) {
+      if (use.first != op || skipped_[i][u]) return;
+      if (use.before == Before::kKept) CheckUse(i, u, "at the begin of a use");
+      if (use.after != After::kUnchanged || use.before == Before::kNothing) Write(i, u);
+    });
+  }
+
+  void EndUses(uint32_t op) {
+    ForUses([&](uint32_t i, uint32_t u, const StagingUse& use) {
+      if (use.last != op || skipped_[i][u]) return;
+      CheckUse(i, u, "at the end of a use");
+      if (use.after != After::kUnchanged) {
+        Write(i, u);
+      } else if (use.before == Before::kNothing) {
+        truth_[i] = kUnknown;
+      }
+    });
   }
 
   const StagingProblem& problem_;
