@@ -58,6 +58,8 @@ Status Device::Start(const std::string& device_text) {
   if (Status status = functions_.Load(device_text); !status.ok()) return status;
   result = driver_.StreamCreate(&upload_, kStreamNonBlocking);
   if (Status status = loss_.Check(result, "cuStreamCreate"); !status.ok()) return status;
+  // One for the first notice, which need not come before the clocks do.
+  if (Status status = AddSideStream(); !status.ok()) return status;
   return StartWatch();
 }
 

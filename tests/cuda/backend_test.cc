@@ -130,7 +130,7 @@ TEST_CASE("CUDA back end: in the steady state no call waits, allocates, or makes
       // Two copies a clock: the upload, and the description of the moves.
       CHECK(geeps_fake_count("cuMemcpyAsync") >= 2 * 30);
       for (size_t i = 0; i < before.size(); ++i) {
-        CAPTURE(not_on_the_path[i]);
+        CAPTURE(std::string(not_on_the_path[i]));
         CHECK(geeps_fake_count(not_on_the_path[i]) == before[i]);
       }
       CHECK(clocks.Values(*device)[0] == 1.0f + 32 * 0.5f);
