@@ -166,8 +166,8 @@ typedef struct geeps_view {  /* filled by the runtime; valid until the operation
 
 /* Options, all strings; the full list with defaults is docs/options.md.
  *   device = host | cuda | cuda:N | auto | PATH of a plugin, :N behind it for its N-th device | deferred:lazy | deferred:eager |
- *                      deferred:seeded:SEED   auto: cuda where it can be used, else host; deferred: host memory whose copies run
- *                      late, for tests
+ *                      deferred:seeded:SEED | deferred:link:BYTES_PER_S   auto: cuda where it can be used, else host; deferred:
+ *                      host memory whose copies run late, or take the time of a modelled link, for tests
  *   transport = inproc | tcp | PATH of a plugin
  *   rank, world        this worker and the number of workers; default 0 and 1
  *   rendezvous         inproc://NAME (workers of one process) | tcp://HOST:PORT (where rank 0 listens) | file:///PATH (which rank 0

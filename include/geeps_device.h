@@ -58,6 +58,7 @@ typedef struct geeps_dev_info {
   uint64_t upload_bandwidth; /* host to device, pinned; 0: unknown */
   uint64_t download_bandwidth;
   char name[64];
+  uint64_t link_latency_ns;  /* of a copy between host and device, before its bytes; 0: unknown */
 } geeps_dev_info;
 
 typedef struct geeps_dev_config {

@@ -2,8 +2,11 @@
 // The deferred back end, built in: the host back end's memory and kernels behind streams that run later
 // (deferred_engine.h). New memory is poisoned with 0xff, a NaN in f32 and f64, so that what was not written yet is
 // seen. The variant "separate" says of its memory that the host cannot reach it: what uses it anyway finds memory in
-// which the work under way is missing. Thread contract: as include/geeps_device.h.
+// which the work under way is missing. The variant "link" does so too; copies between its memory and the host's take
+// the time of a modelled link (modelled_link.h), and memory that is given back is poisoned. Thread contract: as
+// include/geeps_device.h.
 #include <cstring>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +18,7 @@
 #include "runtime/device/builtin.h"
 #include "runtime/device/deferred_engine.h"
 #include "runtime/device/device.h"
+#include "runtime/device/modelled_link.h"
 #include "runtime/device/row_index.h"
 
 namespace geeps::device {
@@ -26,21 +30,55 @@ struct Variant {
   Schedule schedule = Schedule::kLazy;
   uint64_t seed = 0;
   bool separate = false;
+  ModelledLink link;
+};
+
+// Where device memory is. Any thread.
+class DeviceRegions {
+ public:
+  void Add(const void* begin, uint64_t bytes) {
+    const MutexLock lock(&mutex_);
+    regions_.emplace(reinterpret_cast<uintptr_t>(begin), bytes);
+  }
+  void Remove(const void* begin) {
+    const MutexLock lock(&mutex_);
+    regions_.erase(reinterpret_cast<uintptr_t>(begin));
+  }
+  // What carries such a copy.
+  Lane LaneOf(const void* dst, const void* src) {
+    const MutexLock lock(&mutex_);
+    const bool to_device = Has(dst);
+    if (to_device == Has(src)) return Lane::kDevice;
+    return to_device ? Lane::kIn : Lane::kOut;
+  }
+
+ private:
+  bool Has(const void* address) const GEEPS_REQUIRES(mutex_) {
+    const uintptr_t at = reinterpret_cast<uintptr_t>(address);
+    const auto behind = regions_.upper_bound(at);
+    return behind != regions_.begin() && at - std::prev(behind)->first < std::prev(behind)->second;
+  }
+
+  Mutex mutex_;
+  std::map<uintptr_t, uint64_t> regions_ GEEPS_GUARDED_BY(mutex_);  // bytes by begin
 };
 
 struct DeferredDevice {
   DeferredDevice(uint64_t memory_limit, const Variant& variant)
       : flags(variant.separate ? 0 : GEEPS_DEV_HOST_ACCESSIBLE),
+        link(variant.link),
         memory(memory_limit),
-        engine(variant.schedule, variant.seed) {}
+        engine(variant.schedule, variant.seed, variant.link) {}
 
   const uint32_t flags;
+  const ModelledLink link;
   HostMemory memory;
+  DeviceRegions regions;  // where there is a link
   DeferredEngine engine;
 };
 
 struct DeferredStream {
-  DeferredEngine* engine;
+  DeferredDevice* device;
   DeferredEngine::Stream* queue;
 };
 
@@ -55,6 +93,14 @@ DeferredEvent* Of(geeps_dev_event* event) { return reinterpret_cast<DeferredEven
 
 absl::Status ParseVariant(absl::string_view text, Variant* variant) {
   absl::string_view rest = text;
+  if (absl::ConsumePrefix(&rest, "link:")) {
+    absl::StatusOr<ModelledLink> link = ParseModelledLink(rest);
+    if (!link.ok()) return Prefixed(link.status(), "device deferred");
+    variant->schedule = Schedule::kEager;
+    variant->separate = true;
+    variant->link = *link;
+    return absl::OkStatus();
+  }
   variant->separate = absl::ConsumeSuffix(&rest, ":separate");
   if (rest.empty() || rest == "lazy") {
     variant->schedule = Schedule::kLazy;
@@ -63,8 +109,10 @@ absl::Status ParseVariant(absl::string_view text, Variant* variant) {
   } else if (absl::ConsumePrefix(&rest, "seeded:") && absl::SimpleAtoi(rest, &variant->seed)) {
     variant->schedule = Schedule::kSeeded;
   } else {
-    return Invalid("device deferred:", text,
-                   ": the variants are lazy, eager and seeded:SEED, each of them with :separate behind it or without");
+    return Invalid(
+        "device deferred:", text,
+        ": the variants are lazy, eager and seeded:SEED, each of them with :separate behind it or without, and "
+        "link:BYTES_PER_S");
   }
   return absl::OkStatus();
 }
@@ -92,7 +140,11 @@ void Destroy(geeps_dev* dev) { delete Of(dev); }
 
 geeps_status GetInfo(geeps_dev* dev, geeps_dev_info* out, geeps_error* err) {
   return Guarded(err, [&] {
-    return WriteStruct(BuiltinInfo("deferred", Of(dev)->flags, &Of(dev)->memory), "geeps_dev_info", out);
+    geeps_dev_info info = BuiltinInfo("deferred", Of(dev)->flags, &Of(dev)->memory);
+    info.upload_bandwidth = Of(dev)->link.in_bytes_per_s;
+    info.download_bandwidth = Of(dev)->link.out_bytes_per_s;
+    info.link_latency_ns = Of(dev)->link.latency_ns;
+    return WriteStruct(info, "geeps_dev_info", out);
   });
 }
 
@@ -102,6 +154,7 @@ geeps_status Alloc(geeps_dev* dev, int32_t kind, uint64_t bytes, void** out, gee
     GEEPS_RETURN_IF_ERROR(Of(dev)->engine.cause());
     GEEPS_RETURN_IF_ERROR(Of(dev)->memory.Allocate(kind, bytes, out));
     std::memset(*out, kPoison, bytes);
+    if (Of(dev)->link && kind == GEEPS_DEV_MEMORY) Of(dev)->regions.Add(*out, bytes);
     return absl::OkStatus();
   });
 }
@@ -109,6 +162,10 @@ geeps_status Alloc(geeps_dev* dev, int32_t kind, uint64_t bytes, void** out, gee
 void Free(geeps_dev* dev, int32_t kind, void* memory, uint64_t bytes) {
   if (memory == nullptr) return;
   Of(dev)->engine.ForgetMemory(memory, bytes);
+  if (Of(dev)->link) {
+    if (kind == GEEPS_DEV_MEMORY) Of(dev)->regions.Remove(memory);
+    std::memset(memory, kPoison, bytes);
+  }
   Of(dev)->memory.Free(kind, memory, bytes);
 }
 
@@ -116,8 +173,8 @@ geeps_status StreamCreate(geeps_dev* dev, const uint64_t* native, geeps_dev_stre
   return Guarded(err, [&]() -> absl::Status {
     if (out == nullptr) return Invalid("stream_create: out is NULL");
     auto stream = std::make_unique<DeferredStream>();
-    stream->engine = &Of(dev)->engine;
-    GEEPS_RETURN_IF_ERROR(stream->engine->OpenStream(native, &stream->queue));
+    stream->device = Of(dev);
+    GEEPS_RETURN_IF_ERROR(stream->device->engine.OpenStream(native, &stream->queue));
     *out = reinterpret_cast<geeps_dev_stream*>(stream.release());
     return absl::OkStatus();
   });
@@ -125,7 +182,7 @@ geeps_status StreamCreate(geeps_dev* dev, const uint64_t* native, geeps_dev_stre
 
 void StreamDestroy(geeps_dev_stream* stream) {
   if (stream == nullptr) return;
-  Of(stream)->engine->CloseStream(Of(stream)->queue);
+  Of(stream)->device->engine.CloseStream(Of(stream)->queue);
   delete Of(stream);
 }
 
@@ -135,7 +192,7 @@ geeps_status StreamGetNative(geeps_dev_stream* stream, uint64_t* out, geeps_erro
 }
 
 geeps_status StreamWait(geeps_dev_stream* stream, geeps_dev_event* event, geeps_error* err) {
-  return Guarded(err, [&] { return Of(stream)->engine->StreamWait(Of(stream)->queue, Of(event)->ticket); });
+  return Guarded(err, [&] { return Of(stream)->device->engine.StreamWait(Of(stream)->queue, Of(event)->ticket); });
 }
 
 geeps_status EventCreate(geeps_dev* dev, geeps_dev_event** out, geeps_error* err) {
@@ -150,7 +207,7 @@ geeps_status EventCreate(geeps_dev* dev, geeps_dev_event** out, geeps_error* err
 void EventDestroy(geeps_dev_event* event) { delete Of(event); }
 
 geeps_status EventRecord(geeps_dev_event* event, geeps_dev_stream* stream, geeps_error* err) {
-  return Guarded(err, [&] { return Of(stream)->engine->Record(Of(stream)->queue, &Of(event)->ticket); });
+  return Guarded(err, [&] { return Of(stream)->device->engine.Record(Of(stream)->queue, &Of(event)->ticket); });
 }
 
 geeps_status EventQuery(geeps_dev_event* event, geeps_error* err) {
@@ -173,19 +230,20 @@ geeps_status EventNotify(geeps_dev_event* event, void (*fn)(void* ctx, geeps_sta
 
 geeps_status Copy(geeps_dev_stream* stream, void* dst, const void* src, uint64_t bytes, geeps_error* err) {
   return Guarded(err, [&]() -> absl::Status {
-    if (bytes == 0) return Of(stream)->engine->cause();
+    if (bytes == 0) return Of(stream)->device->engine.cause();
     if (dst == nullptr || src == nullptr)
       return Invalid("copy of ", bytes, " bytes: ", dst ? "src" : "dst", " is NULL");
-    return Of(stream)->engine->Enqueue(Of(stream)->queue, [=] { std::memcpy(dst, src, bytes); },
-                                       {{dst, bytes}, {src, bytes}});
+    const Lane lane = Of(stream)->device->regions.LaneOf(dst, src);
+    return Of(stream)->device->engine.EnqueueCopy(Of(stream)->queue, lane, dst, src, bytes);
   });
 }
 
 geeps_status Fill(geeps_dev_stream* stream, void* dst, uint8_t value, uint64_t bytes, geeps_error* err) {
   return Guarded(err, [&]() -> absl::Status {
-    if (bytes == 0) return Of(stream)->engine->cause();
+    if (bytes == 0) return Of(stream)->device->engine.cause();
     if (dst == nullptr) return Invalid("fill of ", bytes, " bytes: dst is NULL");
-    return Of(stream)->engine->Enqueue(Of(stream)->queue, [=] { std::memset(dst, value, bytes); }, {{dst, bytes}});
+    return Of(stream)->device->engine.Enqueue(Of(stream)->queue, [=] { std::memset(dst, value, bytes); },
+                                              {{dst, bytes}});
   });
 }
 
@@ -202,7 +260,7 @@ geeps_status MoveRows(geeps_dev_stream* stream, const geeps_row_move* moves, uin
       copies.push_back(move);
       return absl::OkStatus();
     }));
-    return Of(stream)->engine->Enqueue(
+    return Of(stream)->device->engine.Enqueue(
         Of(stream)->queue,
         [copies = std::move(copies)] {
           for (const geeps_row_move& move : copies) MoveRowsNow(move);
@@ -261,7 +319,7 @@ geeps_status Apply(geeps_dev_stream* stream, const geeps_apply* applies, uint64_
       copies.back().AddRanges(&ranges);
       return absl::OkStatus();
     }));
-    return Of(stream)->engine->Enqueue(
+    return Of(stream)->device->engine.Enqueue(
         Of(stream)->queue,
         [copies = std::move(copies)] {
           for (const OwnedApply& apply : copies) apply.Run();

@@ -2,10 +2,13 @@
 #include "runtime/device/deferred_engine.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstring>
 #include <exception>
 #include <utility>
 
 #include "runtime/base/status.h"
+#include "runtime/base/steady_ns.h"
 #include "runtime/table/digest.h"
 
 namespace geeps::device {
@@ -14,10 +17,14 @@ struct DeferredEngine::Stream {
   uint64_t native = 0;
   uint32_t num_users = 0;
   bool is_running = false;  // its former first step runs
+  uint64_t at_ns = 0;       // when its last step was over, or should have been
   std::deque<Step> steps;
 };
 
 namespace {
+
+// Of a copy over the link so much arrives at once: at 1 GB/s a millisecond's bytes.
+constexpr uint64_t kChunkBytes = uint64_t{1} << 20;
 
 bool Overlap(const MemoryRange& a, const MemoryRange& b) {
   const uintptr_t a_begin = reinterpret_cast<uintptr_t>(a.begin);
@@ -27,15 +34,17 @@ bool Overlap(const MemoryRange& a, const MemoryRange& b) {
 
 }  // namespace
 
-DeferredEngine::DeferredEngine(Schedule schedule, uint64_t seed) : schedule_(schedule), random_(seed) {}
+DeferredEngine::DeferredEngine(Schedule schedule, uint64_t seed, const ModelledLink& link)
+    : schedule_(schedule), link_(link), random_(seed) {}
 
 DeferredEngine::~DeferredEngine() {
   {
     const MutexLock lock(&mutex_);
     stopping_ = true;
     changed_.NotifyAll();
+    ended_.NotifyAll();
   }
-  thread_.Join();
+  for (Thread& thread : threads_) thread.Join();
   const MutexLock lock(&mutex_);
   DropAll(GEEPS_E_CANCELLED);
 }
@@ -46,7 +55,11 @@ absl::Status DeferredEngine::Start() {
     streams_.push_back(std::make_unique<Stream>());
     streams_[0]->num_users = 1;
   }
-  return thread_.Start("geeps-deferred", [this] { Run(); });
+  static constexpr const char* kNames[] = {"geeps-deferred", "geeps-link-in", "geeps-link-out"};
+  for (uint32_t lane = 0; lane < (link_ ? kNumLanes : 1); ++lane) {
+    GEEPS_RETURN_IF_ERROR(threads_[lane].Start(kNames[lane], [this, lane] { Run(static_cast<Lane>(lane)); }));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status DeferredEngine::OpenStream(const uint64_t* native, Stream** out) {
@@ -79,6 +92,7 @@ uint64_t DeferredEngine::NativeOf(const Stream* stream) { return stream->native;
 absl::Status DeferredEngine::Append(Stream* stream, Step step) {
   const MutexLock lock(&mutex_);
   if (!cause_.ok()) return cause_;
+  if (link_) step.since_ns = SteadyNs();
   stream->steps.push_back(std::move(step));
   // Half a step per call on average: queues neither stay empty nor grow without end.
   if (schedule_ == Schedule::kSeeded && NextRandom() % 3 == 0) steps_ahead_ += NextRandom() % 4;
@@ -87,20 +101,39 @@ absl::Status DeferredEngine::Append(Stream* stream, Step step) {
 }
 
 absl::Status DeferredEngine::Enqueue(Stream* stream, std::function<void()> work, MemoryRanges ranges) {
-  return Append(stream, {std::move(work), std::move(ranges), nullptr, nullptr});
+  Step step;
+  step.work = std::move(work);
+  step.ranges = std::move(ranges);
+  return Append(stream, std::move(step));
+}
+
+absl::Status DeferredEngine::EnqueueCopy(Stream* stream, Lane lane, void* dst, const void* src, uint64_t bytes) {
+  Step step;
+  step.ranges = {{dst, bytes}, {src, bytes}};
+  if (link_ && lane != Lane::kDevice) {
+    step.lane = lane;
+    step.copy = {static_cast<uint8_t*>(dst), static_cast<const uint8_t*>(src), bytes};
+  } else {
+    step.work = [=] { std::memcpy(dst, src, bytes); };
+  }
+  return Append(stream, std::move(step));
 }
 
 absl::Status DeferredEngine::Record(Stream* stream, TicketRef* ticket) {
   TicketRef made = std::make_shared<Ticket>();
   made->stream = stream;
-  GEEPS_RETURN_IF_ERROR(Append(stream, {nullptr, {}, made, nullptr}));
+  Step step;
+  step.signal = made;
+  GEEPS_RETURN_IF_ERROR(Append(stream, std::move(step)));
   *ticket = std::move(made);
   return absl::OkStatus();
 }
 
 absl::Status DeferredEngine::StreamWait(Stream* stream, const TicketRef& ticket) {
   if (ticket == nullptr) return cause();
-  return Append(stream, {nullptr, {}, nullptr, ticket});
+  Step step;
+  step.wait = ticket;
+  return Append(stream, std::move(step));
 }
 
 absl::Status DeferredEngine::IsDone(const TicketRef& ticket, bool* is_done) {
@@ -150,8 +183,16 @@ void DeferredEngine::ForgetMemory(const void* memory, uint64_t bytes) {
       }
     }
   }
-  // The step under way is in no queue any more.
-  while (is_running_step_) changed_.Wait(&mutex_);
+  // Steps under way are in no queue any more.
+  const auto is_used = [&]() GEEPS_REQUIRES(mutex_) {
+    for (const LaneState& lane : lanes_) {
+      for (const MemoryRange& range : lane.ranges) {
+        if (lane.is_busy && Overlap(range, {memory, bytes})) return true;
+      }
+    }
+    return false;
+  };
+  while (is_used()) changed_.Wait(&mutex_);
 }
 
 absl::Status DeferredEngine::cause() const {
@@ -159,15 +200,15 @@ absl::Status DeferredEngine::cause() const {
   return cause_;
 }
 
-void DeferredEngine::Run() {
+void DeferredEngine::Run(Lane lane) {
   const MutexLock lock(&mutex_);
   while (!stopping_) {
     try {
-      Stream* stream = Choose();
+      Stream* stream = Choose(lane);
       if (stream == nullptr) {
         changed_.Wait(&mutex_);
       } else {
-        RunStep(stream);
+        RunStep(stream, &lanes_[static_cast<uint32_t>(lane)]);
       }
     } catch (const std::exception&) {  // std::bad_alloc
       Lose(OutOfMemory());
@@ -176,16 +217,17 @@ void DeferredEngine::Run() {
 }
 
 bool DeferredEngine::MayGoOn(const Stream& stream) {
-  return !stream.steps.empty() && (stream.steps.front().wait == nullptr || stream.steps.front().wait->is_done);
+  return !stream.is_running && !stream.steps.empty() &&
+         (stream.steps.front().wait == nullptr || stream.steps.front().wait->is_done);
 }
 
-DeferredEngine::Stream* DeferredEngine::Choose() {
+DeferredEngine::Stream* DeferredEngine::Choose(Lane lane) {
   while (!wanted_.empty() && wanted_.front()->is_done) wanted_.pop_front();
   switch (schedule_) {
     case Schedule::kLazy:
       return wanted_.empty() ? nullptr : ChooseWanted();
     case Schedule::kEager:
-      return ChooseInTurn();
+      return ChooseInTurn(lane);
     case Schedule::kSeeded:
       break;
   }
@@ -206,10 +248,13 @@ DeferredEngine::Stream* DeferredEngine::ChooseWanted() {
   return stream;
 }
 
-DeferredEngine::Stream* DeferredEngine::ChooseInTurn() {
+DeferredEngine::Stream* DeferredEngine::ChooseInTurn(Lane lane) {
   Stream* first = nullptr;
   for (const auto& stream : streams_) {
     if (!MayGoOn(*stream)) continue;
+    const Step& step = stream->steps.front();
+    const bool is_anyones = step.signal != nullptr || step.wait != nullptr;
+    if (!is_anyones && step.lane != lane) continue;
     if (stream->native > turn_) {
       turn_ = stream->native;
       return stream.get();
@@ -228,27 +273,57 @@ DeferredEngine::Stream* DeferredEngine::ChooseAtRandom() {
   return candidates.empty() ? nullptr : candidates[NextRandom() % candidates.size()];
 }
 
-void DeferredEngine::RunStep(Stream* stream) {
+void DeferredEngine::RunStep(Stream* stream, LaneState* lane) {
   Step step = std::move(stream->steps.front());
   stream->steps.pop_front();
   stream->is_running = true;
-  if (step.work) {
-    is_running_step_ = true;
-    mutex_.Unlock();
-    const absl::Status worked = CatchOutOfMemory([&] {
-      step.work();
-      return absl::OkStatus();
-    });
-    mutex_.Lock();
-    is_running_step_ = false;
+  uint64_t at_ns = std::max(stream->at_ns, step.since_ns);
+  if (step.work || step.copy.bytes > 0) {
+    lane->is_busy = true;
+    lane->ranges = std::move(step.ranges);
+    absl::Status worked;
+    if (step.work) {
+      mutex_.Unlock();
+      worked = CatchOutOfMemory([&] {
+        step.work();
+        return absl::OkStatus();
+      });
+      mutex_.Lock();
+      if (link_) at_ns = SteadyNs();
+    } else {
+      at_ns = std::max(at_ns, lane->free_ns);
+      RunCopy(step.lane, step.copy, at_ns);
+      at_ns += link_.TimeOf(step.lane, step.copy.bytes);
+      lane->free_ns = at_ns;
+    }
+    lane->is_busy = false;
     changed_.NotifyAll();
     if (!worked.ok()) Lose(worked);
   } else if (step.signal != nullptr) {
     step.signal->is_done = true;
+    step.signal->done_ns = at_ns;
     Complete(step.signal, GEEPS_OK);
+  } else {
+    at_ns = std::max(at_ns, step.wait->done_ns);
   }
+  stream->at_ns = at_ns;
   stream->is_running = false;
+  if (link_) changed_.NotifyAll();  // its next step may be another thread's
   RemoveIfEnded(stream);
+}
+
+void DeferredEngine::RunCopy(Lane lane, const LinkCopy& copy, uint64_t begin_ns) {
+  for (uint64_t done = 0; done < copy.bytes;) {
+    const uint64_t bytes = std::min(copy.bytes - done, kChunkBytes);
+    const std::chrono::nanoseconds until(begin_ns + link_.TimeOf(lane, done + bytes));
+    const CondVar::TimePoint there(std::chrono::duration_cast<CondVar::TimePoint::duration>(until));
+    while (!stopping_ && cause_.ok() && CondVar::TimePoint::clock::now() < there) ended_.WaitUntil(&mutex_, there);
+    if (stopping_ || !cause_.ok()) return;
+    mutex_.Unlock();
+    std::memcpy(copy.dst + done, copy.src + done, bytes);
+    mutex_.Lock();
+    done += bytes;
+  }
 }
 
 // Needs no memory.
@@ -265,6 +340,7 @@ void DeferredEngine::Complete(const TicketRef& ticket, geeps_status status) {
 void DeferredEngine::Lose(const absl::Status& cause) {
   if (!cause_.ok()) return;
   cause_ = cause;
+  ended_.NotifyAll();
   DropAll(static_cast<geeps_status>(DetailOf(cause).code));
 }
 

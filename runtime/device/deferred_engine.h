@@ -5,7 +5,9 @@
 //   lazy    nothing runs until somebody waits, and then only what the wait depends on;
 //   eager   whatever may run runs as soon as possible, streams in turn;
 //   seeded  any stream that may go on, chosen at random; between waits a few pieces of work run ahead, at random too.
-// Thread contract: any thread; one thread at a time per stream and per event.
+// With a modelled link there is one more thread for each of its directions: copies between host and device take the
+// time that the link needs, and go on while the device works. Thread contract: any thread; one thread at a time per
+// stream and per event.
 #ifndef GEEPS_RUNTIME_DEVICE_DEFERRED_ENGINE_H_
 #define GEEPS_RUNTIME_DEVICE_DEFERRED_ENGINE_H_
 
@@ -22,6 +24,7 @@
 #include "geeps_device.h"
 #include "runtime/base/mutex.h"
 #include "runtime/base/thread.h"
+#include "runtime/device/modelled_link.h"
 
 namespace geeps::device {
 
@@ -45,11 +48,13 @@ class DeferredEngine {
   struct Ticket {
     Stream* stream;  // where it lies, while it is not done
     bool is_done = false;
+    uint64_t done_ns = 0;  // when it was, or should have been
     std::vector<Notice> notices;
   };
   using TicketRef = std::shared_ptr<Ticket>;
 
-  DeferredEngine(Schedule schedule, uint64_t seed);
+  // A link goes with the schedule kEager.
+  DeferredEngine(Schedule schedule, uint64_t seed, const ModelledLink& link);
   // Drops what waits; notices not yet given are given with GEEPS_E_CANCELLED.
   ~DeferredEngine();
 
@@ -64,6 +69,8 @@ class DeferredEngine {
 
   // All return the cause when the device is lost.
   absl::Status Enqueue(Stream* stream, std::function<void()> work, MemoryRanges ranges);
+  // A copy by that lane; without a modelled link all are the device's.
+  absl::Status EnqueueCopy(Stream* stream, Lane lane, void* dst, const void* src, uint64_t bytes);
   absl::Status Record(Stream* stream, TicketRef* ticket);
   // A null ticket is complete, here and below.
   absl::Status StreamWait(Stream* stream, const TicketRef& ticket);
@@ -78,24 +85,39 @@ class DeferredEngine {
   absl::Status cause() const;
 
  private:
-  // A step of a stream: exactly one of work, signal, wait.
+  struct LinkCopy {
+    uint8_t* dst = nullptr;
+    const uint8_t* src = nullptr;
+    uint64_t bytes = 0;
+  };
+  // A step of a stream: exactly one of work, copy over the link, signal, wait.
   struct Step {
     std::function<void()> work;
     MemoryRanges ranges;
     TicketRef signal;
     TicketRef wait;
+    Lane lane = Lane::kDevice;
+    LinkCopy copy;
+    uint64_t since_ns = 0;  // when it was put there
+  };
+  struct LaneState {
+    bool is_busy = false;  // a step runs that uses `ranges`
+    MemoryRanges ranges;
+    uint64_t free_ns = 0;  // of the link: when its last copy was over, or should have been
   };
 
-  void Run();
+  void Run(Lane lane);
   absl::Status Append(Stream* stream, Step step);
   // The stream whose first step runs next; nullptr: none may.
-  Stream* Choose() GEEPS_REQUIRES(mutex_);
+  Stream* Choose(Lane lane) GEEPS_REQUIRES(mutex_);
   Stream* ChooseWanted() GEEPS_REQUIRES(mutex_);
-  Stream* ChooseInTurn() GEEPS_REQUIRES(mutex_);
+  Stream* ChooseInTurn(Lane lane) GEEPS_REQUIRES(mutex_);
   Stream* ChooseAtRandom() GEEPS_REQUIRES(mutex_);
   static bool MayGoOn(const Stream& stream);
   // Runs the first step of the stream; the mutex is released meanwhile.
-  void RunStep(Stream* stream) GEEPS_REQUIRES(mutex_);
+  void RunStep(Stream* stream, LaneState* lane) GEEPS_REQUIRES(mutex_);
+  // The bytes arrive as the link brings them. The mutex is released meanwhile.
+  void RunCopy(Lane lane, const LinkCopy& copy, uint64_t begin_ns) GEEPS_REQUIRES(mutex_);
   // Gives the notices of a ticket that is done; the mutex is released meanwhile.
   void Complete(const TicketRef& ticket, geeps_status status) GEEPS_REQUIRES(mutex_);
   void Lose(const absl::Status& cause) GEEPS_REQUIRES(mutex_);
@@ -105,10 +127,12 @@ class DeferredEngine {
   uint64_t NextRandom() GEEPS_REQUIRES(mutex_);
 
   const Schedule schedule_;
+  const ModelledLink link_;
   mutable Mutex mutex_;
   CondVar changed_;
+  CondVar ended_;  // nothing is worth waiting for any more
   bool stopping_ GEEPS_GUARDED_BY(mutex_) = false;
-  bool is_running_step_ GEEPS_GUARDED_BY(mutex_) = false;
+  LaneState lanes_[kNumLanes] GEEPS_GUARDED_BY(mutex_);
   absl::Status cause_ GEEPS_GUARDED_BY(mutex_);
   uint64_t random_ GEEPS_GUARDED_BY(mutex_);
   uint64_t steps_ahead_ GEEPS_GUARDED_BY(mutex_) = 0;  // seeded: steps that may run though nobody waits
@@ -118,7 +142,7 @@ class DeferredEngine {
   std::vector<std::unique_ptr<Stream>> streams_ GEEPS_GUARDED_BY(mutex_);
   // Tickets that somebody waits for, oldest first.
   std::deque<TicketRef> wanted_ GEEPS_GUARDED_BY(mutex_);
-  Thread thread_;
+  Thread threads_[kNumLanes];
 };
 
 }  // namespace geeps::device

@@ -256,7 +256,9 @@ absl::StatusOr<std::unique_ptr<Device>> Open(absl::string_view spec, uint64_t me
   } else if (name == "deferred") {
     table = DeferredDeviceTable();
   } else {
-    return NotFound("device ", spec, ": this build has host, deferred:lazy, deferred:eager and deferred:seeded:SEED");
+    return NotFound("device ", spec,
+                    ": this build has host, deferred:lazy, deferred:eager, deferred:seeded:SEED and "
+                    "deferred:link:BYTES_PER_S");
   }
   return Device::Create(table, nullptr, -1, variant, memory_limit);
 }

@@ -197,14 +197,14 @@ class Device {
 
 // The back ends that are built in.
 const geeps_device* HostDeviceTable();
-// Variants: lazy, eager, seeded:SEED.
+// Variants: lazy, eager, seeded:SEED, link:BYTES_PER_S.
 const geeps_device* DeferredDeviceTable();
 // The same as plugins "host" and "deferred", as loadable ones would return them.
 const geeps_plugin* HostPlugin(uint32_t host_abi);
 const geeps_plugin* DeferredPlugin(uint32_t host_abi);
 
-// Opens "host", "deferred:lazy", "deferred:eager", "deferred:seeded:7". memory_limit as in Device::Create.
-// Errors: Invalid for a malformed name; NotFound for a back end that is not built in.
+// Opens "host", "deferred:lazy", "deferred:eager", "deferred:seeded:7", "deferred:link:1GiB". memory_limit as in
+// Device::Create. Errors: Invalid for a malformed name; NotFound for a back end that is not built in.
 absl::StatusOr<std::unique_ptr<Device>> Open(absl::string_view spec, uint64_t memory_limit = 0);
 
 }  // namespace geeps::device

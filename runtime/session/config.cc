@@ -5,10 +5,9 @@
 #include <cstdlib>
 #include <iterator>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "runtime/base/byte_count.h"
 #include "runtime/base/status.h"
 #include "runtime/session/launcher.h"
 
@@ -17,8 +16,6 @@ namespace {
 
 // So that no job comes near the largest number.
 constexpr uint64_t kFirstClockMax = uint64_t{1} << 63;
-
-constexpr uint64_t kBytesMax = uint64_t{1} << 62;
 
 constexpr const char* kKeys[] = {
     "device",          "transport", "rank",          "world",           "rendezvous",   "launcher",
@@ -39,24 +36,11 @@ absl::Status ReadNumber(const OptionValues& values, const char* key, uint64_t mi
   return absl::OkStatus();
 }
 
-// Bytes, or a number with KiB, MiB, GiB or TiB behind it.
 absl::Status ReadBytes(const OptionValues& values, const char* key, uint64_t* out) {
   const auto found = values.find(key);
-  if (found == values.end()) return absl::OkStatus();
-  const auto& [text, source] = found->second;
-  absl::string_view rest = text;
-  uint32_t shift = 0;
-  static constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
-  for (uint32_t i = 0; i < 4; ++i) {
-    if (absl::ConsumeSuffix(&rest, kUnits[i])) shift = 10 * (i + 1);
-  }
-  uint64_t number = 0;
-  if (!absl::SimpleAtoi(absl::StripTrailingAsciiWhitespace(rest), &number) || number == 0 ||
-      number > kBytesMax >> shift) {
-    return Invalid(source, " = '", text, "': a number of bytes from 1 to 2^62, or with KiB, MiB, GiB or TiB behind it");
-  }
-  *out = number << shift;
-  return absl::OkStatus();
+  if (found == values.end() || ParseByteCount(found->second.text, out)) return absl::OkStatus();
+  return Invalid(found->second.source, " = '", found->second.text,
+                 "': a number of bytes from 1 to 2^62, or with KiB, MiB, GiB or TiB behind it");
 }
 
 absl::Status ReadLogLevel(const OptionValues& values, LogLevel* out) {

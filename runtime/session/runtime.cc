@@ -22,7 +22,7 @@ movers::MemoryLimits LimitsOf(const Config& config, const geeps_dev_info& info) 
   limits.device_bytes = config.device_memory;
   limits.link.in_bytes_per_s = info.upload_bandwidth > 0 ? info.upload_bandwidth : kLinkBytesPerS;
   limits.link.out_bytes_per_s = info.download_bandwidth > 0 ? info.download_bandwidth : kLinkBytesPerS;
-  limits.link.latency_ns = kLinkLatencyNs;
+  limits.link.latency_ns = info.link_latency_ns > 0 ? info.link_latency_ns : kLinkLatencyNs;
   return limits;
 }
 

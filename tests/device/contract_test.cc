@@ -21,5 +21,9 @@ TEST_CASE("Device contract: the deferred back end keeps it, seeded") {
   RunContract(device::DeferredDeviceTable(), "seeded:2", 20);
 }
 
+TEST_CASE("Device contract: the deferred back end keeps it, over a modelled link") {
+  RunContract(device::DeferredDeviceTable(), "link:1GiB:512MiB:5", 20);
+}
+
 }  // namespace
 }  // namespace geeps::test

@@ -3,6 +3,8 @@
 // device says so.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstring>
 #include <string>
 #include <thread>
 
@@ -175,6 +177,64 @@ TEST_CASE("Deferred device: several threads use their own streams of one device"
     CHECK(num_right.load() == 100);
     CHECK(device->CurrentInfo().memory_used == 0);
   }
+}
+
+// A device whose link brings 256 MiB a second in, and half of it out; a wake-up takes up to some milliseconds.
+std::unique_ptr<Device> OpenLinked() { return OpenDevice("deferred:link:256MiB:128MiB:100"); }
+
+TEST_CASE("Modelled link: what a copy takes, both directions at once, within the device nothing") {
+  const auto device = OpenLinked();
+  CHECK(device->info().upload_bandwidth == 256 << 20);
+  CHECK(device->info().download_bandwidth == 128 << 20);
+  CHECK(device->info().link_latency_ns == 100000);
+  CHECK(!device->is_host_accessible());
+  const Stream in = device->CreateStream().value(), out = device->CreateStream().value();
+  constexpr uint64_t kBytes = 8 << 20;  // 31 ms in, 63 ms out
+  const Memory there = device->Allocate(MemoryKind::kDevice, 3 * kBytes).value();
+  const Memory here = device->Allocate(MemoryKind::kPinned, 2 * kBytes).value();
+  std::memset(here.data(), 5, kBytes);
+  const Event arrived = device->CreateEvent().value(), left = device->CreateEvent().value();
+  const auto begin = std::chrono::steady_clock::now();
+  GEEPS_CHECK_OK(in.Copy(there.data(), here.data(), kBytes));
+  GEEPS_CHECK_OK(in.Copy(there.bytes() + kBytes, here.data(), kBytes));
+  GEEPS_CHECK_OK(in.Record(arrived));
+  GEEPS_CHECK_OK(out.Copy(here.bytes() + kBytes, there.bytes() + 2 * kBytes, kBytes));
+  GEEPS_CHECK_OK(out.Copy(there.bytes() + 2 * kBytes, there.data(), kBytes));
+  GEEPS_CHECK_OK(out.Record(left));
+  CHECK(!arrived.IsComplete().value());
+  GEEPS_CHECK_OK(arrived.Wait("test"));
+  GEEPS_CHECK_OK(left.Wait("test"));
+  // Neither faster than the link, nor one after another: that would be 125 ms.
+  const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  CHECK(ms >= 62.5);
+  CHECK(there.bytes()[2 * kBytes - 1] == 5);
+  CHECK(here.bytes()[2 * kBytes - 1] == 0xff);
+}
+
+TEST_CASE("Modelled link: with all its waits a pipeline is right, and the bytes of a copy come as it goes on") {
+  const auto device = OpenLinked();
+  CHECK(PipelineIsRight(*device));
+  const Stream in = device->CreateStream().value();
+  const Event arrived = device->CreateEvent().value();
+  const Memory there = device->Allocate(MemoryKind::kDevice, 64 << 20).value();
+  const Memory here = device->Allocate(MemoryKind::kPinned, 64 << 20).value();
+  std::memset(here.data(), 5, here.size());
+  GEEPS_CHECK_OK(in.Copy(there.data(), here.data(), here.size()));  // 250 ms
+  GEEPS_CHECK_OK(in.Record(arrived));
+  CHECK(there.bytes()[there.size() - 1] == 0xff);  // what reads it without a wait sees poison
+  // The device ends without waiting for the rest.
+}
+
+TEST_CASE("Modelled link: memory given back under waiting work, or under a copy that is under way") {
+  auto device = OpenLinked();
+  const Stream stream = device->CreateStream().value();
+  Memory x = device->Allocate(MemoryKind::kDevice, 1 << 20).value();
+  const Memory here = device->Allocate(MemoryKind::kPinned, 1 << 20).value();
+  const Event event = device->CreateEvent().value();
+  for (int i = 0; i < 3; ++i) GEEPS_CHECK_OK(stream.Copy(x.data(), here.data(), x.size()));
+  GEEPS_CHECK_OK(stream.Record(event));
+  x.Reset();
+  CHECK(DetailOf(event.Wait("test")).code == Code::kDevice);
 }
 
 }  // namespace

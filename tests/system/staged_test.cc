@@ -79,8 +79,9 @@ TEST_CASE("drawn budgets, down to the smallest that is taken: every access finds
                                         "deferred:eager",
                                         "deferred:seeded:7",
                                         "deferred:lazy:separate",
-                                        "deferred:seeded:3:separate"};
-    setup.device = kDevices[seed % 6];
+                                        "deferred:seeded:3:separate",
+                                        "deferred:link:1GiB:512MiB:20"};
+    setup.device = kDevices[seed % 7];
     CAPTURE(seed);
     CAPTURE(setup.device);
     CHECK(job.Run(setup, 0) == "");
