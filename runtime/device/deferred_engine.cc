@@ -32,6 +32,10 @@ bool Overlap(const MemoryRange& a, const MemoryRange& b) {
   return a_begin < b_begin + b.bytes && b_begin < a_begin + a.bytes;
 }
 
+bool Uses(const MemoryRanges& ranges, const MemoryRange& range) {
+  return std::any_of(ranges.begin(), ranges.end(), [&](const MemoryRange& used) { return Overlap(used, range); });
+}
+
 }  // namespace
 
 DeferredEngine::DeferredEngine(Schedule schedule, uint64_t seed, const ModelledLink& link)
@@ -170,29 +174,30 @@ void DeferredEngine::Notify(const TicketRef& ticket, NoticeFn fn, void* ctx) {
 
 void DeferredEngine::ForgetMemory(const void* memory, uint64_t bytes) {
   const MutexLock lock(&mutex_);
+  const MemoryRange range = {memory, bytes};
+  if (const Stream* const stream = FindUser(range); stream != nullptr) {
+    Lose(CatchOutOfMemory([&] {
+      return MakeStatus(Code::kDevice,
+                        absl::StrCat("a region of ", bytes, " bytes was given back while work in stream ",
+                                     stream->native, " that uses it still waits"));
+    }));
+  }
+  // Steps under way are in no queue any more. The device's own end by themselves, copies over the link when it is lost.
+  const auto is_used = [&](const LaneState& lane) { return lane.user != nullptr && Uses(lane.ranges, range); };
+  while (std::any_of(std::begin(lanes_), std::end(lanes_), is_used)) changed_.Wait(&mutex_);
+}
+
+const DeferredEngine::Stream* DeferredEngine::FindUser(const MemoryRange& range) const {
   for (const auto& stream : streams_) {
     for (const Step& step : stream->steps) {
-      for (const MemoryRange& range : step.ranges) {
-        if (!Overlap(range, {memory, bytes})) continue;
-        Lose(CatchOutOfMemory([&] {
-          return MakeStatus(Code::kDevice,
-                            absl::StrCat("a region of ", bytes, " bytes was given back while work in stream ",
-                                         stream->native, " that uses it still waits"));
-        }));
-        return;
-      }
+      if (Uses(step.ranges, range)) return stream.get();
     }
   }
-  // Steps under way are in no queue any more.
-  const auto is_used = [&]() GEEPS_REQUIRES(mutex_) {
-    for (const LaneState& lane : lanes_) {
-      for (const MemoryRange& range : lane.ranges) {
-        if (lane.is_busy && Overlap(range, {memory, bytes})) return true;
-      }
-    }
-    return false;
-  };
-  while (is_used()) changed_.Wait(&mutex_);
+  for (const Lane lane : {Lane::kIn, Lane::kOut}) {
+    const LaneState& state = lanes_[static_cast<uint32_t>(lane)];
+    if (state.user != nullptr && Uses(state.ranges, range)) return state.user;
+  }
+  return nullptr;
 }
 
 absl::Status DeferredEngine::cause() const {
@@ -279,7 +284,7 @@ void DeferredEngine::RunStep(Stream* stream, LaneState* lane) {
   stream->is_running = true;
   uint64_t at_ns = std::max(stream->at_ns, step.since_ns);
   if (step.work || step.copy.bytes > 0) {
-    lane->is_busy = true;
+    lane->user = stream;
     lane->ranges = std::move(step.ranges);
     absl::Status worked;
     if (step.work) {
@@ -296,7 +301,7 @@ void DeferredEngine::RunStep(Stream* stream, LaneState* lane) {
       at_ns += link_.TimeOf(step.lane, step.copy.bytes);
       lane->free_ns = at_ns;
     }
-    lane->is_busy = false;
+    lane->user = nullptr;
     changed_.NotifyAll();
     if (!worked.ok()) Lose(worked);
   } else if (step.signal != nullptr) {
@@ -315,8 +320,7 @@ void DeferredEngine::RunStep(Stream* stream, LaneState* lane) {
 void DeferredEngine::RunCopy(Lane lane, const LinkCopy& copy, uint64_t begin_ns) {
   for (uint64_t done = 0; done < copy.bytes;) {
     const uint64_t bytes = std::min(copy.bytes - done, kChunkBytes);
-    const std::chrono::nanoseconds until(begin_ns + link_.TimeOf(lane, done + bytes));
-    const CondVar::TimePoint there(std::chrono::duration_cast<CondVar::TimePoint::duration>(until));
+    const CondVar::TimePoint there(std::chrono::nanoseconds(begin_ns + link_.TimeOf(lane, done + bytes)));
     while (!stopping_ && cause_.ok() && CondVar::TimePoint::clock::now() < there) ended_.WaitUntil(&mutex_, there);
     if (stopping_ || !cause_.ok()) return;
     mutex_.Unlock();

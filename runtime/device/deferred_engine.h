@@ -78,8 +78,8 @@ class DeferredEngine {
   absl::Status Wait(const TicketRef& ticket);
   void Notify(const TicketRef& ticket, NoticeFn fn, void* ctx);
 
-  // Called before memory is given back: work that still waits and uses it loses the device, for it would have read or
-  // written memory of somebody else.
+  // Called before memory is given back: work that uses it and still waits, or is on the link, loses the device, for it
+  // would have read or written memory of somebody else. Nothing uses it any more when this returns.
   void ForgetMemory(const void* memory, uint64_t bytes);
 
   absl::Status cause() const;
@@ -101,7 +101,7 @@ class DeferredEngine {
     uint64_t since_ns = 0;  // when it was put there
   };
   struct LaneState {
-    bool is_busy = false;  // a step runs that uses `ranges`
+    const Stream* user = nullptr;  // whose step runs, which uses `ranges`
     MemoryRanges ranges;
     uint64_t free_ns = 0;  // of the link: when its last copy was over, or should have been
   };
@@ -120,6 +120,8 @@ class DeferredEngine {
   void RunCopy(Lane lane, const LinkCopy& copy, uint64_t begin_ns) GEEPS_REQUIRES(mutex_);
   // Gives the notices of a ticket that is done; the mutex is released meanwhile.
   void Complete(const TicketRef& ticket, geeps_status status) GEEPS_REQUIRES(mutex_);
+  // nullptr: no work that waits, or is on the link, uses it.
+  const Stream* FindUser(const MemoryRange& range) const GEEPS_REQUIRES(mutex_);
   void Lose(const absl::Status& cause) GEEPS_REQUIRES(mutex_);
   // Drops all steps. What they would have signalled ends with `status`.
   void DropAll(geeps_status status) GEEPS_REQUIRES(mutex_);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint64_t kLatencyUs = 10;
 constexpr uint64_t kLatencyUsMax = 1'000'000;
-// Below that a copy of a terabyte takes more nanoseconds than can be counted.
+// The nanoseconds of a copy of terabytes can be counted.
 constexpr uint64_t kBytesPerSMin = 1024;
 
 }  // namespace
@@ -26,10 +26,10 @@ absl::StatusOr<ModelledLink> ParseModelledLink(absl::string_view text) {
   const bool is_read = parts.size() <= 3 && ParseByteCount(parts[0], &link.in_bytes_per_s) &&
                        ParseByteCount(parts.size() > 1 ? parts[1] : parts[0], &link.out_bytes_per_s) &&
                        (parts.size() < 3 || absl::SimpleAtoi(parts[2], &latency_us));
-  if (!is_read || link.in_bytes_per_s < kBytesPerSMin || link.out_bytes_per_s < kBytesPerSMin ||
+  if (!is_read || link.in_bytes_per_s < kBytesPerSMin || link.out_bytes_per_s < kBytesPerSMin || latency_us == 0 ||
       latency_us > kLatencyUsMax) {
     return Invalid("link:", text, ": the link's bytes per second to the device, from ", kBytesPerSMin,
-                   " on, and behind a ':' each those from the device, and microseconds of latency up to ",
+                   " on, and behind a ':' each those from the device, and microseconds of latency from 1 to ",
                    kLatencyUsMax, "; 800MiB:800MiB:20, say");
   }
   link.latency_ns = latency_us * 1000;

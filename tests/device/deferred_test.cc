@@ -179,62 +179,79 @@ TEST_CASE("Deferred device: several threads use their own streams of one device"
   }
 }
 
-// A device whose link brings 256 MiB a second in, and half of it out; a wake-up takes up to some milliseconds.
-std::unique_ptr<Device> OpenLinked() { return OpenDevice("deferred:link:256MiB:128MiB:100"); }
+// Over this link a MiB takes a quarter of an hour in either direction.
+constexpr const char* kSlowLink = "deferred:link:1KiB:1KiB:1000";
 
-TEST_CASE("Modelled link: what a copy takes, both directions at once, within the device nothing") {
-  const auto device = OpenLinked();
+TEST_CASE("Modelled link: a copy takes its latency and its bytes' time, within the device neither") {
+  const auto device = OpenDevice("deferred:link:256MiB:128MiB:100");
   CHECK(device->info().upload_bandwidth == 256 << 20);
   CHECK(device->info().download_bandwidth == 128 << 20);
   CHECK(device->info().link_latency_ns == 100000);
   CHECK(!device->is_host_accessible());
-  const Stream in = device->CreateStream().value(), out = device->CreateStream().value();
-  constexpr uint64_t kBytes = 8 << 20;  // 31 ms in, 63 ms out
-  const Memory there = device->Allocate(MemoryKind::kDevice, 3 * kBytes).value();
+  CHECK(PipelineIsRight(*device));
+  const Stream stream = device->CreateStream().value();
+  constexpr uint64_t kBytes = 4 << 20;
+  const Memory there = device->Allocate(MemoryKind::kDevice, 2 * kBytes).value();
   const Memory here = device->Allocate(MemoryKind::kPinned, 2 * kBytes).value();
   std::memset(here.data(), 5, kBytes);
-  const Event arrived = device->CreateEvent().value(), left = device->CreateEvent().value();
   const auto begin = std::chrono::steady_clock::now();
-  GEEPS_CHECK_OK(in.Copy(there.data(), here.data(), kBytes));
-  GEEPS_CHECK_OK(in.Copy(there.bytes() + kBytes, here.data(), kBytes));
-  GEEPS_CHECK_OK(in.Record(arrived));
-  GEEPS_CHECK_OK(out.Copy(here.bytes() + kBytes, there.bytes() + 2 * kBytes, kBytes));
-  GEEPS_CHECK_OK(out.Copy(there.bytes() + 2 * kBytes, there.data(), kBytes));
-  GEEPS_CHECK_OK(out.Record(left));
-  CHECK(!arrived.IsComplete().value());
-  GEEPS_CHECK_OK(arrived.Wait("test"));
-  GEEPS_CHECK_OK(left.Wait("test"));
-  // Neither faster than the link, nor one after another: that would be 125 ms.
+  GEEPS_CHECK_OK(stream.Copy(there.data(), here.data(), kBytes));
+  GEEPS_CHECK_OK(stream.Copy(there.bytes() + kBytes, there.data(), kBytes));
+  GEEPS_CHECK_OK(stream.Copy(here.bytes() + kBytes, there.bytes() + kBytes, kBytes));
+  Finish(*device, stream);
   const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
-  CHECK(ms >= 62.5);
-  CHECK(there.bytes()[2 * kBytes - 1] == 5);
-  CHECK(here.bytes()[2 * kBytes - 1] == 0xff);
+  CHECK(ms >= 0.1 + 15.625 + 0.1 + 31.25);
+  CHECK(std::memcmp(here.data(), here.bytes() + kBytes, kBytes) == 0);
 }
 
-TEST_CASE("Modelled link: with all its waits a pipeline is right, and the bytes of a copy come as it goes on") {
-  const auto device = OpenLinked();
-  CHECK(PipelineIsRight(*device));
-  const Stream in = device->CreateStream().value();
-  const Event arrived = device->CreateEvent().value();
-  const Memory there = device->Allocate(MemoryKind::kDevice, 64 << 20).value();
-  const Memory here = device->Allocate(MemoryKind::kPinned, 64 << 20).value();
+TEST_CASE("Modelled link: one direction holds up neither the other nor the device") {
+  for (const bool is_in_slow : {true, false}) {
+    CAPTURE(is_in_slow);
+    const auto device = OpenDevice(is_in_slow ? "deferred:link:1KiB:1GiB" : "deferred:link:1GiB:1KiB");
+    const Stream slow = device->CreateStream().value(), fast = device->CreateStream().value();
+    const Event slow_done = device->CreateEvent().value();
+    const Memory there = device->Allocate(MemoryKind::kDevice, 2 << 20).value();
+    const Memory here = device->Allocate(MemoryKind::kPinned, 2 << 20).value();
+    uint8_t* const there_too = there.bytes() + (1 << 20);
+    uint8_t* const here_too = here.bytes() + (1 << 20);
+    const auto copy = [&](const Stream& stream, bool in, uint8_t* device_part, uint8_t* host_part) {
+      GEEPS_CHECK_OK(in ? stream.Copy(device_part, host_part, 1 << 20) : stream.Copy(host_part, device_part, 1 << 20));
+    };
+    copy(slow, is_in_slow, there.bytes(), here.bytes());
+    GEEPS_CHECK_OK(slow.Record(slow_done));
+    GEEPS_CHECK_OK(fast.Fill(there_too, 7, 1 << 20));
+    copy(fast, !is_in_slow, there_too, here_too);
+    Finish(*device, fast);
+    CHECK(!slow_done.IsComplete().value());
+    CHECK(there_too[0] == here_too[0]);
+    // The memory is given back under the copy, which does not go on.
+  }
+}
+
+TEST_CASE("Modelled link: what reads before a copy is over sees poison, and nobody waits for the rest") {
+  const auto device = OpenDevice(kSlowLink);
+  const Memory there = device->Allocate(MemoryKind::kDevice, 2 << 20).value();
+  const Memory here = device->Allocate(MemoryKind::kPinned, 2 << 20).value();
   std::memset(here.data(), 5, here.size());
-  GEEPS_CHECK_OK(in.Copy(there.data(), here.data(), here.size()));  // 250 ms
-  GEEPS_CHECK_OK(in.Record(arrived));
-  CHECK(there.bytes()[there.size() - 1] == 0xff);  // what reads it without a wait sees poison
-  // The device ends without waiting for the rest.
+  const Stream stream = device->CreateStream().value();
+  GEEPS_CHECK_OK(stream.Copy(there.data(), here.data(), here.size()));
+  CHECK(there.bytes()[there.size() - 1] == 0xff);
 }
 
-TEST_CASE("Modelled link: memory given back under waiting work, or under a copy that is under way") {
-  auto device = OpenLinked();
-  const Stream stream = device->CreateStream().value();
-  Memory x = device->Allocate(MemoryKind::kDevice, 1 << 20).value();
-  const Memory here = device->Allocate(MemoryKind::kPinned, 1 << 20).value();
-  const Event event = device->CreateEvent().value();
-  for (int i = 0; i < 3; ++i) GEEPS_CHECK_OK(stream.Copy(x.data(), here.data(), x.size()));
-  GEEPS_CHECK_OK(stream.Record(event));
-  x.Reset();
-  CHECK(DetailOf(event.Wait("test")).code == Code::kDevice);
+TEST_CASE("Modelled link: memory given back under copies that wait, or under the only one, loses the device") {
+  for (const int num_copies : {1, 3}) {
+    CAPTURE(num_copies);
+    const auto device = OpenDevice(kSlowLink);
+    const Stream stream = device->CreateStream().value();
+    Memory there = device->Allocate(MemoryKind::kDevice, 1 << 20).value();
+    const Memory here = device->Allocate(MemoryKind::kPinned, 1 << 20).value();
+    const Event event = device->CreateEvent().value();
+    for (int i = 0; i < num_copies; ++i) GEEPS_CHECK_OK(stream.Copy(there.data(), here.data(), there.size()));
+    GEEPS_CHECK_OK(stream.Record(event));
+    there.Reset();
+    CHECK(DetailOf(event.Wait("test")).code == Code::kDevice);
+    CHECK(device->CurrentInfo().memory_used == 0);
+  }
 }
 
 }  // namespace

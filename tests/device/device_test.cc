@@ -28,12 +28,12 @@ TEST_CASE("Open: names a back end and its variant, anything else is refused with
         "or without, and link:BYTES_PER_S");
   CHECK(error("deferred:link:1GB") ==
         "device deferred: link:1GB: the link's bytes per second to the device, from 1024 on, and behind a ':' each those "
-        "from the device, and microseconds of latency up to 1000000; 800MiB:800MiB:20, say");
-  for (const char* link : {"", "1023", "1GiB:0", "1GiB:1GiB:-1", "1GiB:1GiB:1000001", "1GiB:1GiB:1:1"}) {
+        "from the device, and microseconds of latency from 1 to 1000000; 800MiB:800MiB:20, say");
+  for (const char* link : {"", "1023", "1GiB:0", "1GiB:1GiB:-1", "1GiB:1GiB:0", "1GiB:1GiB:1000001", "1GiB:1GiB:1:1"}) {
     CHECK(!Open(std::string("deferred:link:") + link).ok());
   }
   CHECK(Open("deferred:link:1GiB").value()->info().download_bandwidth == 1 << 30);
-  CHECK(Open("deferred:link:1GiB:2GiB:0").value()->info().link_latency_ns == 0);
+  CHECK(Open("deferred:link:1GiB:2GiB:1").value()->info().link_latency_ns == 1000);
   CHECK(!Open("deferred:seeded:x").ok());
   CHECK(!Open("deferred:seeded:-1").ok());
   CHECK(DetailOf(Open("cuda").status()).code == Code::kNotFound);

@@ -28,10 +28,11 @@ std::string Run(uint64_t seed, bool modes, bool row_calls, uint64_t first_clock 
                                  "deferred:eager",
                                  "deferred:seeded:7",
                                  "deferred:lazy:separate",
-                                 "deferred:seeded:8:separate"};
+                                 "deferred:seeded:8:separate",
+                                 "deferred:link:1GiB:512MiB:20"};
   Setup setup;
   setup.transport = seed % 7 < 3 ? "inproc" : "tcp";
-  setup.device = devices[seed / 2 % 6];
+  setup.device = devices[seed / 2 % 7];
   const std::string complaints = RunScenario(options, setup);
   return complaints.empty() ? "" : "seed " + std::to_string(seed) + ":\n" + complaints;
 }
